@@ -1,0 +1,165 @@
+"""Cuts a stream of bytes into frames and lines of text; what they mean is in `codec` and `text`.
+
+A message whose first byte is NUL is a packet: magic, type and length of twelve bytes, then the
+data. Any other is a line of the administrative protocol. Both may be mixed on a connection and
+split at any byte.
+"""
+
+import struct
+from typing import Final
+
+import msgspec
+
+from gear_wire.enums import Magic
+
+HEADER: Final = struct.Struct(">QI")
+HEADER_SIZE: Final = HEADER.size
+MAX_PACKET_SIZE: Final = 1 << 30
+"""The largest packet accepted unless told otherwise, in bytes of data."""
+MAX_LINE_SIZE: Final = 8192
+"""The longest line of a request accepted, as gearmand's read buffer."""
+
+REQUEST_MAGIC: Final = int.from_bytes(Magic.REQ.value)
+RESPONSE_MAGIC: Final = int.from_bytes(Magic.RES.value)
+_MAGICS: Final = {REQUEST_MAGIC: Magic.REQ, RESPONSE_MAGIC: Magic.RES}
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One packet as it came: its first eight bytes as an integer, and its data."""
+
+    key: int
+    body: bytes
+
+    @property
+    def magic(self) -> Magic:
+        """Which side sent it."""
+        return _MAGICS[self.key >> 32]
+
+    @property
+    def type(self) -> int:
+        """The packet's number, known or not."""
+        return self.key & 0xFFFFFFFF
+
+    def to_bytes(self) -> bytes:
+        """Return the frame as it was on the wire."""
+        return HEADER.pack(self.key, len(self.body)) + self.body
+
+
+class TextLine(msgspec.Struct, frozen=True, gc=False):
+    """One line of the administrative protocol, with the line ending it came with."""
+
+    line: bytes
+
+
+class Malformed(msgspec.Struct, frozen=True, gc=False):
+    """The stream is no Gearman from here on; nothing after it can be read."""
+
+    reason: str
+
+
+Event = Frame | TextLine | Malformed
+
+
+class FrameReader:
+    """Turns the bytes of a connection into events, in one pass over each read.
+
+    Bytes of an unfinished packet are kept as they came and joined once, when it is whole: time
+    grows with the size of a packet, not with its square.
+
+    Args:
+        max_packet_size: Data longer than this, in bytes, is `Malformed`; nothing is allocated
+            for it.
+        max_line_size: A line longer than this, in bytes, is `Malformed`; None for no limit.
+    """
+
+    def __init__(
+        self, max_packet_size: int = MAX_PACKET_SIZE, max_line_size: int | None = MAX_LINE_SIZE
+    ) -> None:
+        self._max_packet_size = max_packet_size
+        self._max_line_size = max_line_size
+        self._chunks: list[bytes] = []
+        self._held = 0
+        self._needed = 0
+        self._broken = False
+
+    @property
+    def held(self) -> int:
+        """How many bytes of an unfinished message are kept."""
+        return self._held
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take the next bytes of the stream and return what they complete.
+
+        A `Malformed` event is the last; feeding more after it returns nothing.
+        """
+        if self._broken:
+            return []
+        if self._held:
+            self._chunks.append(data)
+            self._held += len(data)
+            if self._held < self._needed:
+                return []
+            data = b"".join(self._chunks)
+            self._chunks.clear()
+        events, position = self._cut(data)
+        rest = len(data) - position
+        self._held = rest
+        if rest:
+            self._chunks.append(data[position:] if position else data)
+        return events
+
+    def _cut(self, data: bytes) -> tuple[list[Event], int]:
+        events: list[Event] = []
+        append = events.append
+        unpack = HEADER.unpack_from
+        position = 0
+        size = len(data)
+        while position < size:
+            if data[position]:
+                end = data.find(b"\n", position) + 1
+                if not end:
+                    self._expect_line(size - position, events)
+                    break
+                if self._max_line_size is not None and end - position > self._max_line_size:
+                    self._refuse(f"a line of {end - position} bytes", events)
+                    break
+                append(TextLine(data[position:end]))
+                position = end
+                continue
+            start = position + HEADER_SIZE
+            if start > size:
+                self._expect_header(data[position:], events)
+                break
+            key, length = unpack(data, position)
+            if key >> 32 not in _MAGICS:
+                self._refuse(f"magic {data[position : position + 4]!r}", events)
+                break
+            end = start + length
+            if end > size:
+                self._expect_body(length, events)
+                break
+            if length > self._max_packet_size:
+                self._refuse(f"a packet of {length} bytes", events)
+                break
+            append(Frame(key, data[start:end]))
+            position = end
+        return events, position
+
+    def _expect_line(self, held: int, events: list[Event]) -> None:
+        self._needed = 0
+        if self._max_line_size is not None and held > self._max_line_size:
+            self._refuse(f"a line of over {self._max_line_size} bytes", events)
+
+    def _expect_header(self, head: bytes, events: list[Event]) -> None:
+        self._needed = HEADER_SIZE
+        if not any(magic.value.startswith(head[:4]) for magic in Magic):
+            self._refuse(f"magic {head[:4]!r}", events)
+
+    def _expect_body(self, length: int, events: list[Event]) -> None:
+        self._needed = HEADER_SIZE + length
+        if length > self._max_packet_size:
+            self._refuse(f"a packet of {length} bytes", events)
+
+    def _refuse(self, what: str, events: list[Event]) -> None:
+        self._broken = True
+        events.append(Malformed(f"{what} is not acceptable"))

@@ -1,0 +1,136 @@
+"""What the jobs of clients, workers and servers have in common; their states are elsewhere.
+
+Jobs are ordinary open classes: programs hang attributes on them and subclass them.
+"""
+
+from gear_wire.errors import InvalidDataError
+from gear_wire.types import FunctionName, Handle, UniqueKey
+
+
+def convert_to_bytes(data: str | bytes) -> bytes:
+    """Return text as UTF-8, and bytes as they are.
+
+    Raises:
+        TypeError: `data` is neither.
+    """
+    return _to_bytes(data, "data")
+
+
+def _to_bytes(value: object, what: str) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    raise TypeError(f"{what} must be bytes or str, not {type(value).__name__}")
+
+
+def to_payload(value: str | bytes | bytearray | memoryview) -> bytes:
+    """Return a job's arguments or data as bytes, text as UTF-8; TypeError for anything else."""
+    return _to_bytes(value, "arguments or data of a job")
+
+
+def to_function_name(name: str | bytes) -> FunctionName:
+    """Return a function's name as it goes into a packet.
+
+    Raises:
+        TypeError: The name is neither str nor bytes.
+        InvalidDataError: The name is empty or holds a NUL, which separates arguments.
+    """
+    value = _to_bytes(name, "a function name")
+    if not value:
+        raise InvalidDataError("a function name must not be empty")
+    return FunctionName(_without_nul(value, "a function name"))
+
+
+def to_unique_key(unique: str | bytes) -> UniqueKey:
+    """Return a unique as it goes into a packet; raises as `to_function_name` does for a NUL."""
+    return UniqueKey(_without_nul(_to_bytes(unique, "a unique"), "a unique"))
+
+
+def to_handle(handle: str | bytes) -> Handle:
+    """Return a job handle as it goes into a packet; raises as `to_function_name` does for a NUL."""
+    return Handle(_without_nul(_to_bytes(handle, "a job handle"), "a job handle"))
+
+
+def _without_nul(value: bytes, what: str) -> bytes:
+    if b"\0" in value:
+        raise InvalidDataError(f"{what} must not hold a NUL byte: {value[:80]!r}")
+    return value
+
+
+class BaseJob:
+    """A job's name, arguments, unique and handle.
+
+    Args:
+        name: The function to run; text is sent as UTF-8.
+        arguments: The data for it; text is sent as UTF-8.
+        unique: A key by which the server coalesces equal jobs; None for none.
+        handle: What the server calls the job, once it does.
+
+    Attributes:
+        handle: The job handle as bytes; None before the server gave one.
+        connection: The connection to the server that has the job; None before.
+    """
+
+    def __init__(
+        self,
+        name: str | bytes,
+        arguments: str | bytes,
+        unique: str | bytes | None = None,
+        handle: bytes | None = None,
+    ) -> None:
+        self._name: FunctionName = to_function_name(name)
+        self._arguments: bytes = to_payload(arguments)
+        self._unique: UniqueKey | None = None if unique is None else to_unique_key(unique)
+        self.handle: bytes | None = handle
+        self.connection: object | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the function, as text."""
+        return self._name.decode(errors="surrogateescape")
+
+    @name.setter
+    def name(self, name: str | bytes) -> None:
+        self._name = to_function_name(name)
+
+    @property
+    def arguments(self) -> bytes:
+        """The job's data."""
+        return self._arguments
+
+    @arguments.setter
+    def arguments(self, arguments: str | bytes) -> None:
+        self._arguments = to_payload(arguments)
+
+    @property
+    def unique(self) -> bytes | None:
+        """The job's unique; None when it has none."""
+        return self._unique
+
+    @unique.setter
+    def unique(self, unique: str | bytes | None) -> None:
+        self._unique = None if unique is None else to_unique_key(unique)
+
+    @property
+    def binary_name(self) -> FunctionName:
+        """The name of the function, as it is sent."""
+        return self._name
+
+    @property
+    def binary_arguments(self) -> bytes:
+        """The job's data, as it is sent."""
+        return self._arguments
+
+    @property
+    def binary_unique(self) -> UniqueKey | None:
+        """The job's unique, as it is sent."""
+        return self._unique
+
+    def __repr__(self) -> str:
+        return (
+            f"<gear.{type(self).__name__} 0x{id(self):x} handle: {self.handle!r} "
+            f"name: {self.name} unique: {self._unique!r}>"
+        )

@@ -1,0 +1,113 @@
+"""The documented `Packet`: a frame with the connection it came over; typed values are in `packets`."""
+
+from collections.abc import MutableMapping
+from typing import Protocol
+
+from gear_wire.codec import decode
+from gear_wire.errors import InvalidDataError, UnknownJobError
+from gear_wire.framing import HEADER, Frame
+from gear_wire.jobs import BaseJob
+from gear_wire.packets import BasePacket
+from gear_wire.table import BY_TYPE
+
+
+class PacketConnection(Protocol):
+    """What a packet needs of its connection."""
+
+    @property
+    def related_jobs(self) -> MutableMapping[bytes, BaseJob]:
+        """The jobs of the connection by handle."""
+
+    def sendPacket(self, packet: "Packet") -> None:
+        """Send a packet to the other side."""
+
+
+class Packet:
+    """One packet of the binary protocol.
+
+    Args:
+        code: The magic: `gear.constants.REQ` or `gear.constants.RES`.
+        ptype: The packet's number, such as `gear.constants.WORK_COMPLETE`.
+        data: The arguments, separated by NULs.
+        connection: Where the packet came from, or None.
+    """
+
+    def __init__(
+        self, code: bytes, ptype: int, data: bytes, connection: PacketConnection | None = None
+    ) -> None:
+        if not isinstance(code, bytes) or len(code) != 4 or code[0]:
+            raise InvalidDataError(f"not the magic of a packet: {code!r}")
+        self.code: bytes = code
+        self.ptype: int = int(ptype)
+        self.data: bytes = bytes(data)
+        self.connection: PacketConnection | None = connection
+        self._decoded: BasePacket | None = None
+
+    @classmethod
+    def fromFrame(cls, frame: Frame, connection: PacketConnection | None = None) -> "Packet":
+        """Return the packet of a frame received over a connection."""
+        return cls(frame.magic.value, frame.type, frame.body, connection)
+
+    @property
+    def decoded(self) -> BasePacket:
+        """The packet as a typed value, read from the data when first asked for.
+
+        Raises:
+            ProtocolError: The number is unknown, or arguments are missing.
+        """
+        if self._decoded is None:
+            self._decoded = decode(Frame(self._key, self.data))
+        return self._decoded
+
+    @property
+    def _key(self) -> int:
+        return int.from_bytes(self.code) << 32 | self.ptype
+
+    def toBinary(self) -> bytes:
+        """Return the packet as it goes over the wire."""
+        return HEADER.pack(self._key, len(self.data)) + self.data
+
+    def getArgument(self, index: int, last: bool = False) -> bytes:
+        """Return one argument.
+
+        Args:
+            index: Its place, from 0.
+            last: Whether it is the last one, which may hold NULs.
+
+        Raises:
+            InvalidDataError: The packet has no such argument.
+        """
+        parts = self.data.split(b"\0", index if last else index + 1)
+        if index >= len(parts):
+            raise InvalidDataError(f"{self!r} has no argument {index}")
+        return parts[index]
+
+    def getJob(self) -> BaseJob:
+        """Return the job of the connection that the first argument names.
+
+        Raises:
+            UnknownJobError: The connection knows no such job.
+        """
+        handle = self.getArgument(0)
+        if self.connection is None:
+            raise UnknownJobError(f"{self!r} came over no connection")
+        try:
+            return self.connection.related_jobs[handle]
+        except KeyError:
+            raise UnknownJobError(f"no job {handle!r} on {self.connection!r}") from None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Packet):
+            return NotImplemented
+        return (self.code, self.ptype, self.data) == (other.code, other.ptype, other.data)
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.ptype, self.data))
+
+    def __repr__(self) -> str:
+        info = BY_TYPE.get(self.ptype)
+        name = str(self.ptype) if info is None else info.number.name
+        extra = ""
+        if info is not None and info.arguments[:1] == ("handle",):
+            extra = f" handle: {self.getArgument(0)!r}"
+        return f"<gear.Packet 0x{id(self):x} type: {name}{extra}>"

@@ -1,0 +1,157 @@
+"""The administrative protocol's commands and replies as typed rows; connections are elsewhere."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from gear_wire.errors import InvalidDataError, ServerError
+from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
+
+END: Final = b"."
+"""The line that ends a reply of several lines."""
+
+Row = TypeVar("Row")
+
+
+class FunctionStatus(msgspec.Struct, frozen=True):
+    """A line of ``status``: a function, its jobs queued and running, and the workers that can do it."""
+
+    function: FunctionName
+    total: int
+    running: int
+    workers: int
+
+
+class FunctionQueue(msgspec.Struct, frozen=True):
+    """A line of ``prioritystatus``: a function's queued jobs by precedence, and its workers."""
+
+    function: FunctionName
+    high: int
+    normal: int
+    low: int
+    workers: int
+
+
+class ConnectionStatus(msgspec.Struct, frozen=True):
+    """A line of ``workers``: a connection and the functions it registered."""
+
+    descriptor: int
+    address: str
+    client_id: ClientID
+    functions: tuple[FunctionName, ...]
+
+
+class JobStatus(msgspec.Struct, frozen=True):
+    """A line of ``show jobs``.
+
+    Attributes:
+        handle: The job handle.
+        retries: How often the job was given to a worker and came back.
+        ignored: Whether it was cancelled or its clients left.
+        queued: Whether it is a background job.
+    """
+
+    handle: Handle
+    retries: int
+    ignored: bool
+    queued: bool
+
+
+def command(verb: bytes, *arguments: bytes) -> bytes:
+    """Return a command line.
+
+    Raises:
+        InvalidDataError: An argument is empty or holds white space or a NUL, and would be read
+            as another number of words.
+    """
+    for argument in arguments:
+        if not argument or argument.split() != [argument] or b"\0" in argument:
+            raise InvalidDataError(
+                f"an argument of {verb.decode()!r} must be one word, not {argument!r}"
+            )
+    return b" ".join((verb, *arguments)) + b"\n"
+
+
+def parse_line(reply: bytes) -> bytes:
+    """Return what a one-line reply says after its ``OK``.
+
+    Raises:
+        ServerError: The reply is an ``ERR`` line.
+    """
+    line = reply.rstrip(b"\r\n")
+    if line.startswith(b"ERR"):
+        code, _, text = line[3:].strip().partition(b" ")
+        raise ServerError(
+            code.decode(errors="replace"), text.replace(b"+", b" ").decode(errors="replace")
+        )
+    return line[2:].lstrip() if line == b"OK" or line.startswith(b"OK ") else line
+
+
+def parse_rows(reply: bytes, parse: Callable[[bytes], Row]) -> list[Row]:
+    """Return the rows of a reply that ends with a line of one dot.
+
+    Args:
+        reply: The whole reply.
+        parse: Reads one line.
+
+    Raises:
+        ServerError: The reply is an ``ERR`` line.
+        InvalidDataError: A line is not what `parse` reads.
+    """
+    lines = reply.replace(b"\r\n", b"\n").split(b"\n")
+    if len(lines) == 2 and lines[0].startswith(b"ERR"):
+        parse_line(reply)
+    if lines[-2:] != [END, b""]:
+        raise InvalidDataError(f"the reply does not end with a dot: {reply[-80:]!r}")
+    return [parse(line) for line in lines[:-2]]
+
+
+def _columns(line: bytes, count: int) -> Sequence[bytes]:
+    columns = line.rsplit(b"\t", count - 1)
+    if len(columns) != count:
+        raise InvalidDataError(f"expected {count} columns: {line!r}")
+    return columns
+
+
+def _numbers(line: bytes, count: int) -> tuple[bytes, list[int]]:
+    name, *numbers = _columns(line, count)
+    try:
+        return name, [int(number) for number in numbers]
+    except ValueError:
+        raise InvalidDataError(f"expected numbers after the name: {line!r}") from None
+
+
+def parse_function_status(line: bytes) -> FunctionStatus:
+    """Read a line of ``status``."""
+    name, (total, running, workers) = _numbers(line, 4)
+    return FunctionStatus(FunctionName(name), total, running, workers)
+
+
+def parse_function_queue(line: bytes) -> FunctionQueue:
+    """Read a line of ``prioritystatus``."""
+    name, (high, normal, low, workers) = _numbers(line, 5)
+    return FunctionQueue(FunctionName(name), high, normal, low, workers)
+
+
+def parse_connection(line: bytes) -> ConnectionStatus:
+    """Read a line of ``workers``: ``FD IP ID : FUNCTION ...``; the ID may hold spaces and colons."""
+    head, separator, functions = line.rpartition(b" :")
+    words = head.split(b" ", 2)
+    if not separator or len(words) != 3 or not words[0].lstrip(b"-").isdigit():
+        raise InvalidDataError(f"expected 'FD IP ID : FUNCTIONS': {line!r}")
+    names = tuple(FunctionName(name) for name in functions.split())
+    return ConnectionStatus(
+        int(words[0]), words[1].decode(errors="replace"), ClientID(words[2]), names
+    )
+
+
+def parse_job(line: bytes) -> JobStatus:
+    """Read a line of ``show jobs``."""
+    handle, (retries, ignored, queued) = _numbers(line, 4)
+    return JobStatus(Handle(handle), retries, bool(ignored), bool(queued))
+
+
+def parse_unique(line: bytes) -> UniqueKey:
+    """Read a line of ``show unique jobs``."""
+    return UniqueKey(line)
