@@ -1,4 +1,4 @@
-"""The documented `Packet`: a frame with the connection it came over; typed values are in `packets`."""
+"""The documented `Packet`: a frame and the connection it came over; typed ones are in `packets`."""
 
 from collections.abc import MutableMapping
 from typing import Protocol

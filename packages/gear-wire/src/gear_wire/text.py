@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
-
 from gear_wire.errors import InvalidDataError, ServerError
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 
@@ -15,7 +14,7 @@ Row = TypeVar("Row")
 
 
 class FunctionStatus(msgspec.Struct, frozen=True):
-    """A line of ``status``: a function, its jobs queued and running, and the workers that can do it."""
+    """A line of ``status``: a function, its jobs, and the workers that can do it."""
 
     function: FunctionName
     total: int
@@ -135,7 +134,7 @@ def parse_function_queue(line: bytes) -> FunctionQueue:
 
 
 def parse_connection(line: bytes) -> ConnectionStatus:
-    """Read a line of ``workers``: ``FD IP ID : FUNCTION ...``; the ID may hold spaces and colons."""
+    """Read a line of ``workers``, ``FD IP ID : FUNCTION ...``; the ID may hold spaces."""
     head, separator, functions = line.rpartition(b" :")
     words = head.split(b" ", 2)
     if not separator or len(words) != 3 or not words[0].lstrip(b"-").isdigit():

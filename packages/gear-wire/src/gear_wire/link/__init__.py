@@ -1,0 +1,1 @@
+"""Sockets, TLS, threads and event loops; the logic of the protocol is in the sessions."""

@@ -1,0 +1,531 @@
+"""The documented `Connection`: one connection to one server; many of them are in `pool`."""
+
+import collections
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from gear_wire.codec import encode
+from gear_wire.enums import Magic, PacketType
+from gear_wire.errors import (
+    ConnectionError,
+    DisconnectError,
+    GearmanError,
+    TimeoutError,
+)
+from gear_wire.framing import Frame, FrameReader, TextLine
+from gear_wire.jobs import BaseJob, convert_to_bytes
+from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
+from gear_wire.link.channel import Channel, Connector
+from gear_wire.link.loop import READ, WRITE, PollLoop
+from gear_wire.link.tls import TLSStream, check_tls_files
+from gear_wire.packet import Packet
+from gear_wire.packets import EchoReq
+from gear_wire.session import Session
+
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds an attempt to connect may take."""
+HIGH_WATER: Final = 16 << 20
+"""Bytes queued for a server above which a thread that sends more waits."""
+
+
+class PendingAdminRequest(Protocol):
+    """What a connection needs of an administrative request."""
+
+    response: bytes | None
+
+    def getCommand(self) -> bytes:
+        """Return the command line."""
+
+    def isComplete(self, data: bytes) -> tuple[bool, bytes | None]:
+        """Tell whether `data` holds the whole reply, and what comes after it."""
+
+    def setComplete(self) -> None:
+        """Wake whoever waits for the response."""
+
+    def waitForResponse(self, timeout: float | None = None) -> None:
+        """Wait until `setComplete` was called; raise TimeoutError after so many seconds."""
+
+
+Inbound = Packet | PendingAdminRequest
+
+
+class _Echo:
+    """An ECHO_REQ that waits for its ECHO_RES."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.reply: bytes | None = None
+        self.settled = threading.Event()
+
+
+class Connection:
+    """A connection to a Gearman server.
+
+    On its own it has no thread: `readPacket`, `sendAdminRequest` and `echo` read from the socket
+    themselves. As part of a Client or Worker, their poll thread reads.
+
+    Args:
+        host: The server's name or address.
+        port: Its port; a number, or a number in text.
+        ssl_key: Path of the private key; the three files go together.
+        ssl_cert: Path of the certificate.
+        ssl_ca: Path of the certificates of the authority.
+        client_id: How log lines name the connection.
+        keepalive: Whether TCP keepalive is on.
+        tcp_keepidle: Seconds without traffic before the first probe.
+        tcp_keepintvl: Seconds between probes.
+        tcp_keepcnt: Probes without an answer before the connection is given up.
+        ssl_check_hostname: Whether the server's certificate must name `host`.
+
+    Attributes:
+        connected: Whether it is.
+        connect_time: When it was connected, in seconds since 1970; None before.
+        related_jobs: The jobs of this connection by handle.
+        options: The options that the server confirmed.
+        admin_requests: The administrative requests that wait for a reply.
+        state: What a worker does with it: INIT, IDLE, GRAB_WAIT or SLEEP.
+        conn: The socket; None before connecting.
+        session: The protocol's state of the present connection, as part of a Client or Worker.
+
+    Raises:
+        ConfigurationError: The host is empty, the port out of range, TLS files are missing.
+    """
+
+    def __init__(
+        self,
+        host: str | bytes,
+        port: int | str | bytes = DEFAULT_PORT,
+        ssl_key: str | os.PathLike[str] | None = None,
+        ssl_cert: str | os.PathLike[str] | None = None,
+        ssl_ca: str | os.PathLike[str] | None = None,
+        client_id: str | bytes = "unknown",
+        keepalive: bool = False,
+        tcp_keepidle: int = 7200,
+        tcp_keepintvl: int = 75,
+        tcp_keepcnt: int = 9,
+        *,
+        ssl_check_hostname: bool = True,
+    ) -> None:
+        self.host: str = check_host(host)
+        self.port: int = check_port(port)
+        files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
+        self.ssl_key: str | None = files.key if files else None
+        self.ssl_cert: str | None = files.cert if files else None
+        self.ssl_ca: str | None = files.ca if files else None
+        self.use_ssl: bool = files is not None
+        self._tls_context = files.clientContext(ssl_check_hostname) if files else None
+        self.client_id: bytes = convert_to_bytes(client_id)
+        name = self.client_id.decode(errors="replace")
+        self.log: logging.Logger = logging.getLogger(f"gear.Connection.{name}")
+        self.keepalive: bool = keepalive
+        self.tcp_keepidle: int = tcp_keepidle
+        self.tcp_keepintvl: int = tcp_keepintvl
+        self.tcp_keepcnt: int = tcp_keepcnt
+        self.connect_time: float | None = None
+        self.related_jobs: dict[bytes, BaseJob] = {}
+        self.options: set[bytes] = set()
+        self.admin_requests: list[PendingAdminRequest] = []
+        self.state: str = "INIT"
+        self.state_time: float = time.time()
+        self.session: Session | None = None
+        self._lock = threading.RLock()
+        self._loop: PollLoop | None = None
+        self._channel: Channel | None = None
+        self._reading = threading.Lock()
+        self._drained = threading.Condition(threading.Lock())
+        self._reset()
+
+    def _reset(self) -> None:
+        self._reader = FrameReader(max_line_size=None)
+        self._reply = b""
+        self._inbox: collections.deque[Inbound] = collections.deque()
+        self._echoes: list[_Echo] = []
+
+    def attach(self, lock: threading.RLock, loop: PollLoop) -> None:
+        """Make it part of a client: the client's lock guards it, the client's loop reads it."""
+        self._lock = lock
+        self._loop = loop
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands, as far as this side knows."""
+        return self._channel is not None
+
+    @property
+    def conn(self) -> socket.socket | None:
+        """The socket; None when there is none."""
+        channel = self._channel
+        return None if channel is None else channel.sock
+
+    def changeState(self, state: str) -> None:
+        """Note what a worker does with the connection, and since when."""
+        self.state_time = time.time()
+        self.state = state
+
+    def __repr__(self) -> str:
+        return f"<gear.Connection 0x{id(self):x} host: {self.host} port: {self.port}>"
+
+    # Connecting
+
+    def connect(
+        self, timeout: float = CONNECT_TIMEOUT, cancel: socket.socket | None = None
+    ) -> None:
+        """Connect to the server.
+
+        Args:
+            timeout: Seconds that it may take.
+            cancel: A socket that becomes readable when the attempt shall end.
+
+        Raises:
+            ConnectionError: The server cannot be reached, or TLS fails.
+        """
+        self.log.debug("Connecting to %s port %s", self.host, self.port)
+        connector = Connector(timeout, cancel)
+        keepalive = Keepalive(
+            self.keepalive, self.tcp_keepidle, self.tcp_keepintvl, self.tcp_keepcnt
+        )
+        sock = connector.connect(self.host, self.port, keepalive)
+        tls = None
+        try:
+            if self._tls_context is not None:
+                tls = TLSStream(self._tls_context, self.host)
+                connector.handshake(sock, tls)
+        except BaseException:
+            sock.close()
+            raise
+        with self._lock:
+            self._reset()
+            self.related_jobs.clear()
+            self.options.clear()
+            self._channel = Channel(sock, tls, self._lock)
+            self.connect_time = time.time()
+            self.changeState("INIT")
+        self.log.info("Connected to %s port %s", self.host, self.port)
+
+    def disconnect(self) -> None:
+        """Close the connection; whoever waits for an answer over it is woken with an error."""
+        with self._lock:
+            channel, self._channel = self._channel, None
+            requests = self.admin_requests[:]
+            self.admin_requests.clear()
+            echoes = self._echoes[:]
+            self._echoes.clear()
+            self.changeState("INIT")
+        if channel is not None:
+            self._close(channel)
+        for request in requests:
+            request.setComplete()
+        for echo in echoes:
+            echo.settled.set()
+        with self._drained:
+            self._drained.notify_all()
+
+    def _close(self, channel: Channel) -> None:
+        channel.interrupt()
+        loop = self._loop
+
+        def close() -> None:
+            if loop is not None:
+                loop.remove(channel.sock)
+            channel.close()
+
+        # The selector must forget a socket before its number is free for another.
+        if loop is None or not loop.call(close):
+            channel.close()
+
+    def reconnect(self) -> None:
+        """Disconnect and connect again; raises as `connect` does."""
+        self.disconnect()
+        self.connect()
+
+    # Sending
+
+    def sendRaw(self, data: bytes) -> None:
+        """Send bytes as they are.
+
+        A thread waits while the server takes nothing and much is queued already.
+
+        Raises:
+            ConnectionError: It is not connected, or the connection breaks.
+        """
+        with self._lock:
+            self.queue(data)
+        self.flush()
+        self._yieldToServer()
+
+    def sendPacket(self, packet: Packet) -> None:
+        """Send a packet; waits and raises as `sendRaw` does."""
+        self.log.debug("Sending packet: %s", packet)
+        self.sendRaw(packet.toBinary())
+
+    def queue(self, data: bytes) -> None:
+        """Append bytes to what `flush` sends; under the client's lock.
+
+        Raises:
+            ConnectionError: It is not connected.
+        """
+        if self._channel is None:
+            raise ConnectionError(f"{self!r} is not connected")
+        self._channel.queue(data)
+
+    def queueSession(self) -> bool:
+        """Append all that the session wants to say; True when there was something.
+
+        Under the client's lock: the order of the answers expected is the order on the wire.
+        """
+        if self.session is None:
+            return False
+        packets = self.session.take()
+        if not packets or self._channel is None:
+            return False
+        for packet in packets:
+            self.log.debug("Sending packet: %s", packet)
+            self._channel.queue(encode(packet, Magic.REQ))
+        return True
+
+    def flush(self) -> None:
+        """Send what was queued; without the client's lock.
+
+        A connection that turns out to be broken is left to whoever reads it, who learns the same.
+        On its own, without a client, it sends all before it returns.
+
+        Raises:
+            ConnectionError: The connection is broken, and nobody else reads it.
+        """
+        channel = self._channel
+        if channel is None:
+            return
+        try:
+            done = channel.flush()
+            while not done and self._loop is None:
+                channel.wait(write=True, timeout=None)
+                done = channel.flush()
+        except (OSError, ValueError) as error:
+            if self._loop is None:
+                self.disconnect()
+                raise ConnectionError(f"{self!r}: {error}") from error
+            channel.interrupt()
+            return
+        if not done and self._loop is not None:
+            self._loop.call(self._watchWrite)
+
+    def _watchWrite(self) -> None:
+        channel = self._channel
+        if channel is not None and self._loop is not None and channel.pending:
+            self._loop.watch(channel.sock, READ | WRITE)
+
+    def writable(self) -> None:
+        """Send more of what was queued; called by the loop when the socket takes it."""
+        channel = self._channel
+        if channel is None or self._loop is None:
+            return
+        if channel.flush():
+            self._loop.watch(channel.sock, READ)
+        if channel.pending < HIGH_WATER:
+            with self._drained:
+                self._drained.notify_all()
+
+    def _yieldToServer(self) -> None:
+        channel = self._channel
+        if channel is None or channel.pending < HIGH_WATER or self._loop is None:
+            return
+        if self._loop.here():
+            return
+        with self._drained:
+            self._drained.wait_for(
+                lambda: channel.pending < HIGH_WATER or self._channel is not channel
+            )
+
+    # Receiving
+
+    def receive(self) -> list[Inbound]:
+        """Return what has come: packets, and administrative requests that are answered now.
+
+        Raises:
+            ConnectionError: The connection is gone, or what came is no Gearman.
+        """
+        channel = self._channel
+        if channel is None:
+            raise DisconnectError(f"{self!r} is not connected")
+        try:
+            data = channel.receive()
+        except OSError as error:
+            raise DisconnectError(f"{self!r}: {error}") from error
+        if data is None:
+            return []
+        inbound: list[Inbound] = []
+        lines: list[bytes] = []
+        for event in self._reader.feed(data):
+            if isinstance(event, TextLine):
+                lines.append(event.line)
+                continue
+            if lines:
+                self._takeText(b"".join(lines), inbound)
+                lines.clear()
+            if isinstance(event, Frame):
+                inbound.append(Packet.fromFrame(event, self))
+            else:
+                self.log.error("%r: %s", self, event.reason)
+                channel.interrupt()
+        if lines:
+            self._takeText(b"".join(lines), inbound)
+        return inbound
+
+    def _takeText(self, text: bytes, inbound: list[Inbound]) -> None:
+        with self._lock:
+            self._reply += text
+            while self._reply:
+                if not self.admin_requests:
+                    self.log.error("Received text that nobody asked for: %r", self._reply[:80])
+                    self._reply = b""
+                    return
+                request = self.admin_requests[0]
+                complete, rest = request.isComplete(self._reply)
+                if not complete:
+                    return
+                del self.admin_requests[0]
+                self._reply = rest or b""
+                request.setComplete()
+                inbound.append(request)
+
+    def hasPendingData(self) -> bool:
+        """Tell whether `readPacket` has something without reading from the socket."""
+        return bool(self._inbox)
+
+    def readPacket(self) -> Inbound:
+        """Return the next packet, or the next administrative request that was answered; waits.
+
+        Raises:
+            ConnectionError: The connection is gone.
+        """
+        self._checkReader("readPacket")
+        self._pump(lambda: bool(self._inbox), None)
+        return self._inbox.popleft()
+
+    def _pump(self, done: Callable[[], bool], timeout: float | None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._reading:
+            while not done():
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return False
+                channel = self._channel
+                if channel is None:
+                    raise DisconnectError(f"{self!r} is not connected")
+                if channel.wait(write=False, timeout=left):
+                    self._takeIn()
+        return True
+
+    def _takeIn(self) -> None:
+        try:
+            inbound = self.receive()
+        except GearmanError:
+            self.disconnect()
+            raise
+        for item in inbound:
+            if isinstance(item, Packet) and item.ptype == PacketType.ECHO_RES:
+                self.handleEchoRes(item.data)
+            else:
+                self._inbox.append(item)
+
+    def _checkReader(self, what: str) -> None:
+        if self._loop is not None:
+            raise GearmanError(f"{what}: the poll thread of the client reads this connection")
+
+    def _checkThread(self, what: str) -> None:
+        if self._loop is not None and self._loop.here():
+            raise GearmanError(
+                f"{what} was called on the poll thread, in a handler: the answer could never be "
+                "read while it waits; call it from another thread"
+            )
+
+    # Administrative requests and echoes
+
+    def sendAdminRequest(self, request: PendingAdminRequest, timeout: float | None = 90) -> None:
+        """Send an administrative request and wait for its response.
+
+        Args:
+            request: The request; its `response` has the reply afterwards.
+            timeout: Seconds to wait; None for no limit.
+
+        Raises:
+            TimeoutError: No reply came in time.
+            ConnectionError: The connection is gone.
+        """
+        self._checkThread("sendAdminRequest")
+        command = request.getCommand()
+        with self._lock:
+            self.queue(command)
+            self.admin_requests.append(request)
+        self.flush()
+        if self._loop is not None:
+            request.waitForResponse(timeout)
+        elif not self._pump(lambda: request.response is not None, timeout):
+            raise TimeoutError(f"no reply to {command!r} from {self!r} in {timeout} s")
+        else:
+            self._forget(request)
+        if request.response is None:
+            raise DisconnectError(f"{self!r} was lost before the reply to {command!r}")
+
+    def _forget(self, request: PendingAdminRequest) -> None:
+        with self._reading:
+            if request in self._inbox:
+                self._inbox.remove(request)
+
+    def echo(self, data: str | bytes | None = None, timeout: float | None = 30) -> bytes:
+        """Have the server send data back.
+
+        Args:
+            data: What to send; something unique by default.
+            timeout: Seconds to wait; None for no limit.
+
+        Returns:
+            The data that came back.
+
+        Raises:
+            TimeoutError: Nothing came in time.
+            ConnectionError: The connection is gone.
+        """
+        self._checkThread("echo")
+        waiting = _Echo(uuid.uuid4().bytes if data is None else convert_to_bytes(data))
+        with self._lock:
+            self.queue(encode(EchoReq(waiting.data)))
+            self._echoes.append(waiting)
+        self.flush()
+        if self._loop is not None:
+            came = waiting.settled.wait(timeout)
+        else:
+            came = self._pump(waiting.settled.is_set, timeout)
+        if not came:
+            with self._lock:
+                if waiting in self._echoes:
+                    self._echoes.remove(waiting)
+            raise TimeoutError(f"no ECHO_RES from {self!r} in {timeout} s")
+        if waiting.reply is None:
+            raise DisconnectError(f"{self!r} was lost before the ECHO_RES")
+        return waiting.reply
+
+    def sendEchoReq(self, data: str | bytes) -> None:
+        """Send an ECHO_REQ without waiting; raises as `sendRaw` does."""
+        self.sendRaw(encode(EchoReq(convert_to_bytes(data))))
+
+    def handleEchoRes(self, data: bytes) -> None:
+        """Wake whoever waits for this echo; an answer to nobody is ignored."""
+        with self._lock:
+            for waiting in self._echoes:
+                if waiting.data == data:
+                    self._echoes.remove(waiting)
+                    waiting.reply = data
+                    waiting.settled.set()
+                    return
+        self.log.debug("Received an ECHO_RES that nobody waits for: %r", data)
+
+    def handleOptionRes(self, option: bytes) -> None:
+        """Note an option that the server confirmed."""
+        self.options.add(option)

@@ -1,0 +1,64 @@
+"""Which servers are up, which is next and when to try the others again; pure, without a clock."""
+
+from typing import Final, Generic, TypeVar
+
+Server = TypeVar("Server")
+
+FIRST_DELAY: Final = 0.05
+"""Seconds to the first attempt after a connection was lost."""
+LONGEST_DELAY: Final = 2.0
+"""Seconds between attempts at the most: users of 0.16 count on two."""
+
+
+class Roster(Generic[Server]):
+    """The servers of one client, in the order in which they were added.
+
+    Attributes:
+        active: The servers that are connected; jobs go to them in turn.
+        inactive: The others.
+    """
+
+    def __init__(self) -> None:
+        self.active: list[Server] = []
+        self.inactive: list[Server] = []
+        self._failures: dict[int, int] = {}
+        self._index = -1
+
+    def add(self, server: Server) -> None:
+        """Take a new server in, as one that is not connected."""
+        self.inactive.append(server)
+
+    def up(self, server: Server) -> None:
+        """Note that a server is connected."""
+        if server in self.inactive:
+            self.inactive.remove(server)
+        if server not in self.active:
+            self.active.append(server)
+        self._failures.pop(id(server), None)
+
+    def down(self, server: Server) -> bool:
+        """Note that a connection is gone; False when it was not up."""
+        if server not in self.active:
+            return False
+        self.active.remove(server)
+        self.inactive.append(server)
+        return True
+
+    def next(self) -> Server | None:
+        """Return the server whose turn it is, or None when none is connected."""
+        if not self.active:
+            return None
+        self._index = (self._index + 1) % len(self.active)
+        return self.active[self._index]
+
+    def delay(self, server: Server, jitter: float) -> float:
+        """Return the seconds to wait before the next attempt, twice as long after each failure.
+
+        Args:
+            server: The server to be tried.
+            jitter: A number from 0 to 1; it spreads the attempts of many clients.
+        """
+        failures = self._failures.get(id(server), 0)
+        self._failures[id(server)] = failures + 1
+        longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures, 16))
+        return longest * (0.5 + jitter / 2)

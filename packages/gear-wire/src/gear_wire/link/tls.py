@@ -1,0 +1,149 @@
+"""TLS contexts from the three documented files, and TLS without a socket for threads.
+
+The module `ssl` is loaded when TLS is used, and not before.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+from gear_wire.errors import ConfigurationError, DisconnectError
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class TLSFiles(msgspec.Struct, frozen=True):
+    """A private key, the certificate that goes with it and the authority both sides trust."""
+
+    key: str
+    cert: str
+    ca: str
+
+    def clientContext(self, check_hostname: bool = True) -> ssl.SSLContext:
+        """Return a context that shows our certificate and demands the server's.
+
+        Args:
+            check_hostname: Whether the server's certificate must name the host that was asked for.
+
+        Raises:
+            ConfigurationError: A file cannot be used, with its path.
+        """
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = check_hostname
+        return self._load(context)
+
+    def serverContext(self) -> ssl.SSLContext:
+        """Return a context that shows our certificate and demands the client's; raises as above."""
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.verify_mode = ssl.CERT_REQUIRED
+        return self._load(context)
+
+    def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        import ssl
+
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self.cert, self.key)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(
+                f"cannot use the certificate {self.cert} with the key {self.key}: {error}"
+            ) from error
+        try:
+            context.load_verify_locations(self.ca)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(f"cannot use the CA file {self.ca}: {error}") from error
+        return context
+
+
+def check_tls_files(
+    ssl_key: str | os.PathLike[str] | None,
+    ssl_cert: str | os.PathLike[str] | None,
+    ssl_ca: str | os.PathLike[str] | None,
+) -> TLSFiles | None:
+    """Return the three files, or None when none is given.
+
+    Raises:
+        ConfigurationError: One or two of them are missing (0.16 then spoke plaintext without a
+            word), or a file does not exist.
+    """
+    given = {"ssl_key": ssl_key, "ssl_cert": ssl_cert, "ssl_ca": ssl_ca}
+    missing = [name for name, path in given.items() if not path]
+    if len(missing) == len(given):
+        return None
+    if missing:
+        raise ConfigurationError(
+            f"TLS needs ssl_key, ssl_cert and ssl_ca; missing: {', '.join(missing)}"
+        )
+    paths = {name: os.fspath(path) for name, path in given.items() if path}
+    for name, path in paths.items():
+        if not os.path.isfile(path):
+            raise ConfigurationError(f"{name}: there is no file {path}")
+    return TLSFiles(paths["ssl_key"], paths["ssl_cert"], paths["ssl_ca"])
+
+
+class TLSStream:
+    """One end of a TLS connection over bytes in memory.
+
+    The caller holds a lock around each call: unlike an `ssl.SSLSocket`, it then serves a thread
+    that reads beside threads that write.
+    """
+
+    def __init__(self, context: ssl.SSLContext, server_hostname: str) -> None:
+        import ssl
+
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._object = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=server_hostname
+        )
+        self._want_read: tuple[type[Exception], ...] = (ssl.SSLWantReadError,)
+        self._closed: tuple[type[Exception], ...] = (ssl.SSLZeroReturnError, ssl.SSLEOFError)
+
+    def handshake(self, data: bytes) -> bool:
+        """Take bytes from the network; True when the handshake is done, raises ssl.SSLError."""
+        self._incoming.write(data)
+        try:
+            self._object.do_handshake()
+        except self._want_read:
+            return False
+        return True
+
+    def encrypt(self, data: bytes) -> None:
+        """Take bytes of the application; what goes out is in `outgoing`."""
+        view = memoryview(data)
+        while view:
+            view = view[self._object.write(view) :]
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Take bytes from the network and return those for the application.
+
+        Raises:
+            DisconnectError: The other side ended the connection, or what came is no TLS.
+        """
+        import ssl
+
+        self._incoming.write(data)
+        chunks: list[bytes] = []
+        try:
+            while True:
+                chunk = self._object.read(262144)
+                if not chunk:
+                    break
+                chunks.append(chunk)
+        except self._want_read:
+            pass
+        except ssl.SSLError as error:
+            if not chunks or not isinstance(error, self._closed):
+                raise DisconnectError(f"TLS: {error}") from error
+        return b"".join(chunks)
+
+    def outgoing(self) -> bytes:
+        """Return the bytes for the network, and forget them."""
+        return self._outgoing.read()
