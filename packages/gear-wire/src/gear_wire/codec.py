@@ -1,4 +1,4 @@
-"""Packet structs to bytes and frames to packet structs, by the one table and no branch per packet."""
+"""Packet structs to bytes and frames to packet structs, all by the one table."""
 
 from typing import Final
 

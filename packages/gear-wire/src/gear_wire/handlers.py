@@ -60,7 +60,7 @@ class PacketHandlers:
         return self._defaultPacketHandler(packet)
 
     def handleJobCreated(self, packet: Packet) -> object:
-        """Handle JOB_CREATED: the server took a job; the answer to the oldest unanswered submission."""
+        """Handle JOB_CREATED."""
         return self._defaultPacketHandler(packet)
 
     def handleGrabJob(self, packet: Packet) -> object:
@@ -108,7 +108,7 @@ class PacketHandlers:
         return self._defaultPacketHandler(packet)
 
     def handleStatusRes(self, packet: Packet) -> object:
-        """Handle STATUS_RES: the answer to GET_STATUS; `known` and `running` are ``b"0"`` or ``b"1"``."""
+        """Handle STATUS_RES."""
         return self._defaultPacketHandler(packet)
 
     def handleSubmitJobHigh(self, packet: Packet) -> object:
@@ -120,7 +120,7 @@ class PacketHandlers:
         return self._defaultPacketHandler(packet)
 
     def handleCanDoTimeout(self, packet: Packet) -> object:
-        """Handle CAN_DO_TIMEOUT: a worker registers a function whose jobs may run for so many milliseconds."""
+        """Handle CAN_DO_TIMEOUT."""
         return self._defaultPacketHandler(packet)
 
     def handleAllYours(self, packet: Packet) -> object:
@@ -132,7 +132,7 @@ class PacketHandlers:
         return self._defaultPacketHandler(packet)
 
     def handleOptionReq(self, packet: Packet) -> object:
-        """Handle OPTION_REQ: sets an option of the connection; ``exceptions`` is the only one there is."""
+        """Handle OPTION_REQ."""
         return self._defaultPacketHandler(packet)
 
     def handleOptionRes(self, packet: Packet) -> object:
@@ -172,23 +172,23 @@ class PacketHandlers:
         return self._defaultPacketHandler(packet)
 
     def handleSubmitJobEpoch(self, packet: Packet) -> object:
-        """Handle SUBMIT_JOB_EPOCH: a client submits a background job to run at a time in seconds since 1970."""
+        """Handle SUBMIT_JOB_EPOCH."""
         return self._defaultPacketHandler(packet)
 
     def handleSubmitReduceJob(self, packet: Packet) -> object:
-        """Handle SUBMIT_REDUCE_JOB: a client submits a foreground job whose parts a reducer combines."""
+        """Handle SUBMIT_REDUCE_JOB."""
         return self._defaultPacketHandler(packet)
 
     def handleSubmitReduceJobBackground(self, packet: Packet) -> object:
-        """Handle SUBMIT_REDUCE_JOB_BACKGROUND: a client submits a background job whose parts a reducer combines."""
+        """Handle SUBMIT_REDUCE_JOB_BACKGROUND."""
         return self._defaultPacketHandler(packet)
 
     def handleGrabJobAll(self, packet: Packet) -> object:
-        """Handle GRAB_JOB_ALL: a worker asks for a job and wants to know its unique and its reducer."""
+        """Handle GRAB_JOB_ALL."""
         return self._defaultPacketHandler(packet)
 
     def handleJobAssignAll(self, packet: Packet) -> object:
-        """Handle JOB_ASSIGN_ALL: the server gives a job, with its unique and its reducer, to a worker."""
+        """Handle JOB_ASSIGN_ALL."""
         return self._defaultPacketHandler(packet)
 
     def handleGetStatusUnique(self, packet: Packet) -> object:
@@ -196,5 +196,5 @@ class PacketHandlers:
         return self._defaultPacketHandler(packet)
 
     def handleStatusResUnique(self, packet: Packet) -> object:
-        """Handle STATUS_RES_UNIQUE: the answer to GET_STATUS_UNIQUE, with the number of clients that wait for the job."""
+        """Handle STATUS_RES_UNIQUE: the answer to GET_STATUS_UNIQUE."""
         return self._defaultPacketHandler(packet)

@@ -1,0 +1,375 @@
+"""Connections on an asyncio loop, for AsyncClient and AsyncWorker; threads are in `pool`."""
+
+import asyncio
+import builtins
+import builtins
+import logging
+import os
+import random
+import socket
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from gear_wire.codec import decode, encode
+from gear_wire.enums import Magic
+from gear_wire.errors import (
+    ConfigurationError,
+    ConnectionError,
+    InterruptedError,
+    NoConnectedServersError,
+    ProtocolError,
+    TimeoutError,
+)
+from gear_wire.framing import Frame, FrameReader, Malformed
+from gear_wire.jobs import BaseJob, convert_to_bytes
+from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
+from gear_wire.link.roster import Roster
+from gear_wire.link.tls import check_tls_files
+from gear_wire.packets import BasePacket
+from gear_wire.session import Session
+
+if TYPE_CHECKING:
+    import ssl
+
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds an attempt to connect may take."""
+CLOSE_TIMEOUT: Final = 2.0
+"""Seconds that queued bytes have to leave when a client is closed."""
+
+
+class _Stream(asyncio.Protocol):
+    """One socket's worth of an `AsyncLink`."""
+
+    def __init__(self, owner: "AsyncBaseClient", link: "AsyncLink") -> None:
+        self._owner = owner
+        self._link = link
+        self._reader = FrameReader(max_line_size=None)
+        self.transport: asyncio.Transport | None = None
+        loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self.writable: asyncio.Event = asyncio.Event()
+        self.writable.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._link.keepalive.apply(sock)
+
+    def data_received(self, data: bytes) -> None:
+        for event in self._reader.feed(data):
+            if isinstance(event, Frame):
+                self._owner._received(self._link, event)
+            elif isinstance(event, Malformed):
+                self._owner.log.error("%r: %s", self._link, event.reason)
+                self.abort()
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.writable.set()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def write(self, data: bytes) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(data)
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def close(self) -> None:
+        """Let what was written leave, but not for long."""
+        if self.transport is None:
+            return
+        self.transport.close()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await asyncio.shield(self.closed)
+        except builtins.TimeoutError:
+            self.transport.abort()
+            await self.closed
+
+
+class AsyncLink:
+    """The connection to one server, made anew whenever it is lost.
+
+    Attributes:
+        host: The server's name or address.
+        port: Its port.
+        keepalive: TCP keepalive of its sockets.
+        session: The protocol's state of the present connection.
+        related_jobs: The jobs of the present connection by handle.
+        connect_time: When it was connected, in seconds since 1970; None before.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        tls_context: "ssl.SSLContext | None",
+        keepalive: Keepalive,
+    ) -> None:
+        self.host: str = host
+        self.port: int = port
+        self.keepalive: Keepalive = keepalive
+        self.session: Session | None = None
+        self.related_jobs: dict[bytes, BaseJob] = {}
+        self.connect_time: float | None = None
+        self._tls_context = tls_context
+        self._stream: _Stream | None = None
+
+    def __repr__(self) -> str:
+        return f"<gear.AsyncLink 0x{id(self):x} host: {self.host} port: {self.port}>"
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands, as far as this side knows."""
+        return self._stream is not None
+
+    def send(self, packet: BasePacket) -> None:
+        """Send a packet.
+
+        Raises:
+            ConnectionError: It is not connected.
+            InvalidDataError: The packet cannot be encoded.
+        """
+        if self._stream is None:
+            raise ConnectionError(f"{self!r} is not connected")
+        self._stream.write(encode(packet, Magic.REQ))
+
+    def say(self) -> None:
+        """Send all that the session wants to say."""
+        if self.session is None or self._stream is None:
+            return
+        packets = self.session.take()
+        if packets:
+            self._stream.write(b"".join([encode(packet, Magic.REQ) for packet in packets]))
+
+    async def drain(self) -> None:
+        """Wait while the server takes nothing and much is queued already."""
+        if self._stream is not None:
+            await self._stream.writable.wait()
+
+    async def _open(self, owner: "AsyncBaseClient") -> _Stream:
+        loop = asyncio.get_running_loop()
+        hostname = self.host if self._tls_context is not None else None
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            _, stream = await loop.create_connection(
+                lambda: _Stream(owner, self),
+                self.host,
+                self.port,
+                ssl=self._tls_context,
+                server_hostname=hostname,
+            )
+        return stream
+
+
+class AsyncBaseClient:
+    """A set of connections to servers on one asyncio loop.
+
+    Args:
+        client_id: How this client introduces itself to servers and names itself in logs.
+
+    Attributes:
+        client_id: As given, as bytes.
+        log: The logger ``gear.<Class>.<client_id>``.
+    """
+
+    _kind: str = "AsyncClient"
+
+    def __init__(self, client_id: str | bytes = "unknown") -> None:
+        self.client_id: bytes = convert_to_bytes(client_id)
+        name = self.client_id.decode(errors="replace")
+        self.log: logging.Logger = logging.getLogger(f"gear.{self._kind}.{name}")
+        self._roster: Roster[AsyncLink] = Roster()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed: asyncio.Event = asyncio.Event()
+        self._closing = False
+
+    def __repr__(self) -> str:
+        return f"<gear.{type(self).__name__} 0x{id(self):x}>"
+
+    async def __aenter__(self) -> Self:
+        """Return the client itself; leaving the block closes it."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        await self.close()
+
+    @property
+    def links(self) -> list[AsyncLink]:
+        """The servers that are connected."""
+        return self._roster.active
+
+    def add_server(
+        self,
+        host: str | bytes,
+        port: int | str | bytes = DEFAULT_PORT,
+        ssl_key: str | os.PathLike[str] | None = None,
+        ssl_cert: str | os.PathLike[str] | None = None,
+        ssl_ca: str | os.PathLike[str] | None = None,
+        *,
+        ssl_check_hostname: bool = True,
+        keepalive: Keepalive = Keepalive(),  # noqa: B008  (frozen: sharing it is safe)
+    ) -> None:
+        """Add a server; it is connected in the background, and again whenever it is lost.
+
+        Call it in a coroutine: it starts a task.
+
+        Args:
+            host: The server's name or address.
+            port: Its port.
+            ssl_key: Path of the private key; the three files go together.
+            ssl_cert: Path of the certificate.
+            ssl_ca: Path of the certificates of the authority.
+            ssl_check_hostname: Whether the server's certificate must name `host`.
+            keepalive: TCP keepalive of the connection.
+
+        Raises:
+            ConfigurationError: The server was added before, the port is out of range, one of the
+                three files is missing or cannot be used.
+            InterruptedError: The client was closed.
+        """
+        self._check_open()
+        files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
+        context = None if files is None else files.clientContext(ssl_check_hostname)
+        link = AsyncLink(check_host(host), check_port(port), context, keepalive)
+        for known in (*self._roster.active, *self._roster.inactive):
+            if (known.host, known.port) == (link.host, link.port):
+                raise ConfigurationError(f"server {link.host} port {link.port} was added before")
+        self._roster.add(link)
+        task = asyncio.get_running_loop().create_task(self._keep(link))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise InterruptedError(f"{self!r} was closed")
+
+    async def _keep(self, link: AsyncLink) -> None:
+        while True:
+            try:
+                stream = await link._open(self)
+            except (OSError, builtins.TimeoutError) as error:
+                self.log.warning(
+                    "Cannot connect to %s port %s: %s", link.host, link.port, error or "timeout"
+                )
+            else:
+                try:
+                    self._up(link, stream)
+                    await asyncio.shield(stream.closed)
+                finally:
+                    self._down(link)
+                    await stream.close()
+            await asyncio.sleep(self._roster.delay(link, random.random()))
+
+    def _up(self, link: AsyncLink, stream: _Stream) -> None:
+        link.related_jobs.clear()
+        link._stream = stream
+        link.connect_time = time.time()
+        link.session = self._new_session(link)
+        link.session.greet()
+        link.say()
+        self._roster.up(link)
+        self._announce()
+
+    def _down(self, link: AsyncLink) -> None:
+        self._roster.down(link)
+        link._stream = None
+        if link.session is not None:
+            link.session.lost()
+            link.session = None
+        self._lost(link)
+        link.related_jobs.clear()
+        self._say()
+        self._announce()
+
+    def _announce(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _new_session(self, link: AsyncLink) -> Session:
+        """Return the protocol's state for a fresh connection."""
+        raise NotImplementedError
+
+    def _applied(self, link: AsyncLink, packet: BasePacket, result: object) -> None:
+        """Override to react to what a packet changed."""
+
+    def _lost(self, link: AsyncLink) -> None:
+        """Override to react to the loss of a connection; `related_jobs` is emptied afterwards."""
+
+    def _say(self) -> None:
+        """Send all that the sessions want to say."""
+        for link in self._roster.active:
+            link.say()
+
+    def _received(self, link: AsyncLink, frame: Frame) -> None:
+        if link.session is None:
+            return
+        try:
+            packet = decode(frame)
+            self.log.debug("Received packet: %s", packet)
+            result = link.session.apply(packet)
+            self._say()
+            self._applied(link, packet, result)
+        except ProtocolError as error:
+            self.log.error("%r: %s", link, error)
+        except Exception:
+            self.log.exception("Exception while handling a packet from %r", link)
+
+    async def wait_for_server(self, timeout: float | None = None) -> None:
+        """Wait until at least one server is connected.
+
+        Args:
+            timeout: Seconds to wait; None for no limit.
+
+        Raises:
+            TimeoutError: None was connected in time.
+            InterruptedError: The client was closed.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                while not self._roster.active:
+                    self._check_open()
+                    await self._changed.wait()
+        except builtins.TimeoutError as error:
+            raise TimeoutError(f"no server was connected in {timeout} s") from error
+        self._check_open()
+
+    def get_link(self) -> AsyncLink:
+        """Return the connection whose turn it is.
+
+        Raises:
+            NoConnectedServersError: There is none.
+        """
+        link = self._roster.next()
+        if link is None:
+            raise NoConnectedServersError("no server is connected at the moment")
+        return link
+
+    async def close(self) -> None:
+        """Close all connections and end all tasks; may be called more than once.
+
+        Whoever waits for something is woken with an error.
+        """
+        self._closing = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._announce()
