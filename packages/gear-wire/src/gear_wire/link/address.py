@@ -4,6 +4,7 @@ import socket
 from typing import Final
 
 import msgspec
+
 from gear_wire.errors import ConfigurationError
 from gear_wire.jobs import convert_to_bytes
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import builtins
-import builtins
 import logging
 import os
 import random

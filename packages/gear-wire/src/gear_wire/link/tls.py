@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 import msgspec
+
 from gear_wire.errors import ConfigurationError, DisconnectError
 
 if TYPE_CHECKING:
