@@ -257,7 +257,7 @@ class Connection:
         with self._lock:
             self.queue(data)
         self.flush()
-        self._yieldToServer()
+        self.yieldToServer()
 
     def sendPacket(self, packet: Packet) -> None:
         """Send a packet; waits and raises as `sendRaw` does."""
@@ -331,7 +331,7 @@ class Connection:
             with self._drained:
                 self._drained.notify_all()
 
-    def _yieldToServer(self) -> None:
+    def yieldToServer(self) -> None:
         channel = self._channel
         if channel is None or channel.pending < HIGH_WATER or self._loop is None:
             return
@@ -438,7 +438,7 @@ class Connection:
         if self._loop is not None:
             raise GearmanError(f"{what}: the poll thread of the client reads this connection")
 
-    def _checkThread(self, what: str) -> None:
+    def checkThread(self, what: str) -> None:
         if self._loop is not None and self._loop.here():
             raise GearmanError(
                 f"{what} was called on the poll thread, in a handler: the answer could never be "
@@ -458,7 +458,7 @@ class Connection:
             TimeoutError: No reply came in time.
             ConnectionError: The connection is gone.
         """
-        self._checkThread("sendAdminRequest")
+        self.checkThread("sendAdminRequest")
         command = request.getCommand()
         with self._lock:
             self.queue(command)
@@ -492,7 +492,7 @@ class Connection:
             TimeoutError: Nothing came in time.
             ConnectionError: The connection is gone.
         """
-        self._checkThread("echo")
+        self.checkThread("echo")
         waiting = _Echo(uuid.uuid4().bytes if data is None else convert_to_bytes(data))
         with self._lock:
             self.queue(encode(EchoReq(waiting.data)))

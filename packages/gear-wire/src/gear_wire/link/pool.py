@@ -219,7 +219,7 @@ class BaseClient(PacketHandlers):
             TimeoutError: None was connected in time.
             InterruptedError: The client was shut down.
         """
-        self._checkThread("waitForServer")
+        self.checkThread("waitForServer")
         with self.connections_condition:
             self.connections_condition.wait_for(
                 lambda: self._roster.active or not self.running, timeout
@@ -385,7 +385,7 @@ class BaseClient(PacketHandlers):
 
     # Ending
 
-    def _checkThread(self, what: str) -> None:
+    def checkThread(self, what: str) -> None:
         if self._loop is not None and self._loop.here():
             raise GearmanError(
                 f"{what} was called on the poll thread, in a handler: what it waits for could "

@@ -1,0 +1,271 @@
+"""The documented `Client`: submits jobs from threads; the same on asyncio is in `aio`."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from gear_wire.constants import PRECEDENCE_NORMAL
+from gear_wire.errors import (
+    ConnectionError,
+    DisconnectError,
+    InvalidDataError,
+    NoConnectedServersError,
+    TimeoutError,
+)
+from gear_wire.jobs import convert_to_bytes, to_handle, to_unique_key
+from gear_wire.link.connection import Connection
+from gear_wire.link.pool import BaseClient
+from gear_wire.packet import Packet
+
+from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
+from gear_client.jobs import Job, deadline_after, seconds_left
+from gear_client.session import ClientSession
+from gear_client.submissions import submit_packet
+
+
+class Client(BaseClient):
+    """Submits jobs to servers and learns what becomes of them.
+
+    Events arrive on one thread and are handled one at a time by the ``handle*`` methods: override
+    them to react, and call super to have the job updated. A handler must not wait for an answer:
+    `submitJob` and its kin raise there at once.
+
+    Args:
+        client_id: How this client introduces itself to servers and names itself in logs.
+    """
+
+    def __init__(self, client_id: str | bytes = "unknown") -> None:
+        self.options: set[bytes] = set()
+        super().__init__(client_id)
+
+    def _newSession(self, connection: Connection) -> ClientSession:
+        return ClientSession(self.client_id, sorted(self.options), connection.related_jobs)
+
+    def _request(self, connection: Connection, ask: Callable[[ClientSession], None]) -> bool:
+        """Ask something over a connection; False when the connection is gone."""
+        try:
+            with self._state_lock:
+                if not isinstance(connection.session, ClientSession) or not connection.connected:
+                    raise DisconnectError(f"{connection!r} is gone")
+                ask(connection.session)
+                connection.queueSession()
+        except ConnectionError:
+            self._lostConnection(connection)
+            return False
+        connection.flush()
+        connection.yieldToServer()
+        return True
+
+    # Jobs
+
+    def submitJob(
+        self,
+        job: Job,
+        background: bool | None = False,
+        precedence: int = PRECEDENCE_NORMAL,
+        timeout: float | None = 30,
+        *,
+        when: float | datetime | None = None,
+        reducer: str | bytes | None = None,
+    ) -> None:
+        """Submit a job to the server whose turn it is, and wait until that server has taken it.
+
+        When the connection is lost before the server's answer, the next server is asked: a job
+        whose answer was lost may run twice.
+
+        Args:
+            job: The job; its `handle` is set when this returns.
+            background: Whether nobody waits for its end; nothing is heard of it then.
+            precedence: PRECEDENCE_NORMAL, PRECEDENCE_LOW or PRECEDENCE_HIGH.
+            timeout: Seconds to wait for the server's answer; None for no limit.
+            when: The time to run it at, as seconds since 1970 or a datetime with time zone;
+                background jobs only.
+            reducer: The function that shall combine the job's parts.
+
+        Raises:
+            NoConnectedServersError: No server is connected at the moment.
+            ServerError: The server refused the job.
+            TimeoutError: The server has not answered in time; it may have taken the job.
+            InvalidDataError: The precedence is unknown, or the packet does not exist.
+            GearmanError: Called in a handler.
+        """
+        self.checkThread("submitJob")
+        if not isinstance(job, Job):
+            raise TypeError(f"submitJob takes a gear.Job, not {type(job).__name__}")
+        packet = submit_packet(job, bool(background), precedence, when, reducer)
+        deadline = deadline_after(timeout)
+        job._guard = self.checkThread
+        while True:
+            connection = self.getConnection()
+            settled = threading.Event()
+            submission = Submission(job, packet, not background, settled.set)
+            job.connection = connection
+            if not self._request(connection, lambda session: session.submit(submission)):  # noqa: B023  (called at once)
+                continue
+            if not settled.wait(seconds_left(deadline)):
+                raise TimeoutError(f"{connection!r} has not answered SUBMIT_JOB in {timeout} s")
+            if submission.error is not None:
+                raise submission.error
+            if not submission.lost:
+                return
+
+    def getStatus(self, job: Job | str | bytes, timeout: float | None = 30) -> JobState:
+        """Ask the server for the state of a job, and update the job.
+
+        Args:
+            job: A job that was submitted, or a handle; for a handle all servers are asked until
+                one knows it.
+            timeout: Seconds to wait for the answer of each; None for no limit.
+
+        Raises:
+            NoConnectedServersError: No server is connected at the moment.
+            TimeoutError: The server has not answered in time.
+            ConnectionError: The connection was lost before the answer.
+            InvalidDataError: The job was not submitted yet.
+        """
+        self.checkThread("getStatus")
+        if not isinstance(job, Job):
+            handle = to_handle(job)
+            return self._askAll(
+                lambda: StatusRequest(handle), ClientSession.request_status, timeout
+            )
+        if job.handle is None or not isinstance(job.connection, Connection):
+            raise InvalidDataError(f"{job!r} has no handle yet: submit it first")
+        known = job.handle
+        return self._askState(
+            job.connection, lambda: StatusRequest(known, job), ClientSession.request_status, timeout
+        )
+
+    def getStatusByUnique(self, unique: str | bytes, timeout: float | None = 30) -> JobState:
+        """Ask the servers for the state of a job by its unique, until one knows it.
+
+        gearmand answers this since 1.1; raises as `getStatus` does.
+        """
+        self.checkThread("getStatusByUnique")
+        key = to_unique_key(unique)
+        return self._askAll(
+            lambda: StatusRequest(key), ClientSession.request_status_by_unique, timeout
+        )
+
+    def _askAll(
+        self,
+        request: Callable[[], StatusRequest],
+        ask: Callable[[ClientSession, StatusRequest], None],
+        timeout: float | None,
+    ) -> JobState:
+        state = None
+        for connection in self.active_connections[:]:
+            state = self._askState(connection, request, ask, timeout)
+            if state.known:
+                return state
+        if state is None:
+            raise NoConnectedServersError("no server is connected at the moment")
+        return state
+
+    def _askState(
+        self,
+        connection: Connection,
+        make: Callable[[], StatusRequest],
+        ask: Callable[[ClientSession, StatusRequest], None],
+        timeout: float | None,
+    ) -> JobState:
+        request = make()
+        self._await(connection, request, lambda session: ask(session, request), timeout)
+        assert request.state is not None
+        return request.state
+
+    def _await(
+        self,
+        connection: Connection,
+        expectation: Expectation,
+        ask: Callable[[ClientSession], None],
+        timeout: float | None,
+    ) -> None:
+        settled = threading.Event()
+        expectation._on_settled = settled.set
+        if not self._request(connection, ask) or (settled.wait(timeout) and expectation.lost):
+            raise DisconnectError(f"{connection!r} was lost before the answer")
+        if not expectation.settled:
+            raise TimeoutError(f"no answer from {connection!r} in {timeout} s")
+        if expectation.error is not None:
+            raise expectation.error
+
+    def setOption(self, name: str | bytes, timeout: float | None = 30) -> bool:
+        """Set an option on all connections, now and whenever they are made again.
+
+        Args:
+            name: The option; servers know ``exceptions``, which is always asked for.
+            timeout: Seconds to wait for each server; None for no limit.
+
+        Returns:
+            Whether every server that is connected confirmed it. Servers of gear 0.16 never
+            answer: for them it is False after the timeout, and the connection stays.
+        """
+        self.checkThread("setOption")
+        option = convert_to_bytes(name)
+        with self._state_lock:
+            self.options.add(option)
+            connections = self.active_connections[:]
+        waiting: list[tuple[OptionRequest, threading.Event]] = []
+        for connection in connections:
+            settled = threading.Event()
+            request = OptionRequest(option, settled.set)
+            waiting.append((request, settled))
+            if not self._request(connection, lambda session: session.request_option(request)):  # noqa: B023  (called at once)
+                settled.set()
+        deadline = deadline_after(timeout)
+        for _, settled in waiting:
+            settled.wait(seconds_left(deadline))
+        return all(request.confirmed for request, _ in waiting)
+
+    def echo(self, data: str | bytes | None = None, timeout: float | None = 30) -> bytes:
+        """Have the server whose turn it is send data back; as `Connection.echo`."""
+        return self.getConnection().echo(data, timeout)
+
+    # Events
+
+    def _applyToJob(self, packet: Packet) -> Job:
+        job = self._apply(packet)
+        return job  # type: ignore[return-value]  # None only where the docstring says so
+
+    def handleJobCreated(self, packet: Packet) -> Job:
+        """Handle JOB_CREATED: the oldest job submitted here gets its handle; returns the job."""
+        return self._applyToJob(packet)
+
+    def handleWorkComplete(self, packet: Packet) -> Job:
+        """Handle WORK_COMPLETE: the job ended well; returns the job."""
+        return self._applyToJob(packet)
+
+    def handleWorkFail(self, packet: Packet) -> Job:
+        """Handle WORK_FAIL: the job failed; returns the job, None after a WORK_EXCEPTION."""
+        return self._applyToJob(packet)
+
+    def handleWorkException(self, packet: Packet) -> Job:
+        """Handle WORK_EXCEPTION: the job failed with an exception; returns the job."""
+        return self._applyToJob(packet)
+
+    def handleWorkData(self, packet: Packet) -> Job:
+        """Handle WORK_DATA: the job has more data; returns the job."""
+        return self._applyToJob(packet)
+
+    def handleWorkWarning(self, packet: Packet) -> Job:
+        """Handle WORK_WARNING: the job has a warning; returns the job."""
+        return self._applyToJob(packet)
+
+    def handleWorkStatus(self, packet: Packet) -> Job:
+        """Handle WORK_STATUS: the job has come so far; returns the job."""
+        return self._applyToJob(packet)
+
+    def handleStatusRes(self, packet: Packet) -> Job:
+        """Handle STATUS_RES: the job is updated; returns it, None when only the handle is known."""
+        return self._applyToJob(packet)
+
+    def handleStatusResUnique(self, packet: Packet) -> object:
+        """Handle STATUS_RES_UNIQUE: wakes whoever asked."""
+        return self._apply(packet)
+
+    def handleOptionRes(self, packet: Packet) -> object:
+        """Handle OPTION_RES: the connection has the option."""
+        if isinstance(packet.connection, Connection):
+            packet.connection.handleOptionRes(packet.getArgument(0))
+        return self._apply(packet)

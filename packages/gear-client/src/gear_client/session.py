@@ -1,0 +1,320 @@
+"""What a client knows of one connection: which answers it awaits and which jobs run there; pure."""
+
+import collections
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from gear_wire.errors import ServerError, UnknownJobError
+from gear_wire.jobs import BaseJob
+from gear_wire.packets import (
+    BasePacket,
+    Error,
+    GetStatus,
+    GetStatusUnique,
+    JobCreated,
+    OptionReq,
+    OptionRes,
+    SetClientID,
+    StatusRes,
+    StatusResUnique,
+    WorkComplete,
+    WorkData,
+    WorkException,
+    WorkFail,
+    WorkStatus,
+    WorkWarning,
+)
+from gear_wire.session import Session
+from gear_wire.types import ClientID, Handle, UniqueKey
+
+from gear_client.expectations import ByKey, JobState, OptionRequest, StatusRequest, Submission
+from gear_client.jobs import Job
+
+EXCEPTIONS: Final = b"exceptions"
+"""The option without which gearmand turns WORK_EXCEPTION into a bare WORK_FAIL."""
+_OPTION_CODES: Final = frozenset({"UNKNOWN_OPTION", "unknown_option"})
+# Errors that answer no submission: they are about a packet that awaits nothing.
+_UNASKED_CODES: Final = frozenset({"JOB_NOT_FOUND", "INVALID_COMMAND", "INVALID_MAGIC"})
+_REMEMBERED: Final = 128
+
+
+class ClientSession(Session):
+    """The client's end of one connection.
+
+    JOB_CREATED names no job: it answers the oldest submission. Options are answered in the same
+    order, except by servers that never answer them (gear 0.16's), so a JOB_CREATED that meets an
+    option at the head of the queue means that the option was ignored.
+
+    Two jobs may get one handle, when the server coalesced them by their unique. gearmand sends
+    each packet once per submission; so the packets of a handle go round its jobs, the first that
+    ends the job ends it for all, and each of those takes one job out of `related_jobs`.
+
+    Args:
+        client_id: How to introduce itself.
+        options: The options to ask for, beside ``exceptions``.
+        related_jobs: The foreground jobs that run here, by handle; kept up to date.
+    """
+
+    def __init__(
+        self,
+        client_id: bytes,
+        options: Iterable[bytes],
+        related_jobs: dict[bytes, BaseJob],
+    ) -> None:
+        super().__init__()
+        self._client_id = client_id
+        self._options = list(options)
+        self._jobs = related_jobs
+        self._coalesced: dict[bytes, collections.deque[Job]] = {}
+        self._queue: collections.deque[Submission | OptionRequest] = collections.deque()
+        self._by_handle: ByKey[StatusRequest] = ByKey()
+        self._by_unique: ByKey[StatusRequest] = ByKey()
+        self._excepted: collections.deque[bytes] = collections.deque(maxlen=_REMEMBERED)
+
+    # What the client asks for
+
+    def greet(self) -> None:
+        """Introduce the client, and ask for its options."""
+        self.say(SetClientID(ClientID(self._client_id)))
+        for option in dict.fromkeys([EXCEPTIONS, *self._options]):
+            self.request_option(OptionRequest(option))
+
+    def submit(self, submission: Submission) -> None:
+        """Submit a job; the next JOB_CREATED that is nobody else's answers it."""
+        self._queue.append(submission)
+        self.say(submission.packet)
+
+    def request_option(self, request: OptionRequest) -> None:
+        """Ask for an option of the connection."""
+        self._queue.append(request)
+        self.say(OptionReq(request.option))
+
+    def request_status(self, request: StatusRequest) -> None:
+        """Ask for the state of a job by its handle."""
+        self._by_handle.add(request.key, request)
+        self.say(GetStatus(Handle(request.key)))
+
+    def request_status_by_unique(self, request: StatusRequest) -> None:
+        """Ask for the state of a job by its unique."""
+        self._by_unique.add(request.key, request)
+        self.say(GetStatusUnique(UniqueKey(request.key)))
+
+    # What the server says
+
+    def apply(self, packet: BasePacket) -> Job | None:
+        """Take in a packet, and return the job that it changed.
+
+        Raises:
+            UnknownJobError: It is about a job that does not run here.
+        """
+        rule = _RULES.get(type(packet))
+        return None if rule is None else rule(self, packet)
+
+    def _job_created(self, packet: JobCreated) -> Job | None:
+        submission = self._next_submission()
+        if submission is None:
+            raise UnknownJobError(f"JOB_CREATED {packet.handle!r} answers no submission")
+        job = submission.job
+        job.handle = packet.handle
+        if submission.foreground:
+            self._add(packet.handle, job)
+        submission.settle()
+        return job
+
+    def _next_submission(self) -> Submission | None:
+        while self._queue:
+            expectation = self._queue.popleft()
+            if isinstance(expectation, Submission):
+                return expectation
+            expectation.settle()
+        return None
+
+    def _add(self, handle: bytes, job: Job) -> None:
+        if handle in self._jobs:
+            self._coalesced.setdefault(handle, collections.deque()).append(job)
+        else:
+            self._jobs[handle] = job
+
+    def _find(self, packet: BasePacket, handle: bytes) -> Job:
+        job = self._jobs.get(handle)
+        if not isinstance(job, Job):
+            raise UnknownJobError(f"{type(packet).__name__} for unknown job {handle!r}")
+        return job
+
+    def _rotate(self, packet: BasePacket, handle: bytes) -> Job:
+        """Return the job whose turn it is to take a packet of this handle."""
+        job = self._find(packet, handle)
+        others = self._coalesced.get(handle)
+        if others:
+            others.append(job)
+            self._jobs[handle] = others.popleft()
+        return job
+
+    def _pop(self, handle: bytes) -> None:
+        others = self._coalesced.get(handle)
+        if not others:
+            del self._jobs[handle]
+            return
+        self._jobs[handle] = others.popleft()
+        if not others:
+            del self._coalesced[handle]
+
+    def _end(self, packet: BasePacket, handle: bytes, change: Callable[[Job], None]) -> Job:
+        head = self._find(packet, handle)
+        for job in (head, *self._coalesced.get(handle, ())):
+            if not job.complete:
+                change(job)
+                job.complete = True
+                job._notify(packet)
+        self._pop(handle)
+        return head
+
+    def _work_complete(self, packet: WorkComplete) -> Job:
+        def change(job: Job) -> None:
+            if packet.payload:
+                job._data.append(packet.payload)
+
+        return self._end(packet, packet.handle, change)
+
+    def _work_fail(self, packet: WorkFail) -> Job | None:
+        if packet.handle in self._excepted and packet.handle not in self._jobs:
+            # Perl's workers send WORK_FAIL after WORK_EXCEPTION, gearmand's never do.
+            return None
+        return self._end(packet, packet.handle, _fail)
+
+    def _work_exception(self, packet: WorkException) -> Job:
+        def change(job: Job) -> None:
+            _fail(job)
+            job._exception = packet.payload
+            job._failed_because = f"failed with exception {packet.payload[:200]!r}"
+
+        self._excepted.append(packet.handle)
+        return self._end(packet, packet.handle, change)
+
+    def _work_data(self, packet: WorkData) -> Job:
+        job = self._rotate(packet, packet.handle)
+        job._data.append(packet.payload)
+        job._notify(packet)
+        return job
+
+    def _work_warning(self, packet: WorkWarning) -> Job:
+        job = self._rotate(packet, packet.handle)
+        job._data.append(packet.payload)
+        job.warning = True
+        job._notify(packet)
+        return job
+
+    def _work_status(self, packet: WorkStatus) -> Job:
+        job = self._rotate(packet, packet.handle)
+        _set_progress(job, packet.numerator, packet.denominator)
+        job._notify(packet)
+        return job
+
+    def _status_res(self, packet: StatusRes) -> Job | None:
+        request = self._by_handle.pop(packet.handle)
+        related = self._jobs.get(packet.handle)
+        jobs = {id(job): job for job in (related, request and request.job) if isinstance(job, Job)}
+        if request is None and not jobs:
+            raise UnknownJobError(f"STATUS_RES for unknown job {packet.handle!r}")
+        for job in jobs.values():
+            job.known = packet.known == b"1"
+            job.running = packet.running == b"1"
+            _set_progress(job, packet.numerator, packet.denominator)
+            job._notify(packet)
+        if request is not None:
+            request.state = _state(packet)
+            request.settle()
+        return next(iter(jobs.values()), None)
+
+    def _status_res_unique(self, packet: StatusResUnique) -> None:
+        request = self._by_unique.pop(packet.unique)
+        if request is not None:
+            request.state = _state(packet, _number(packet.client_count))
+            request.settle()
+
+    def _option_res(self, packet: OptionRes) -> None:
+        request = self._option(packet.option)
+        if request is not None:
+            request.confirmed = True
+            request.settle()
+
+    def _option(self, option: bytes | None) -> OptionRequest | None:
+        """Take the oldest request for an option, or for any, out of the queue."""
+        for request in self._queue:
+            if isinstance(request, OptionRequest) and option in (None, request.option):
+                self._queue.remove(request)
+                return request
+        return None
+
+    def _error(self, packet: Error) -> None:
+        error = ServerError(
+            packet.code.decode(errors="replace"), packet.text.decode(errors="replace")
+        )
+        if error.code in _OPTION_CODES:
+            request = self._option(None)
+            if request is not None:
+                request.settle(error)
+        elif error.code not in _UNASKED_CODES:
+            submission = self._next_submission()
+            if submission is not None:
+                submission.settle(error)
+
+    def lost(self) -> None:
+        """End all that is awaited: requests as lost, jobs as failed."""
+        super().lost()
+        waiting = [*self._queue, *self._by_handle.pop_all(), *self._by_unique.pop_all()]
+        self._queue.clear()
+        jobs = [*self._jobs.values(), *(job for jobs in self._coalesced.values() for job in jobs)]
+        self._coalesced.clear()
+        for expectation in waiting:
+            expectation.settle(lost=True)
+        for job in jobs:
+            if isinstance(job, Job) and not job.complete:
+                _fail(job)
+                job._failed_because = "lost its server before it ended"
+                job.complete = True
+                job._notify(None)
+
+
+def _fail(job: Job) -> None:
+    job.failure = True
+
+
+def _number(digits: bytes) -> int:
+    try:
+        return int(digits)
+    except ValueError:
+        return 0  # gearmand passes on whatever a worker wrote, gear 0.16 nothing at all
+
+
+def _state(packet: StatusRes | StatusResUnique, clients: int | None = None) -> JobState:
+    return JobState(
+        known=packet.known == b"1",
+        running=packet.running == b"1",
+        numerator=_number(packet.numerator),
+        denominator=_number(packet.denominator),
+        clients=clients,
+    )
+
+
+def _set_progress(job: Job, numerator: bytes, denominator: bytes) -> None:
+    job.numerator, job.denominator = numerator, denominator
+    try:
+        job.fraction_complete = float(numerator) / float(denominator)
+    except (ValueError, ZeroDivisionError):
+        job.fraction_complete = None
+
+
+_RULES: Final[dict[type[BasePacket], Callable[..., Job | None]]] = {
+    JobCreated: ClientSession._job_created,
+    WorkComplete: ClientSession._work_complete,
+    WorkFail: ClientSession._work_fail,
+    WorkException: ClientSession._work_exception,
+    WorkData: ClientSession._work_data,
+    WorkWarning: ClientSession._work_warning,
+    WorkStatus: ClientSession._work_status,
+    StatusRes: ClientSession._status_res,
+    StatusResUnique: ClientSession._status_res_unique,
+    OptionRes: ClientSession._option_res,
+    Error: ClientSession._error,
+}

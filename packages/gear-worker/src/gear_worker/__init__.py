@@ -1,0 +1,34 @@
+"""Take jobs from Gearman servers, in threads or on asyncio."""
+
+from typing import TYPE_CHECKING
+
+from gear_worker.__about__ import __version__
+from gear_worker.functions import FunctionRecord
+from gear_worker.jobs import BinaryWorkerJob, WorkerJob
+from gear_worker.text import TextWorker, TextWorkerJob
+from gear_worker.worker import Worker
+
+if TYPE_CHECKING:
+    from gear_worker.aio import AsyncWorker, AsyncWorkerJob
+
+__all__ = [
+    "AsyncWorker",
+    "AsyncWorkerJob",
+    "BinaryWorkerJob",
+    "FunctionRecord",
+    "TextWorker",
+    "TextWorkerJob",
+    "Worker",
+    "WorkerJob",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    # asyncio takes as long to load as all the rest: only who uses it pays for it.
+    if name in ("AsyncWorker", "AsyncWorkerJob"):
+        from gear_worker import aio
+
+        value: object = getattr(aio, name)
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,180 @@
+"""`AsyncWorker`: takes jobs on asyncio, over the same sessions as `worker`."""
+
+import asyncio
+import builtins
+import collections
+import socket
+from collections.abc import AsyncIterator, Iterable
+
+from gear_wire.errors import DisconnectError, InterruptedError, TimeoutError
+from gear_wire.jobs import to_function_name
+from gear_wire.link.aio import AsyncBaseClient, AsyncLink
+from gear_wire.packets import BasePacket, Error, JobAssignAll
+
+from gear_worker.functions import FunctionRecord
+from gear_worker.jobs import AssignedJob
+from gear_worker.session import Assigned, Assignments, WorkerSession
+
+
+class AsyncWorkerJob(AssignedJob):
+    """A job that was assigned to this worker.
+
+    Each method waits while the server takes nothing, and raises a ConnectionError when the
+    connection over which the job came is gone: the server has taken the job back.
+    """
+
+    _origin: "tuple[AsyncLink, WorkerSession[AsyncWorkerJob]] | None" = None
+
+    async def _send(self, packet: BasePacket) -> None:
+        if self._origin is None:
+            raise DisconnectError(f"{self!r} came over no connection")
+        link, session = self._origin
+        await link.drain()
+        session.work(packet)
+        link.say()
+
+    async def data(self, data: str | bytes = b"") -> None:
+        """Send a part of the result, or news, to the client: WORK_DATA."""
+        await self._send(self._data(data))
+
+    async def warning(self, data: str | bytes = b"") -> None:
+        """Send a warning to the client: WORK_WARNING."""
+        await self._send(self._warning(data))
+
+    async def status(self, numerator: float, denominator: float) -> None:
+        """Tell client and server how far the job has come: WORK_STATUS."""
+        await self._send(self._status(numerator, denominator))
+
+    async def complete(self, data: str | bytes = b"") -> None:
+        """End the job well, with the result or the last part of it: WORK_COMPLETE."""
+        await self._send(self._complete(data))
+
+    async def fail(self) -> None:
+        """End the job without a result: WORK_FAIL."""
+        await self._send(self._fail())
+
+    async def exception(self, data: str | bytes = b"") -> None:
+        """End the job with an exception described by `data`: WORK_EXCEPTION."""
+        await self._send(self._exception(data))
+
+
+class AsyncWorker(AsyncBaseClient):
+    """Takes jobs from servers on one asyncio loop, in as many tasks as call `get_job`.
+
+    ``async for job in worker`` gives one job after the other until the worker is closed.
+
+    Args:
+        client_id: How this worker introduces itself; the name of the host by default.
+    """
+
+    _kind = "AsyncWorker"
+
+    def __init__(self, client_id: str | bytes | None = None) -> None:
+        super().__init__(client_id or socket.gethostname())
+        self._assignments: Assignments[AsyncWorkerJob] = Assignments(self._make_job)
+        self._waiters: collections.deque[asyncio.Future[None]] = collections.deque()
+
+    @property
+    def functions(self) -> dict[bytes, FunctionRecord]:
+        """What the worker can do, by name."""
+        return self._assignments.functions
+
+    def _new_session(self, link: AsyncLink) -> WorkerSession[AsyncWorkerJob]:
+        return WorkerSession(self.client_id, self._assignments, link.related_jobs)
+
+    def _make_job(self, session: WorkerSession[AsyncWorkerJob], packet: Assigned) -> AsyncWorkerJob:
+        unique = getattr(packet, "unique", None) or None
+        job = AsyncWorkerJob(packet.handle, packet.function, packet.payload, unique)
+        if isinstance(packet, JobAssignAll):
+            job.reducer = packet.reducer or None
+        link = next(known for known in self.links if known.session is session)
+        job.connection = link
+        job._origin = link, session
+        return job
+
+    def _applied(self, link: AsyncLink, packet: BasePacket, result: object) -> None:
+        if isinstance(result, AsyncWorkerJob):
+            self._wake()
+        elif isinstance(packet, Error):
+            self.log.error("Server %r: %s: %s", link, packet.code, packet.text)
+
+    def _wake(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    # Functions
+
+    def register(self, name: str | bytes, timeout: float | None = None) -> None:
+        """Tell all servers, now and when they reconnect, that this worker can do a function.
+
+        Args:
+            name: The function's name; text is sent as UTF-8.
+            timeout: Seconds that one of its jobs may run before the server takes it back; None
+                for no limit.
+
+        Raises:
+            InvalidDataError: The name is empty or holds a NUL, or the timeout is not positive.
+        """
+        self._assignments.register(FunctionRecord(name, timeout))
+        self._say()
+
+    def unregister(self, name: str | bytes) -> None:
+        """Tell all servers that a function can no longer be done; KeyError if it never could."""
+        self._assignments.unregister(to_function_name(name))
+        self._say()
+
+    def set_functions(self, functions: Iterable[FunctionRecord]) -> None:
+        """Have these functions and no others; an empty list stops the work from coming."""
+        self._assignments.replace(list(functions))
+        self._say()
+
+    # Jobs
+
+    async def get_job(self, timeout: float | None = None) -> AsyncWorkerJob:
+        """Wait for a job and return it; several tasks may wait at once.
+
+        A task that is cancelled loses no job: what came for it goes to the next.
+
+        Args:
+            timeout: Seconds to wait; None for no limit.
+
+        Raises:
+            InterruptedError: The worker was closed.
+            TimeoutError: No job came in time.
+        """
+        self._check_open()
+        self._assignments.wait()
+        self._say()
+        try:
+            async with asyncio.timeout(timeout):
+                while not self._assignments.jobs:
+                    waiter = asyncio.get_running_loop().create_future()
+                    self._waiters.append(waiter)
+                    await waiter
+                    self._check_open()
+                return self._assignments.jobs.popleft()
+        except builtins.TimeoutError:
+            raise TimeoutError(f"no job came in {timeout} s") from None
+        finally:
+            self._assignments.leave()
+            if self._assignments.jobs:
+                self._wake()
+
+    async def __aiter__(self) -> AsyncIterator[AsyncWorkerJob]:
+        """Give one job after the other until the worker is closed."""
+        while True:
+            try:
+                job = await self.get_job()
+            except InterruptedError:
+                return
+            yield job
+
+    async def close(self) -> None:
+        """Close all connections; whoever waits for a job is woken with InterruptedError."""
+        self._closing = True
+        while self._waiters:
+            self._wake()
+        await super().close()

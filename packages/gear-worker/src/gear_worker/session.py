@@ -1,0 +1,259 @@
+"""What a worker knows of its connections: what it can do, who waits, which jobs came; pure."""
+
+import collections
+from collections.abc import Callable, Iterable
+from typing import Final, Generic, TypeVar
+
+from gear_wire.errors import DisconnectError
+from gear_wire.jobs import BaseJob
+from gear_wire.packets import (
+    BasePacket,
+    CantDo,
+    GrabJobAll,
+    GrabJobUniq,
+    JobAssign,
+    JobAssignAll,
+    JobAssignUnique,
+    NoJob,
+    Noop,
+    PreSleep,
+    ResetAbilities,
+    SetClientID,
+    WorkComplete,
+    WorkException,
+    WorkFail,
+)
+from gear_wire.session import Session
+from gear_wire.types import ClientID, FunctionName
+
+from gear_worker.functions import FunctionRecord
+from gear_worker.states import Event, State, follow
+
+Assigned = JobAssign | JobAssignUnique | JobAssignAll
+Job = TypeVar("Job", bound=BaseJob)
+_ENDINGS: Final = (WorkComplete, WorkFail, WorkException)
+
+
+class Assignments(Generic[Job]):
+    """All of a worker: its functions, who waits for jobs, and the jobs that came and wait.
+
+    Never more jobs are asked for than are waited for: a job taken without need would wait here
+    while another worker is free. (gear 0.16 asked all servers at once.)
+
+    Args:
+        make_job: Makes the job of an assignment.
+
+    Attributes:
+        functions: What the worker can do, by name.
+        waiting: How many callers wait for a job.
+        jobs: The jobs that came and are not taken yet, oldest first.
+        grab: The packet that asks for a job.
+    """
+
+    def __init__(self, make_job: Callable[["WorkerSession[Job]", Assigned], Job]) -> None:
+        self.make_job: Callable[[WorkerSession[Job], Assigned], Job] = make_job
+        self.functions: dict[bytes, FunctionRecord] = {}
+        self.waiting: int = 0
+        self.jobs: collections.deque[Job] = collections.deque()
+        self.grab: BasePacket = GrabJobUniq()
+        self._sessions: collections.deque[WorkerSession[Job]] = collections.deque()
+
+    def grab_all(self, wanted: bool) -> None:
+        """Ask for reducers too, or not; gear 0.16's and Perl's servers do not know GRAB_JOB_ALL."""
+        self.grab = GrabJobAll() if wanted else GrabJobUniq()
+
+    # Functions
+
+    def register(self, record: FunctionRecord) -> None:
+        """Tell all servers of a function; nothing when they were told already."""
+        known = self.functions.get(record.name)
+        self.functions[record.name] = record
+        if known is not None and known.packet == record.packet:
+            return
+        for session in self._sessions:
+            session.announce(record)
+        self.ask()
+
+    def unregister(self, name: FunctionName) -> None:
+        """Tell all servers that a function is gone; KeyError when it was not registered."""
+        del self.functions[name]
+        for session in self._sessions:
+            session.say(CantDo(name))
+
+    def replace(self, records: Iterable[FunctionRecord]) -> None:
+        """Have these functions and no others; servers hear of the differences only.
+
+        RESET_ABILITIES would have gearmand take back the jobs that run here.
+        """
+        wanted: dict[bytes, FunctionRecord] = {record.name: record for record in records}
+        if not wanted and self.functions:
+            self.functions.clear()
+            for session in self._sessions:
+                session.say(ResetAbilities())
+            return
+        for name in [name for name in self.functions if name not in wanted]:
+            self.unregister(FunctionName(name))
+        for record in wanted.values():
+            self.register(record)
+
+    # Waiting for jobs
+
+    def wait(self) -> None:
+        """Note one more caller who waits, and ask for a job if there is need."""
+        self.waiting += 1
+        self.ask()
+
+    def leave(self) -> None:
+        """Note that a caller waits no longer, with a job or without."""
+        self.waiting -= 1
+
+    def ask(self) -> None:
+        """Ask as many of the servers that are awake for jobs as jobs are needed, in turns."""
+        needed = self.waiting - len(self.jobs) - sum(session.grabs for session in self._sessions)
+        for session in tuple(self._sessions):
+            if needed <= 0:
+                return
+            if session.state is State.IDLE:
+                session.ask()
+                self._sessions.remove(session)
+                self._sessions.append(session)
+                needed -= 1
+
+    @property
+    def needed(self) -> bool:
+        """Whether someone waits for whom no job has come."""
+        return self.waiting > len(self.jobs)
+
+    def opened(self, session: "WorkerSession[Job]") -> None:
+        """Take in a fresh connection."""
+        self._sessions.append(session)
+        self.ask()
+
+    def closed(self, session: "WorkerSession[Job]", jobs: Iterable[BaseJob]) -> None:
+        """Forget a connection, and the jobs that came over it and were not taken."""
+        if session in self._sessions:
+            self._sessions.remove(session)
+        gone = {id(job) for job in jobs}
+        self.jobs = collections.deque(job for job in self.jobs if id(job) not in gone)
+        self.ask()
+
+
+class WorkerSession(Session, Generic[Job]):
+    """The worker's end of one connection.
+
+    Args:
+        client_id: How to introduce itself.
+        assignments: The worker it belongs to.
+        related_jobs: The jobs that run here, by handle; kept up to date.
+        on_state: Told of each new state.
+
+    Attributes:
+        state: What the connection does.
+        grabs: How many GRAB_JOBs are not answered.
+        open: Whether the connection stands.
+    """
+
+    def __init__(
+        self,
+        client_id: bytes,
+        assignments: Assignments[Job],
+        related_jobs: dict[bytes, BaseJob],
+        on_state: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._client_id = client_id
+        self._assignments = assignments
+        self._jobs = related_jobs
+        self._on_state = on_state
+        self.state: State = State.INIT
+        self.grabs: int = 0
+        self.open: bool = True
+
+    def _follow(self, event: Event) -> None:
+        self.state = follow(self.state, event)
+        if self._on_state is not None:
+            self._on_state(self.state.value)
+
+    def greet(self) -> None:
+        """Introduce the worker and all it can do, and ask for a job if one is needed."""
+        self.say(SetClientID(ClientID(self._client_id)))
+        for record in self._assignments.functions.values():
+            self.say(record.packet)
+        self._follow(Event.GREETING)
+        self._assignments.opened(self)
+
+    def announce(self, record: FunctionRecord) -> None:
+        """Tell of a function; jobs of it may be queued already, so sleep is over."""
+        self.say(record.packet)
+        if self.state is State.SLEEP:
+            self._follow(Event.WOKEN)
+
+    def ask(self) -> None:
+        """Ask for a job."""
+        self.say(self._assignments.grab)
+        self.grabs += 1
+        self._follow(Event.GRAB)
+
+    def work(self, packet: BasePacket) -> None:
+        """Tell of a job that runs here.
+
+        Raises:
+            DisconnectError: The connection over which the job came is gone, and with it the job.
+        """
+        handle: bytes = getattr(packet, "handle", b"")
+        if not self.open:
+            raise DisconnectError(
+                f"the connection that job {handle!r} came over was lost: the server has taken the "
+                "job back"
+            )
+        self.say(packet)
+        if isinstance(packet, _ENDINGS):
+            self._jobs.pop(handle, None)
+
+    # What the server says
+
+    def apply(self, packet: BasePacket) -> BaseJob | None:
+        """Take in a packet, and return the job that it assigns."""
+        rule = _RULES.get(type(packet))
+        return None if rule is None else rule(self, packet)
+
+    def _noop(self, packet: Noop) -> None:
+        self._follow(Event.NOOP)
+        self._assignments.ask()
+
+    def _no_job(self, packet: NoJob) -> None:
+        self._answered(Event.NO_JOB)
+        if self.state is State.IDLE and self._assignments.needed:
+            # A job that comes now makes the server answer PRE_SLEEP with a NOOP: none is missed.
+            self.say(PreSleep())
+            self._follow(Event.PRE_SLEEP)
+        self._assignments.ask()
+
+    def _job_assign(self, packet: Assigned) -> Job:
+        self._answered(Event.JOB_ASSIGN)
+        job = self._assignments.make_job(self, packet)
+        self._jobs[packet.handle] = job
+        self._assignments.jobs.append(job)
+        self._assignments.ask()
+        return job
+
+    def _answered(self, event: Event) -> None:
+        self.grabs = max(0, self.grabs - 1)
+        if not self.grabs and self.state is State.GRAB_WAIT:
+            self._follow(event)
+
+    def lost(self) -> None:
+        """Forget the connection and the jobs of it that nobody has taken."""
+        super().lost()
+        self.open = False
+        self.grabs = 0
+        self._assignments.closed(self, list(self._jobs.values()))
+
+
+_RULES: Final[dict[type[BasePacket], Callable[..., "BaseJob | None"]]] = {
+    Noop: WorkerSession._noop,
+    NoJob: WorkerSession._no_job,
+    JobAssign: WorkerSession._job_assign,
+    JobAssignUnique: WorkerSession._job_assign,
+    JobAssignAll: WorkerSession._job_assign,
+}

@@ -1,0 +1,253 @@
+"""The documented `Worker`: takes jobs in threads; the same on asyncio is in `aio`."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterable
+
+from gear_wire.errors import (
+    ConfigurationError,
+    InterruptedError,
+    TimeoutError,
+)
+from gear_wire.jobs import to_function_name
+from gear_wire.link.connection import Connection
+from gear_wire.link.pool import BaseClient
+from gear_wire.packet import Packet
+from gear_wire.packets import BasePacket, CantDo, JobAssignAll, PreSleep, ResetAbilities
+from gear_wire.types import FunctionName
+
+from gear_worker.functions import FunctionRecord
+from gear_worker.jobs import WorkerJob
+from gear_worker.session import Assigned, Assignments, WorkerSession
+
+
+class Worker(BaseClient):
+    """Takes jobs from servers, in as many threads as call `getJob`.
+
+    Args:
+        client_id: How this worker introduces itself; the name of the host by default.
+        worker_id: The old name of `client_id`.
+
+    Attributes:
+        worker_id: As given.
+        job_class: The class of the jobs that `getJob` returns.
+
+    Raises:
+        ConfigurationError: Both names are given, and differ.
+    """
+
+    _kind = "Worker"
+    job_class: type[WorkerJob] = WorkerJob
+
+    def __init__(
+        self, client_id: str | bytes | None = None, worker_id: str | bytes | None = None
+    ) -> None:
+        if client_id is not None and worker_id is not None and client_id != worker_id:
+            raise ConfigurationError("give client_id; worker_id is an old name of it")
+        name = client_id or worker_id or socket.gethostname()
+        self.worker_id: str | bytes = name
+        self._assignments: Assignments[WorkerJob] = Assignments(self._makeJob)
+        self._interrupts = 0
+        super().__init__(name)
+        self._assigned = threading.Condition(self._state_lock)
+
+    @property
+    def functions(self) -> dict[bytes, FunctionRecord]:
+        """What the worker can do, by name; assigning it tells servers when they reconnect."""
+        return self._assignments.functions
+
+    @functions.setter
+    def functions(self, functions: dict[bytes, FunctionRecord]) -> None:
+        self._assignments.functions = functions
+
+    @property
+    def waiting_for_jobs(self) -> int:
+        """How many threads wait in `getJob`."""
+        return self._assignments.waiting
+
+    # Functions
+
+    def registerFunction(self, name: str | bytes, timeout: float | bytes | None = None) -> None:
+        """Tell all servers, now and when they reconnect, that this worker can do a function.
+
+        Args:
+            name: The function's name; text is sent as UTF-8.
+            timeout: Seconds that one of its jobs may run before the server takes it back; None
+                for no limit.
+
+        Raises:
+            InvalidDataError: The name is empty or holds a NUL, or the timeout is not positive.
+        """
+        record = FunctionRecord(name, timeout)
+        with self._state_lock:
+            self._assignments.register(record)
+            self._queue()
+        self._flush()
+
+    def unRegisterFunction(self, name: str | bytes) -> None:
+        """Tell all servers that this worker can no longer do a function.
+
+        Raises:
+            KeyError: It was not registered.
+        """
+        with self._state_lock:
+            self._assignments.unregister(to_function_name(name))
+            self._queue()
+        self._flush()
+
+    unregisterFunction = unRegisterFunction
+
+    def setFunctions(self, functions: Iterable[FunctionRecord]) -> None:
+        """Have these functions and no others; an empty list stops the work from coming.
+
+        Raises:
+            TypeError: One of them is no FunctionRecord; nothing has changed then.
+        """
+        records = list(functions)
+        for record in records:
+            if not isinstance(record, FunctionRecord):
+                raise TypeError(f"setFunctions takes FunctionRecords, not {record!r}")
+        with self._state_lock:
+            self._assignments.replace(records)
+            self._queue()
+        self._flush()
+
+    # Jobs
+
+    def getJob(self, timeout: float | None = None) -> WorkerJob:
+        """Wait for a job and return it; may be called from several threads at once.
+
+        Args:
+            timeout: Seconds to wait; None for no limit.
+
+        Raises:
+            InterruptedError: `stopWaitingForJobs` or `shutdown` was called.
+            TimeoutError: No job came in time.
+            GearmanError: Called in a handler.
+        """
+        self.checkThread("getJob")
+        with self._state_lock:
+            self._checkRunning()
+            interrupts = self._interrupts
+            self._assignments.wait()
+            self._queue()
+        try:
+            self._flush()
+            with self._assigned:
+                self._assigned.wait_for(
+                    lambda: self._assignments.jobs or self._interrupts != interrupts, timeout
+                )
+                if self._interrupts != interrupts:
+                    raise InterruptedError("waiting for jobs was stopped")
+                if not self._assignments.jobs:
+                    raise TimeoutError(f"no job came in {timeout} s")
+                return self._assignments.jobs.popleft()
+        finally:
+            with self._state_lock:
+                self._assignments.leave()
+
+    def stopWaitingForJobs(self) -> None:
+        """Make every `getJob` that waits now raise InterruptedError.
+
+        A job that comes afterwards is kept for the next `getJob`.
+        """
+        with self._assigned:
+            self._interrupts += 1
+            self._assigned.notify_all()
+
+    def _shutdown(self) -> None:
+        self.stopWaitingForJobs()
+
+    def _newSession(self, connection: Connection) -> WorkerSession[WorkerJob]:
+        return WorkerSession(
+            self.client_id, self._assignments, connection.related_jobs, connection.changeState
+        )
+
+    def _makeJob(self, session: WorkerSession[WorkerJob], packet: Assigned) -> WorkerJob:
+        unique = getattr(packet, "unique", None) or None
+        job = self.job_class(packet.handle, packet.function, packet.payload, unique)
+        if isinstance(packet, JobAssignAll):
+            job.reducer = packet.reducer or None
+        connection = next(known for known in self.active_connections if known.session is session)
+        job.connection = connection
+
+        def send(report: BasePacket) -> None:
+            self._report(connection, session, report)
+
+        job._sender = send
+        return job
+
+    def _report(
+        self, connection: Connection, session: WorkerSession[WorkerJob], packet: BasePacket
+    ) -> None:
+        with self._state_lock:
+            session.work(packet)
+            connection.queueSession()
+        connection.flush()
+        connection.yieldToServer()
+
+    # Events
+
+    def _applyAssignment(self, packet: Packet) -> object:
+        job = self._apply(packet)
+        with self._assigned:
+            self._assigned.notify()
+        return job
+
+    def handleNoop(self, packet: Packet) -> object:
+        """Handle NOOP: a job may be had, so ask for one if someone waits."""
+        return self._apply(packet)
+
+    def handleNoJob(self, packet: Packet) -> object:
+        """Handle NO_JOB: ask another server, and tell this one that the worker sleeps."""
+        return self._apply(packet)
+
+    def handleJobAssign(self, packet: Packet) -> object:
+        """Handle JOB_ASSIGN: the job goes to a thread in `getJob`."""
+        return self._applyAssignment(packet)
+
+    def handleJobAssignUnique(self, packet: Packet) -> object:
+        """Handle JOB_ASSIGN_UNIQ: the job goes to a thread in `getJob`."""
+        return self._applyAssignment(packet)
+
+    def handleJobAssignAll(self, packet: Packet) -> object:
+        """Handle JOB_ASSIGN_ALL: the job goes to a thread in `getJob`."""
+        return self._applyAssignment(packet)
+
+    def handleError(self, packet: Packet) -> object:
+        """Handle ERROR: it is logged; the connection and its jobs go on."""
+        self.log.error("Server %s: %s", packet.connection, packet.data.replace(b"\0", b": "))
+        return None
+
+    # What 0.16's users call beside the documented methods
+
+    def _sendGrabJobUniq(self, connection: Connection | None = None) -> None:
+        self._tell(connection, WorkerSession.ask)
+
+    def _sendPreSleep(self, connection: Connection) -> None:
+        self._tell(connection, lambda session: session.say(PreSleep()))
+
+    def _sendCanDo(self, name: str | bytes) -> None:
+        packet = FunctionRecord(name).packet
+        self._tell(None, lambda session: session.say(packet))
+
+    def _sendCanDoTimeout(self, name: str | bytes, timeout: float | bytes) -> None:
+        packet = FunctionRecord(name, timeout).packet
+        self._tell(None, lambda session: session.say(packet))
+
+    def _sendCantDo(self, name: str | bytes) -> None:
+        packet = CantDo(FunctionName(to_function_name(name)))
+        self._tell(None, lambda session: session.say(packet))
+
+    def _sendResetAbilities(self) -> None:
+        self._tell(None, lambda session: session.say(ResetAbilities()))
+
+    def _tell(
+        self, connection: Connection | None, tell: Callable[[WorkerSession[WorkerJob]], None]
+    ) -> None:
+        with self._state_lock:
+            for known in (connection,) if connection else self.active_connections:
+                if isinstance(known.session, WorkerSession):
+                    tell(known.session)
+            self._queue()
+        self._flush()
