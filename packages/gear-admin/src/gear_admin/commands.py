@@ -1,0 +1,105 @@
+"""The administrative commands with what their replies mean, for both typed clients; pure."""
+
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from gear_wire.errors import InvalidDataError
+from gear_wire.jobs import convert_to_bytes
+from gear_wire.text import (
+    ConnectionStatus,
+    FunctionQueue,
+    FunctionStatus,
+    JobStatus,
+    command,
+    parse_connection,
+    parse_function_queue,
+    parse_function_status,
+    parse_job,
+    parse_line,
+    parse_rows,
+    parse_unique,
+)
+from gear_wire.types import UniqueKey
+
+Result = TypeVar("Result")
+Row = TypeVar("Row")
+
+
+class Command(msgspec.Struct, Generic[Result], frozen=True):
+    """A command.
+
+    Attributes:
+        verb: Its words.
+        read: Makes the result of the whole reply; raises ServerError for an ERR reply.
+        lines: Whether the reply has several lines and ends with a dot.
+    """
+
+    verb: bytes
+    read: Callable[[bytes], Result]
+    lines: bool = False
+
+    def line(self, *arguments: str | bytes | int) -> bytes:
+        """Return the line to send.
+
+        Raises:
+            InvalidDataError: An argument is empty, or holds white space or a NUL.
+        """
+        return command(self.verb, *(_word(argument) for argument in arguments))
+
+
+def _word(argument: str | bytes | int) -> bytes:
+    return b"%d" % argument if isinstance(argument, int) else convert_to_bytes(argument)
+
+
+def _table(verb: bytes, parse: Callable[[bytes], Row]) -> Command[list[Row]]:
+    return Command(verb, lambda reply: parse_rows(reply, parse), lines=True)
+
+
+def _text(reply: bytes) -> str:
+    return parse_line(reply).decode(errors="replace")
+
+
+def _number(reply: bytes) -> int:
+    text = _text(reply)
+    if not text.isdigit():
+        raise InvalidDataError(f"expected a number: {text!r}")
+    return int(text)
+
+
+def _done(reply: bytes) -> None:
+    parse_line(reply)
+
+
+STATUS: Final[Command[list[FunctionStatus]]] = _table(b"status", parse_function_status)
+PRIORITY_STATUS: Final[Command[list[FunctionQueue]]] = _table(
+    b"prioritystatus", parse_function_queue
+)
+WORKERS: Final[Command[list[ConnectionStatus]]] = _table(b"workers", parse_connection)
+SHOW_JOBS: Final[Command[list[JobStatus]]] = _table(b"show jobs", parse_job)
+SHOW_UNIQUE_JOBS: Final[Command[list[UniqueKey]]] = _table(b"show unique jobs", parse_unique)
+VERSION: Final[Command[str]] = Command(b"version", _text)
+VERBOSE: Final[Command[str]] = Command(b"verbose", _text)
+GETPID: Final[Command[int]] = Command(b"getpid", _number)
+CANCEL_JOB: Final[Command[None]] = Command(b"cancel job", _done)
+CREATE_FUNCTION: Final[Command[None]] = Command(b"create function", _done)
+DROP_FUNCTION: Final[Command[None]] = Command(b"drop function", _done)
+MAXQUEUE: Final[Command[None]] = Command(b"maxqueue", _done)
+
+
+def maxqueue_arguments(
+    function: str | bytes, limit: int | None, normal: int | None, low: int | None
+) -> tuple[str | bytes | int, ...]:
+    """Return the arguments of ``maxqueue``: one limit for all precedences, or all three.
+
+    Raises:
+        InvalidDataError: Two of three limits are given.
+    """
+    if limit is None and normal is None and low is None:
+        return (function,)
+    if limit is not None and normal is None and low is None:
+        return function, limit
+    if limit is None or normal is None or low is None:
+        raise InvalidDataError("maxqueue takes one limit, or those of high, normal and low")
+    return function, limit, normal, low
