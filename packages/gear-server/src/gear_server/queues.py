@@ -1,0 +1,212 @@
+"""Where jobs wait: a list per function and precedence; who takes them is in `engine`."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator
+from typing import Final
+
+from gear_server.jobs import ServerJob
+from gear_server.peers import Peer
+from gear_wire.enums import Precedence
+
+BY_PRECEDENCE: Final = (Precedence.HIGH, Precedence.NORMAL, Precedence.LOW)
+"""The order in which jobs are handed out."""
+
+
+class JobQueue:
+    """Jobs in the order of their coming, linked one to the next: any can leave at no cost."""
+
+    __slots__ = ("count", "first", "last")
+
+    def __init__(self) -> None:
+        self.first: ServerJob | None = None
+        self.last: ServerJob | None = None
+        self.count: int = 0
+
+    def append(self, job: ServerJob) -> None:
+        """Put a job at the end."""
+        last = self.last
+        job.queue = self
+        job.previous = last
+        if last is None:
+            self.first = job
+        else:
+            last.next = job
+        self.last = job
+        self.count += 1
+
+    def remove(self, job: ServerJob) -> None:
+        """Take out a job that is here."""
+        before, after = job.previous, job.next
+        if before is None:
+            self.first = after
+        else:
+            before.next = after
+        if after is None:
+            self.last = before
+        else:
+            after.previous = before
+        job.previous = job.next = job.queue = None
+        self.count -= 1
+
+    def __iter__(self) -> Iterator[ServerJob]:
+        """Walk the jobs; the one at hand may be removed."""
+        job = self.first
+        while job is not None:
+            after = job.next
+            yield job
+            job = after
+
+
+class Function:
+    """A function, its queued jobs and the workers that can do it.
+
+    Attributes:
+        name: The function's name.
+        queues: The queued jobs by precedence.
+        total: Its jobs: queued, running, and not yet due.
+        running: Its jobs that workers have.
+        workers: How often it was registered.
+        sleepers: Workers that may wait for a NOOP, longest first; see `Sleepers`.
+        uniques: Its jobs by unique.
+        workloads: Its jobs of unique ``-``, which are the same when their arguments are.
+        limits: How many jobs it may have, by precedence of the next; None for no limit.
+        checking: Whether a look at its sleepers is due.
+    """
+
+    __slots__ = (
+        "checking",
+        "limits",
+        "name",
+        "queues",
+        "running",
+        "sleepers",
+        "total",
+        "uniques",
+        "workers",
+        "workloads",
+    )
+
+    def __init__(self, name: bytes) -> None:
+        self.name: bytes = name
+        self.queues: tuple[JobQueue, ...] = tuple(JobQueue() for _ in Precedence)
+        self.total: int = 0
+        self.running: int = 0
+        self.workers: int = 0
+        self.sleepers: collections.OrderedDict[Peer, None] = collections.OrderedDict()
+        self.uniques: dict[bytes, ServerJob] = {}
+        self.workloads: dict[bytes, ServerJob] = {}
+        self.limits: tuple[int, ...] | None = None
+        self.checking: bool = False
+
+    def has_jobs(self) -> bool:
+        """Tell whether a job is queued."""
+        return any(queue.count for queue in self.queues)
+
+    def full(self, precedence: Precedence) -> bool:
+        """Tell whether one more job of a precedence is too many."""
+        if self.limits is None:
+            return False
+        limit = self.limits[precedence]
+        return 0 < limit <= self.total
+
+    def find(self, unique: bytes, arguments: bytes) -> ServerJob | None:
+        """Return the job that a submission joins."""
+        if unique == b"-":
+            return self.workloads.get(arguments) if arguments else None
+        return self.uniques.get(unique) if unique else None
+
+    def remember(self, job: ServerJob) -> None:
+        """Let later submissions join a job."""
+        if job.unique == b"-":
+            self.workloads[job.arguments] = job
+        elif job.unique:
+            self.uniques[job.unique] = job
+
+    def forget(self, job: ServerJob) -> None:
+        """Let no more submissions join a job."""
+        if job.unique == b"-":
+            if self.workloads.get(job.arguments) is job:
+                del self.workloads[job.arguments]
+        elif job.unique and self.uniques.get(job.unique) is job:
+            del self.uniques[job.unique]
+
+
+class Queues:
+    """All functions, and those of them that have jobs, in the order in which their turn comes.
+
+    Attributes:
+        functions: Every function by name.
+        ready: The functions with queued jobs, by precedence.
+        waiting: How many jobs are queued.
+    """
+
+    def __init__(self) -> None:
+        self.functions: dict[bytes, Function] = {}
+        self.ready: tuple[collections.OrderedDict[Function, None], ...] = tuple(
+            collections.OrderedDict() for _ in Precedence
+        )
+        self.waiting: int = 0
+        self._orders = 0
+
+    def function(self, name: bytes) -> Function:
+        """Return a function, made when it is new."""
+        function = self.functions.get(name)
+        if function is None:
+            function = self.functions[name] = Function(name)
+        return function
+
+    def append(self, job: ServerJob) -> None:
+        """Queue a job behind all others of its function and precedence."""
+        self._orders += 1
+        job.order = self._orders
+        queue = job.function.queues[job.precedence]
+        queue.append(job)
+        self.waiting += 1
+        if queue.count == 1:
+            self.ready[job.precedence][job.function] = None
+
+    def remove(self, job: ServerJob) -> None:
+        """Take a queued job out."""
+        queue = job.queue
+        if queue is None:
+            return
+        queue.remove(job)
+        self.waiting -= 1
+        if not queue.count:
+            self.ready[job.precedence].pop(job.function, None)
+
+    def choose(self, peer: Peer) -> ServerJob | None:
+        """Return the job that is next for a worker.
+
+        Precedence counts first, over all the worker's functions; then functions take turns; within
+        one, the first comes first. Of the functions with jobs and the functions of the worker the
+        fewer are looked through, so that neither many functions nor many queues cost much.
+        """
+        abilities = peer.abilities
+        for precedence in BY_PRECEDENCE:
+            ready = self.ready[precedence]
+            if len(ready) <= len(abilities):
+                for function in ready:
+                    if function.name in abilities:
+                        return function.queues[precedence].first
+            else:
+                for ability in abilities.values():
+                    queue = ability.function.queues[precedence]
+                    if queue.count:
+                        return queue.first
+        return None
+
+    def served(self, job: ServerJob, peer: Peer) -> None:
+        """Let other functions have their turn after this job's."""
+        ready = self.ready[job.precedence]
+        if job.function in ready:
+            ready.move_to_end(job.function)
+        if job.name in peer.abilities:
+            peer.abilities.move_to_end(job.name)
+
+    def of(self, precedence: Precedence) -> list[ServerJob]:
+        """Return the queued jobs of a precedence in the order of their coming."""
+        jobs = [job for function in self.ready[precedence] for job in function.queues[precedence]]
+        return sorted(jobs, key=lambda job: job.order)

@@ -1,0 +1,347 @@
+"""What a server does for each packet; the state that the rules change is in `engine`."""
+
+from collections.abc import Callable
+from typing import Final
+
+from gear_server.engine import Engine, Rule
+from gear_server.jobs import ServerJob
+from gear_server.peers import Peer
+from gear_wire.enums import Magic, PacketType, Precedence
+from gear_wire.framing import HEADER, RESPONSE_MAGIC, Frame
+from gear_wire.packets import StatusRes, StatusResUnique, WorkFail
+from gear_wire.table import BY_TYPE, frame_key
+from gear_wire.types import Handle, UniqueKey
+
+UNIQUE_SIZE: Final = 64
+CLIENT_ID_SIZE: Final = 127
+_HEAD: Final = 512
+"""Bytes of a WORK_* packet in which its separators are looked for; the rest is payload."""
+_UNKNOWN_JOB: Final = b"Job given in work result not found"
+_NO_SUCH_JOB: Final = b"Job does not exist on server"
+_NO_EXCEPTION: Final = b"An exception was received for a job that does not exist"
+
+
+def _response(ptype: PacketType) -> int:
+    return RESPONSE_MAGIC << 32 | ptype
+
+
+_JOB_CREATED: Final = _response(PacketType.JOB_CREATED)
+_JOB_ASSIGN: Final = _response(PacketType.JOB_ASSIGN)
+_JOB_ASSIGN_UNIQ: Final = _response(PacketType.JOB_ASSIGN_UNIQ)
+_JOB_ASSIGN_ALL: Final = _response(PacketType.JOB_ASSIGN_ALL)
+_NO_JOB: Final = HEADER.pack(_response(PacketType.NO_JOB), 0)
+
+
+def _send(engine: Engine, peer: Peer, key: int, body: bytes) -> None:
+    engine.send(peer, HEADER.pack(key, len(body)) + body)
+
+
+def _refuse_count(engine: Engine, peer: Peer, frame: Frame) -> None:
+    # gearmand reads on into the next packet; here the header's length is the end of a packet.
+    info = BY_TYPE[frame.type]
+    text = f"{info.number.name} takes {len(info.arguments)} arguments, separated by NUL"
+    engine.error(peer, b"INVALID_COMMAND", text.encode())
+
+
+# Clients
+
+
+def _submit(precedence: Precedence, background: bool) -> Rule:
+    def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+        try:
+            name, unique, arguments = frame.body.split(b"\0", 2)
+        except ValueError:
+            _refuse_count(engine, peer, frame)
+            return
+        job = _take(engine, peer, name, unique, arguments, precedence, background)
+        if job is not None:
+            engine.enqueue(job, now)
+
+    return rule
+
+
+def _take(
+    engine: Engine,
+    peer: Peer,
+    name: bytes,
+    unique: bytes,
+    arguments: bytes,
+    precedence: Precedence,
+    background: bool,
+) -> ServerJob | None:
+    """Take a submission and answer it; returns the job if it is new and must be queued."""
+    if len(unique) > UNIQUE_SIZE:
+        engine.error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
+        return None
+    if engine.acl is not None and not engine.acl.canInvoke(peer.subject, name):
+        engine.error(peer, b"PERMISSION_DENIED", b"Permission denied to invoke " + name)
+        return None
+    if engine.draining:
+        engine.error(peer, b"QUEUE_ERROR", b"Server is shutting down")
+        return None
+    taken = engine.submit(peer, name, unique, arguments, precedence, background)
+    if taken is None:
+        engine.error(peer, b"QUEUE_ERROR", b"Job queue is full")
+        return None
+    job, new = taken
+    _send(engine, peer, _JOB_CREATED, job.handle)
+    return job if new else None
+
+
+def _submit_epoch(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    parts = frame.body.split(b"\0", 3)
+    if len(parts) != 4:
+        _refuse_count(engine, peer, frame)
+        return
+    name, unique, when, arguments = parts
+    job = _take(engine, peer, name, unique, arguments, Precedence.NORMAL, background=True)
+    if job is not None:
+        job.when = leading_number(when)
+        engine.enqueue(job, now)
+
+
+def _submit_reduce(background: bool) -> Rule:
+    def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+        parts = frame.body.split(b"\0", 4)
+        if len(parts) != 5:
+            _refuse_count(engine, peer, frame)
+            return
+        name, unique, reducer, _, arguments = parts
+        if len(reducer) > UNIQUE_SIZE:
+            engine.error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
+            return
+        job = _take(engine, peer, name, unique, arguments, Precedence.NORMAL, background)
+        if job is not None:
+            job.reducer = reducer or None
+            engine.enqueue(job, now)
+
+    return rule
+
+
+def leading_number(digits: bytes) -> int:
+    """Return the number that text begins with, 0 when it begins with none, as C's strtoll."""
+    text = digits.strip()
+    sign = -1 if text[:1] == b"-" else 1
+    text = text.lstrip(b"+-") if text[:1] in (b"+", b"-") else text
+    end = 0
+    while end < len(text) and text[end : end + 1].isdigit():
+        end += 1
+    return sign * int(text[:end]) if 0 < end < 20 else 0
+
+
+def _state(job: ServerJob | None) -> tuple[bytes, bytes, bytes, bytes]:
+    if job is None:
+        return b"0", b"0", b"0", b"0"
+    numbers = (leading_number(job.numerator), leading_number(job.denominator))
+    running = b"0" if job.holder is None else b"1"
+    return b"1", running, b"%d" % numbers[0], b"%d" % numbers[1]
+
+
+def _get_status(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    handle = frame.body.partition(b"\0")[0]
+    engine.say(peer, StatusRes(Handle(handle), *_state(engine.jobs.get(handle))))
+
+
+def _get_status_unique(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    unique = frame.body.partition(b"\0")[0]
+    found = [
+        function.uniques[unique]
+        for function in engine.queues.functions.values()
+        if unique in function.uniques
+    ]
+    job = max(found, key=lambda job: job.order, default=None)
+    clients = b"%d" % len(job.clients if job is not None else ())
+    engine.say(peer, StatusResUnique(UniqueKey(unique), *_state(job), clients))
+
+
+# Both
+
+
+def _echo(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    _send(engine, peer, _response(PacketType.ECHO_RES), frame.body)
+
+
+def _option(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    if frame.body.lower() != b"exceptions":
+        engine.error(peer, b"UNKNOWN_OPTION", b"Server does not recognize given option")
+        return
+    peer.exceptions = True
+    _send(engine, peer, _response(PacketType.OPTION_RES), frame.body)
+
+
+def _set_client_id(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    peer.client_id = frame.body.partition(b"\0")[0][:CLIENT_ID_SIZE]
+
+
+def _not_expected(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    engine.error(peer, b"INVALID_COMMAND", b"Command not expected")
+
+
+def _wrong_magic(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    engine.error(peer, b"INVALID_MAGIC", b"Request magic expected")
+
+
+# Workers
+
+
+def _may_register(engine: Engine, peer: Peer, name: bytes) -> bool:
+    if engine.acl is None or engine.acl.canRegister(peer.subject, name):
+        return True
+    engine.error(peer, b"PERMISSION_DENIED", b"Permission denied to register " + name)
+    return False
+
+
+def _can_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    name = frame.body.partition(b"\0")[0]
+    if _may_register(engine, peer, name):
+        engine.register(peer, name)
+
+
+def _can_do_timeout(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    name, separator, digits = frame.body.partition(b"\0")
+    if not separator:
+        _refuse_count(engine, peer, frame)
+        return
+    milliseconds = leading_number(digits)
+    # gearmand raises what is less than a second to one.
+    seconds = max(1.0, milliseconds / 1000) if milliseconds > 0 else 0.0
+    if _may_register(engine, peer, name):
+        engine.register(peer, name, seconds)
+
+
+def _cant_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    engine.unregister(peer, frame.body.partition(b"\0")[0], now)
+
+
+def _reset_abilities(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    for name in list(peer.abilities):
+        engine.unregister(peer, name, now)
+    for job in list(peer.assigned.values()):
+        engine.requeue(job, now)
+
+
+def _pre_sleep(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    engine.sleep(peer)
+
+
+def assign_body(job: ServerJob) -> tuple[int, bytes]:
+    """Return JOB_ASSIGN's key and body."""
+    return _JOB_ASSIGN, b"\0".join((job.handle, job.name, job.arguments))
+
+
+def assign_unique_body(job: ServerJob) -> tuple[int, bytes]:
+    """Return JOB_ASSIGN_UNIQ's key and body."""
+    parts = (job.handle, job.name, job.unique or b"", job.arguments)
+    return _JOB_ASSIGN_UNIQ, b"\0".join(parts)
+
+
+def _assign_all_body(job: ServerJob) -> tuple[int, bytes]:
+    if job.reducer is None:
+        return assign_unique_body(job)
+    parts = (job.handle, job.name, job.unique or b"", job.reducer, job.arguments)
+    return _JOB_ASSIGN_ALL, b"\0".join(parts)
+
+
+def _grab(make: Callable[[ServerJob], tuple[int, bytes]]) -> Rule:
+    def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+        job = engine.grab(peer, now)
+        if job is None:
+            engine.send(peer, _NO_JOB)
+        else:
+            _send(engine, peer, *make(job))
+
+    return rule
+
+
+def _work(text: bytes, act: Callable[[Engine, ServerJob, Frame], None], least: int) -> Rule:
+    """Return the rule of a packet about a job, which only the worker that has it may send."""
+
+    def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+        body = frame.body
+        if least and body.count(b"\0", 0, _HEAD) < least:
+            _refuse_count(engine, peer, frame)
+            return
+        job = peer.assigned.get(body.partition(b"\0")[0])
+        if job is None or job.holder is not peer:
+            engine.error(peer, b"JOB_NOT_FOUND", text)
+            return
+        act(engine, job, frame)
+
+    return rule
+
+
+def _complete(engine: Engine, job: ServerJob, frame: Frame) -> None:
+    engine.counters.completed += 1
+    engine.forward(job, frame)
+    engine.remove(job)
+
+
+def _fail(engine: Engine, job: ServerJob, frame: Frame) -> None:
+    engine.counters.failed += 1
+    engine.forward(job, frame)
+    engine.remove(job)
+
+
+def _exception(engine: Engine, job: ServerJob, frame: Frame) -> None:
+    engine.counters.failed += 1
+    told = HEADER.pack(_response(PacketType.WORK_EXCEPTION), len(frame.body)) + frame.body
+    for client in job.clients:
+        if client.exceptions:
+            engine.send(client, told)
+        else:
+            engine.say(client, WorkFail(Handle(job.handle)))
+    engine.remove(job)
+
+
+def _status(engine: Engine, job: ServerJob, frame: Frame) -> None:
+    _, job.numerator, job.denominator = frame.body.split(b"\0", 2)
+    engine.forward(job, frame)
+
+
+_SUBMITS: Final[dict[PacketType, Rule]] = {
+    PacketType.SUBMIT_JOB: _submit(Precedence.NORMAL, background=False),
+    PacketType.SUBMIT_JOB_HIGH: _submit(Precedence.HIGH, background=False),
+    PacketType.SUBMIT_JOB_LOW: _submit(Precedence.LOW, background=False),
+    PacketType.SUBMIT_JOB_BG: _submit(Precedence.NORMAL, background=True),
+    PacketType.SUBMIT_JOB_HIGH_BG: _submit(Precedence.HIGH, background=True),
+    PacketType.SUBMIT_JOB_LOW_BG: _submit(Precedence.LOW, background=True),
+    PacketType.SUBMIT_JOB_EPOCH: _submit_epoch,
+    PacketType.SUBMIT_REDUCE_JOB: _submit_reduce(background=False),
+    PacketType.SUBMIT_REDUCE_JOB_BACKGROUND: _submit_reduce(background=True),
+}
+_WORK: Final[dict[PacketType, Rule]] = {
+    PacketType.WORK_STATUS: _work(_UNKNOWN_JOB, _status, least=2),
+    PacketType.WORK_COMPLETE: _work(_UNKNOWN_JOB, _complete, least=1),
+    PacketType.WORK_FAIL: _work(_UNKNOWN_JOB, _fail, least=0),
+    PacketType.WORK_EXCEPTION: _work(_NO_EXCEPTION, _exception, least=1),
+    PacketType.WORK_DATA: _work(_NO_SUCH_JOB, Engine.forward, least=1),
+    PacketType.WORK_WARNING: _work(_NO_SUCH_JOB, Engine.forward, least=1),
+}
+_RULES: Final[dict[PacketType, Rule]] = {
+    **_SUBMITS,
+    **_WORK,
+    PacketType.CAN_DO: _can_do,
+    PacketType.CAN_DO_TIMEOUT: _can_do_timeout,
+    PacketType.CANT_DO: _cant_do,
+    PacketType.RESET_ABILITIES: _reset_abilities,
+    PacketType.PRE_SLEEP: _pre_sleep,
+    PacketType.GRAB_JOB: _grab(assign_body),
+    PacketType.GRAB_JOB_UNIQ: _grab(assign_unique_body),
+    PacketType.GRAB_JOB_ALL: _grab(_assign_all_body),
+    PacketType.GET_STATUS: _get_status,
+    PacketType.GET_STATUS_UNIQUE: _get_status_unique,
+    PacketType.ECHO_REQ: _echo,
+    PacketType.OPTION_REQ: _option,
+    PacketType.SET_CLIENT_ID: _set_client_id,
+}
+_UNUSED_TYPE: Final = 5
+
+
+def packet_rules() -> dict[int, Rule]:
+    """Return the rules of all packets, by the first eight bytes of a frame."""
+    known = [_UNUSED_TYPE, *PacketType]
+    rules: dict[int, Rule] = {}
+    rules.update({frame_key(Magic.RES, number): _wrong_magic for number in known})
+    rules.update({frame_key(Magic.REQ, number): _not_expected for number in known})
+    rules.update({frame_key(Magic.REQ, number): rule for number, rule in _RULES.items()})
+    return rules
