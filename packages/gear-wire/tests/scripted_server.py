@@ -1,4 +1,4 @@
-"""A server of literal bytes for tests of the link: it answers what it is told to, over real sockets."""
+"""A server of literal bytes for tests of the link: it answers what it is told to."""
 
 import contextlib
 import socket

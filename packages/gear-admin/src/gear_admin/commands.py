@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 import msgspec
-
 from gear_wire.errors import InvalidDataError
 from gear_wire.jobs import convert_to_bytes
 from gear_wire.text import (

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
-
 from gear_wire.packets import BasePacket
 
 from gear_client.jobs import Job

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+
 from gear_server.peers import Peer
 from gear_server.queues import Function
 

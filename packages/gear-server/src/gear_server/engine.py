@@ -10,6 +10,12 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+from gear_wire.codec import encode
+from gear_wire.enums import Magic, Precedence
+from gear_wire.framing import HEADER, RESPONSE_MAGIC, Frame
+from gear_wire.packets import BasePacket, Error, Noop, WorkFail
+from gear_wire.types import Handle
+
 from gear_server import abilities
 from gear_server.acl import ACL
 from gear_server.jobs import ServerJob
@@ -17,11 +23,6 @@ from gear_server.peers import Peer
 from gear_server.queues import Function, Queues
 from gear_server.stats import Counters
 from gear_server.timers import Timers
-from gear_wire.codec import encode
-from gear_wire.enums import Magic, Precedence
-from gear_wire.framing import HEADER, RESPONSE_MAGIC, Frame
-from gear_wire.packets import BasePacket, Error, Noop, WorkFail
-from gear_wire.types import Handle
 
 WAKE_DELAY: Final = 0.1
 """Seconds that a woken worker has to take a job before the next are woken, as Perl's server."""
@@ -42,9 +43,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         job_retries: How often a job that comes back is given out; 0 for once, -1 for no limit.
         worker_wakeup: How many sleepers a new job wakes at first; 0 for all.
         exceptions: Whether every client hears of exceptions without asking.
-        cancel_running: Whether ``cancel job`` takes jobs that workers have, as gearmand's does: their
-            clients hear WORK_FAIL, and the worker's result goes nowhere. gear 0.16 does not know
-            such jobs.
+        cancel_running: Whether ``cancel job`` takes jobs that workers have, as gearmand's does:
+            their clients hear WORK_FAIL, and the worker's result goes nowhere. gear 0.16 does not
+            know such jobs.
         version: What ``version`` says.
         verbose: What ``verbose`` says.
         pid: What ``getpid`` says.
@@ -58,6 +59,12 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     version: bytes = b"1.0.0"
     verbose: bytes = b"ERROR"
     pid: int = 0
+
+
+def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
+    """Close a connection that sent a packet of no known type, as gearmand does."""
+    engine.log.warning("%r sent a packet of unknown type %s", peer, frame.type)
+    engine.close(peer)
 
 
 class Engine:
@@ -77,6 +84,7 @@ class Engine:
         counters: What happened since the start.
         draining: Whether no more jobs are given out.
         choose: Returns the job that is next for a worker; replaced by servers that hold jobs back.
+        unknown: The rule for packets that have none.
     """
 
     def __init__(
@@ -98,6 +106,7 @@ class Engine:
         self.counters: Counters = Counters()
         self.draining: bool = False
         self.choose: Callable[[Peer, bool], ServerJob | None] = self.next_job
+        self.unknown: Rule = refuse
         self._timers = Timers()
         self._dirty: list[Peer] = []
         self._numbers = itertools.count(1)
@@ -111,12 +120,7 @@ class Engine:
 
     def receive(self, peer: Peer, frame: Frame, now: float) -> None:
         """Take in a packet."""
-        rule = self.rules.get(frame.key)
-        if rule is None:
-            # gearmand answers a packet that no protocol knows by closing, and so do we.
-            self.log.warning("%r sent a packet of unknown type %s", peer, frame.type)
-            self.close(peer)
-            return
+        rule = self.rules.get(frame.key, self.unknown)
         rule(self, peer, frame, now)
 
     def text(self, peer: Peer, line: bytes, now: float) -> None:

@@ -9,6 +9,7 @@ import struct
 from typing import Final
 
 import msgspec
+
 from gear_wire.enums import Magic
 
 HEADER: Final = struct.Struct(">QI")

@@ -1,7 +1,7 @@
 """The documented `Packet`: a frame and the connection it came over; typed ones are in `packets`."""
 
-from collections.abc import MutableMapping
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Protocol, cast
 
 from gear_wire.codec import decode
 from gear_wire.errors import InvalidDataError, UnknownJobError
@@ -15,7 +15,7 @@ class PacketConnection(Protocol):
     """What a packet needs of its connection."""
 
     @property
-    def related_jobs(self) -> MutableMapping[bytes, BaseJob]:
+    def related_jobs(self) -> Mapping[bytes, object]:
         """The jobs of the connection by handle."""
 
     def sendPacket(self, packet: "Packet") -> None:
@@ -92,7 +92,8 @@ class Packet:
         if self.connection is None:
             raise UnknownJobError(f"{self!r} came over no connection")
         try:
-            return self.connection.related_jobs[handle]
+            # A server's job is no BaseJob, but has its attributes.
+            return cast(BaseJob, self.connection.related_jobs[handle])
         except KeyError:
             raise UnknownJobError(f"no job {handle!r} on {self.connection!r}") from None
 

@@ -7,6 +7,7 @@ The order of the fields is the order of the arguments on the wire. Only a last f
 import typing
 
 import msgspec
+
 from gear_wire.enums import PacketType
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+
 from gear_wire import packets
 from gear_wire.enums import Magic, PacketType
 from gear_wire.packets import BasePacket, packet_type

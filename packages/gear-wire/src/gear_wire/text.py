@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
+
 from gear_wire.errors import InvalidDataError, ServerError
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 

@@ -8,7 +8,7 @@ import random
 import socket
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from gear_wire.codec import decode, encode
 from gear_wire.enums import Magic
@@ -51,8 +51,8 @@ class _Stream(asyncio.Protocol):
         self.writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports have the methods of asyncio.Transport, but not its class.
+        self.transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -284,11 +284,11 @@ class AsyncBaseClient:
         link.session = self._new_session(link)
         link.session.greet()
         link.say()
-        self._roster.up(link)
+        self._roster.up(link, time.monotonic())
         self._announce()
 
     def _down(self, link: AsyncLink) -> None:
-        self._roster.down(link)
+        self._roster.down(link, time.monotonic())
         link._stream = None
         if link.session is not None:
             link.session.lost()

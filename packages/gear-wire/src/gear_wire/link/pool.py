@@ -124,7 +124,7 @@ class BaseClient(PacketHandlers):
                     )
             connection.attach(self._state_lock, self._startLoop())
             self._roster.add(connection)
-            self._startConnecting(connection)
+            self._startConnecting(connection, wait=False)
 
     def _startLoop(self) -> PollLoop:
         if self._loop is None:
@@ -136,16 +136,20 @@ class BaseClient(PacketHandlers):
         if not self.running:
             raise InterruptedError(f"{self!r} was shut down")
 
-    def _startConnecting(self, connection: Connection) -> None:
+    def _startConnecting(self, connection: Connection, wait: bool) -> None:
         thread = threading.Thread(
-            target=self._connectLoop, args=(connection,), name="Gearman client connect", daemon=True
+            target=self._connectLoop,
+            args=(connection, wait),
+            name="Gearman client connect",
+            daemon=True,
         )
         self._connecting.append(thread)
         thread.start()
 
-    def _connectLoop(self, connection: Connection) -> None:
+    def _connectLoop(self, connection: Connection, wait: bool) -> None:
         try:
-            while not self._connectOnce(connection):
+            while wait or not self._connectOnce(connection):
+                wait = False
                 with self.connections_condition:
                     delay = self._roster.delay(connection, random.random())
                     if self.connections_condition.wait_for(lambda: not self.running, delay):
@@ -178,7 +182,7 @@ class BaseClient(PacketHandlers):
             connection.session = self._newSession(connection)
             connection.session.greet()
             connection.queueSession()
-            self._roster.up(connection)
+            self._roster.up(connection, time.monotonic())
         connection.flush()
         self._callSafely(lambda: self._onConnect(connection))
         sock = connection.conn
@@ -327,7 +331,7 @@ class BaseClient(PacketHandlers):
     def _lostConnection(self, connection: Connection) -> None:
         """Give a connection up and make it anew; from any thread, once per loss."""
         with self._state_lock:
-            if not self._roster.down(connection):
+            if not self._roster.down(connection, time.monotonic()):
                 return
             jobs = list(connection.related_jobs.values())
             if connection.session is not None:
@@ -340,7 +344,7 @@ class BaseClient(PacketHandlers):
             self.connections_condition.notify_all()
             loop = self._loop
             if self.running:
-                self._startConnecting(connection)
+                self._startConnecting(connection, wait=True)
         if loop is None:
             return
         for job in jobs:

@@ -8,6 +8,9 @@ FIRST_DELAY: Final = 0.05
 """Seconds to the first attempt after a connection was lost."""
 LONGEST_DELAY: Final = 2.0
 """Seconds between attempts at the most: users of 0.16 count on two."""
+SETTLED: Final = 5.0
+"""Seconds after which a connection counts as good: a server that takes connections only to close
+them again is tried less and less often, as one that takes none."""
 
 
 class Roster(Generic[Server]):
@@ -22,24 +25,27 @@ class Roster(Generic[Server]):
         self.active: list[Server] = []
         self.inactive: list[Server] = []
         self._failures: dict[int, int] = {}
+        self._since: dict[int, float] = {}
         self._index = -1
 
     def add(self, server: Server) -> None:
         """Take a new server in, as one that is not connected."""
         self.inactive.append(server)
 
-    def up(self, server: Server) -> None:
-        """Note that a server is connected."""
+    def up(self, server: Server, now: float) -> None:
+        """Note that a server is connected, and since when."""
         if server in self.inactive:
             self.inactive.remove(server)
         if server not in self.active:
             self.active.append(server)
-        self._failures.pop(id(server), None)
+        self._since[id(server)] = now
 
-    def down(self, server: Server) -> bool:
+    def down(self, server: Server, now: float) -> bool:
         """Note that a connection is gone; False when it was not up."""
         if server not in self.active:
             return False
+        if now - self._since.pop(id(server), now) >= SETTLED:
+            self._failures.pop(id(server), None)
         self.active.remove(server)
         self.inactive.append(server)
         return True

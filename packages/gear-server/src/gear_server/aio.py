@@ -1,0 +1,283 @@
+"""Moves bytes between sockets and the engine on an asyncio loop; threads are in `server`."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from gear_wire.framing import Event, Frame, FrameReader, Malformed
+
+from gear_server.config import HANDSHAKE_TIMEOUT, ListenSettings
+from gear_server.engine import Engine
+from gear_server.peers import Peer
+
+
+class StreamPeer(Peer):
+    """A peer with the transport of its connection.
+
+    Attributes:
+        transport: Where its bytes go; None before and after.
+    """
+
+    transport: asyncio.Transport | None = None
+
+    def flush(self, limit: int, log: logging.Logger) -> None:
+        """Hand what is queued to the transport, or cut off who does not read.
+
+        Args:
+            limit: Bytes that may wait in the transport.
+            log: Where a peer that is cut off is named.
+        """
+        transport = self.transport
+        outbox = self.outbox
+        if transport is None or transport.is_closing():
+            outbox.clear()
+            return
+        if outbox:
+            if transport.get_write_buffer_size() > limit:
+                log.warning("%r does not read: more than %s bytes wait, cut off", self, limit)
+                transport.abort()
+                outbox.clear()
+                return
+            transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
+            outbox.clear()
+        if self.closing:
+            transport.close()
+
+
+class Owner(Protocol):
+    """Whom an `AsyncServer` serves: it makes the peers and may look at all that comes."""
+
+    def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
+        """Return the peer of a fresh connection."""
+
+    def on_frame(self, peer: StreamPeer, frame: Frame, now: float) -> None:
+        """Take in a packet."""
+
+    def on_text(self, peer: StreamPeer, line: bytes, now: float) -> None:
+        """Take in a text command."""
+
+    def on_lost(self, peer: StreamPeer) -> None:
+        """Take note that a connection is about to be forgotten."""
+
+    def on_turn(self) -> None:
+        """Take note that a turn of the loop is over."""
+
+
+class PlainOwner:
+    """The owner that adds nothing: `geard`'s."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.on_frame: Callable[[Peer, Frame, float], None] = engine.receive
+        self.on_text: Callable[[Peer, bytes, float], None] = engine.text
+
+    def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
+        """Return the peer of a fresh connection."""
+        return StreamPeer(host, port, descriptor, subject)
+
+    def on_lost(self, peer: StreamPeer) -> None:
+        """Do nothing."""
+
+    def on_turn(self) -> None:
+        """Do nothing."""
+
+
+class _Stream(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, server: "AsyncServer") -> None:
+        self._server = server
+        self._reader = FrameReader(server.settings.max_packet_size)
+        self._peer: StreamPeer | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports have the methods of asyncio.Transport, but not its class.
+        self._peer = self._server.connected(cast(asyncio.Transport, transport))
+
+    def data_received(self, data: bytes) -> None:
+        if self._peer is not None and not self._peer.closing:
+            self._server.receive(self._peer, self._reader.feed(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._peer is not None:
+            self._server.lost(self._peer)
+
+
+def common_name(certificate: object) -> str | None:
+    """Return whom a certificate names, as `ssl` gives it; None when it names nobody."""
+    if not isinstance(certificate, dict):
+        return None
+    for attributes in certificate.get("subject", ()):
+        for name, value in attributes:
+            if name == "commonName":
+                return str(value)
+    return None
+
+
+class AsyncServer:
+    """A job server on the loop that runs.
+
+    Args:
+        engine: What it serves.
+        settings: Where and how to listen.
+        lock: Held around every call into the engine.
+        owner: Makes the peers, and sees all that comes before the engine does.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: ListenSettings,
+        lock: "threading.RLock | None" = None,
+        owner: Owner | None = None,
+    ) -> None:
+        self.engine: Engine = engine
+        self.settings: ListenSettings = settings
+        self.log: logging.Logger = logging.getLogger("gear.Server")
+        self._lock = lock or threading.RLock()
+        self._owner: Owner = owner or PlainOwner(engine)
+        self._loop = asyncio.get_running_loop()
+        self._servers: list[asyncio.Server] = []
+        self._peers: set[StreamPeer] = set()
+        self._gone = asyncio.Event()
+        self._flushing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Accept connections on sockets that listen."""
+        context = self.settings.tlsContext()
+        timeout = HANDSHAKE_TIMEOUT if context is not None else None
+        for sock in sockets:
+            server = await self._loop.create_server(
+                lambda: _Stream(self),
+                sock=sock,
+                ssl=context,
+                ssl_handshake_timeout=timeout,
+                backlog=self.settings.backlog,
+            )
+            self._servers.append(server)
+
+    def stop_listening(self) -> None:
+        """Accept no more connections."""
+        for server in self._servers:
+            server.close()
+
+    async def close(self) -> None:
+        """Close all connections, once what is queued for them has left or cannot leave."""
+        self.stop_listening()
+        self._flush()
+        if self._timer is not None:
+            self._timer.cancel()
+        for peer in list(self._peers):
+            if peer.transport is not None:
+                peer.transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._all_gone()
+        for peer in list(self._peers):
+            if peer.transport is not None:
+                peer.transport.abort()
+        await self._all_gone()
+        for server in self._servers:
+            await server.wait_closed()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _all_gone(self) -> None:
+        while self._peers:
+            self._gone.clear()
+            await self._gone.wait()
+
+    async def idle(self) -> None:
+        """Wait until no worker has a job."""
+        while self.engine.running:
+            await asyncio.sleep(0.02)
+
+    # Connections
+
+    def connected(self, transport: asyncio.Transport) -> StreamPeer:
+        """Take in a connection."""
+        sock = transport.get_extra_info("socket")
+        address = transport.get_extra_info("peername") or ("-", 0)
+        descriptor = -1
+        if sock is not None:
+            descriptor = sock.fileno()
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.settings.keepalive.apply(sock)
+        subject = common_name(transport.get_extra_info("peercert"))
+        peer = self._owner.make_peer(str(address[0]), int(address[1]), descriptor, subject)
+        peer.transport = transport
+        self._peers.add(peer)
+        with self._lock:
+            self.engine.add(peer)
+        self.log.debug("Accepted %r", peer)
+        return peer
+
+    def receive(self, peer: StreamPeer, events: list[Event]) -> None:
+        """Take in what one read brought."""
+        now = time.time()
+        owner = self._owner
+        try:
+            with self._lock:
+                for event in events:
+                    if type(event) is Frame:
+                        owner.on_frame(peer, event, now)
+                    elif isinstance(event, Malformed):
+                        self.log.warning("%r: %s", peer, event.reason)
+                        self.engine.close(peer)
+                    else:
+                        owner.on_text(peer, event.line, now)  # type: ignore[union-attr]  # a TextLine
+        except Exception:
+            self.log.exception("Exception while handling what %r sent", peer)
+            self.engine.close(peer)
+        self.schedule_flush()
+
+    def lost(self, peer: StreamPeer) -> None:
+        """Forget a connection."""
+        with self._lock:
+            self._owner.on_lost(peer)
+            self.engine.gone(peer, time.time())
+        peer.transport = None
+        self._peers.discard(peer)
+        self._gone.set()
+        self.schedule_flush()
+
+    # Once a turn of the loop
+
+    def schedule_flush(self) -> None:
+        """Have what was queued sent at the end of this turn of the loop."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        with self._lock:
+            dirty = self.engine.take_dirty()
+            deadline = self.engine.deadline
+            for peer in dirty:
+                if isinstance(peer, StreamPeer):
+                    peer.flush(self.settings.max_send_queue, self.log)
+            self._owner.on_turn()
+        if deadline is not None:
+            self._schedule_tick(deadline)
+
+    def _schedule_tick(self, deadline: float) -> None:
+        if self._timer is not None:
+            if self._deadline <= deadline:
+                return
+            self._timer.cancel()
+        self._deadline = deadline
+        self._timer = self._loop.call_later(max(0.0, deadline - time.time()), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        with self._lock:
+            self.engine.tick(time.time())
+        self._flush()

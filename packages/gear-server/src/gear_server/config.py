@@ -1,0 +1,162 @@
+"""What a server is told to do at its start; the command line for it is in `cli`."""
+
+import configparser
+import os
+import socket
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from gear_wire.errors import ConfigurationError
+from gear_wire.link.address import Keepalive, check_port
+from gear_wire.link.tls import TLSFiles, check_tls_files
+
+from gear_server.acl import ACL, ACLEntry, ACLError
+
+if TYPE_CHECKING:
+    import ssl
+
+MAX_PACKET_SIZE: Final = 256 << 20
+"""Bytes of data in a packet: several times the largest payloads seen, and far from what would bring
+a machine down. gearmand has no limit, and allocates whatever a header asks for."""
+MAX_SEND_QUEUE: Final = 64 << 20
+"""Bytes that may wait for a connection that does not read before it is cut off."""
+BACKLOG: Final = 1024
+HANDSHAKE_TIMEOUT: Final = 10.0
+
+
+class ListenSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and how to listen.
+
+    Attributes:
+        host: A name or address; None for all addresses.
+        port: The port; 0 for a free one.
+        tls: The three files; None for no TLS.
+        keepalive: TCP keepalive of the connections.
+        backlog: How many connections may wait to be accepted.
+        max_packet_size: The largest packet taken, in bytes of data.
+        max_send_queue: Bytes that may wait for a connection that does not read.
+    """
+
+    host: str | None = None
+    port: int = 4730
+    tls: TLSFiles | None = None
+    keepalive: Keepalive = Keepalive()
+    backlog: int = BACKLOG
+    max_packet_size: int = MAX_PACKET_SIZE
+    max_send_queue: int = MAX_SEND_QUEUE
+
+    def tlsContext(self) -> "ssl.SSLContext | None":
+        """Return the TLS context; raises ConfigurationError for files that cannot be used."""
+        return None if self.tls is None else self.tls.serverContext()
+
+
+def listen_settings(
+    host: str | None,
+    port: int | str,
+    ssl_key: str | os.PathLike[str] | None,
+    ssl_cert: str | os.PathLike[str] | None,
+    ssl_ca: str | os.PathLike[str] | None,
+    keepalive: Keepalive,
+    max_packet_size: int = MAX_PACKET_SIZE,
+    backlog: int = BACKLOG,
+) -> ListenSettings:
+    """Check what was given and return it as one value.
+
+    Raises:
+        ConfigurationError: The port is out of range, or one of the three files is missing.
+    """
+    return ListenSettings(
+        host=host or None,
+        port=check_port(port, least=0),
+        tls=check_tls_files(ssl_key, ssl_cert, ssl_ca),
+        keepalive=keepalive,
+        backlog=backlog,
+        max_packet_size=max_packet_size,
+    )
+
+
+def listen(settings: ListenSettings) -> list[socket.socket]:
+    """Return sockets that listen on every address of the host, all on one port.
+
+    Raises:
+        OSError: None of the addresses can be bound.
+        ConfigurationError: The host has no address.
+    """
+    try:
+        addresses = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(f"cannot listen on {settings.host}: {error}") from error
+    sockets: list[socket.socket] = []
+    failure: OSError | None = None
+    port = settings.port
+    for family, _, _, _, address in addresses:
+        try:
+            sock = _bound(family, (address[0], port, *address[2:]), settings.backlog)
+        except OSError as error:
+            failure = OSError(error.errno, f"cannot listen on {address[0]} port {port}: {error}")
+            continue
+        sockets.append(sock)
+        port = sock.getsockname()[1]
+    if failure is not None and (not sockets or settings.port):
+        _check(sockets, failure)
+    return sockets
+
+
+def _check(sockets: list[socket.socket], failure: OSError) -> None:
+    import errno
+
+    # A machine without IPv6 has an address of it all the same; any other failure counts.
+    if sockets and failure.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        return
+    for sock in sockets:
+        sock.close()
+    raise failure
+
+
+def _bound(family: int, address: tuple[object, ...], backlog: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def read_acl(path: str | os.PathLike[str]) -> ACL:
+    """Return the access control list of an INI file, one section a subject.
+
+    A section has ``subject``, and optionally ``register``, ``invoke`` and ``grant``.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or an entry makes no sense.
+    """
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        with open(path, encoding="utf-8") as file:
+            parser.read_file(file)
+    except (OSError, UnicodeError, configparser.Error) as error:
+        raise ConfigurationError(f"cannot read the ACL file {os.fspath(path)}: {error}") from error
+    acl = ACL()
+    for name in parser.sections():
+        section = parser[name]
+        try:
+            acl.add(
+                ACLEntry(
+                    section["subject"],
+                    section.get("register"),
+                    section.get("invoke"),
+                    section.getboolean("grant", fallback=False),
+                )
+            )
+        except (KeyError, ValueError, ACLError) as error:
+            raise ConfigurationError(f"section {name} of {os.fspath(path)}: {error}") from error
+    return acl

@@ -1,0 +1,488 @@
+"""The documented `Server`: a job server in the background of a process, open to subclasses."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+from gear_wire.enums import Magic, Precedence
+from gear_wire.framing import Frame
+from gear_wire.handlers import PacketHandlers
+from gear_wire.jobs import convert_to_bytes
+from gear_wire.link.address import DEFAULT_PORT, Keepalive
+from gear_wire.packet import Packet
+from gear_wire.table import BY_KEY, BY_TYPE, frame_key
+
+from gear_server.__about__ import __version__
+from gear_server.acl import ACL
+from gear_server.admin import text_rules
+from gear_server.aio import AsyncServer, StreamPeer
+from gear_server.config import MAX_PACKET_SIZE, listen, listen_settings
+from gear_server.connections import ServerAdminRequest, ServerConnection
+from gear_server.engine import Engine, EngineSettings, Rule, TextRule
+from gear_server.jobs import ServerJob
+from gear_server.peers import Peer
+from gear_server.rules import assign_unique_body, packet_rules
+from gear_server.statsd import Statsd
+from gear_server.views import QueueView
+
+Result = TypeVar("Result")
+_TEXT_HANDLERS: Final = {
+    "handleStatus": [b"status"],
+    "handleWorkers": [b"workers"],
+    "handleCancelJob": [b"cancel", b"job"],
+    "handleACLList": [b"acl", b"list"],
+    "handleACLGrant": [b"acl", b"grant"],
+    "handleACLRevoke": [b"acl", b"revoke"],
+    "handleACLSelfRevoke": [b"acl", b"self-revoke"],
+}
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop of uvloop where there is one, else one of asyncio."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+class Server(PacketHandlers):
+    """A job server that runs in a thread of this process until `shutdown`.
+
+    It lives even if nobody keeps a reference. Its methods may be called from any thread; its
+    handlers (``handle*``) run on its own, one at a time, and cost nothing unless a subclass
+    overrides them. A job whose worker is lost fails, as with gear 0.16; see `job_retries`.
+
+    Args:
+        port: The port to listen on, a number or a number in text; 0 for a free one.
+        ssl_key: Path of the private key; the three files go together.
+        ssl_cert: Path of the certificate.
+        ssl_ca: Path of the certificates of the authority that clients must show one of.
+        statsd_host: A statsd server to send measurements to; None for none.
+        statsd_port: Its port.
+        statsd_prefix: What all keys begin with.
+        server_id: How log lines name the server.
+        acl: Who may do what; None when all may.
+        host: A name or address to listen on; None for all addresses.
+        keepalive: Whether TCP keepalive is on.
+        tcp_keepidle: Seconds without traffic before the first probe.
+        tcp_keepintvl: Seconds between probes.
+        tcp_keepcnt: Probes without an answer before a connection is given up.
+        job_retries: How often a job that its worker lost is given out again; 0 for never, -1 for
+            no limit.
+        worker_wakeup: How many sleeping workers a new job wakes at first; 0 for all.
+        max_packet_size: The largest packet taken, in bytes of data.
+
+    Attributes:
+        port: The port that it listens on.
+        acl: As given.
+        lock: Held while anything is handled; hold it to look at several things as one.
+
+    Raises:
+        ConfigurationError: The port is out of range, or one of the three files is missing.
+        OSError: The port is in use, or may not be used.
+    """
+
+    def __init__(
+        self,
+        port: int | str = DEFAULT_PORT,
+        ssl_key: str | os.PathLike[str] | None = None,
+        ssl_cert: str | os.PathLike[str] | None = None,
+        ssl_ca: str | os.PathLike[str] | None = None,
+        statsd_host: str | None = None,
+        statsd_port: int | str = 8125,
+        statsd_prefix: str | None = None,
+        server_id: str | bytes | None = None,
+        acl: ACL | None = None,
+        host: str | None = None,
+        keepalive: bool = False,
+        tcp_keepidle: int = 7200,
+        tcp_keepintvl: int = 75,
+        tcp_keepcnt: int = 9,
+        *,
+        job_retries: int = 0,
+        worker_wakeup: int = 1,
+        max_packet_size: int = MAX_PACKET_SIZE,
+    ) -> None:
+        probes = Keepalive(keepalive, tcp_keepidle, tcp_keepintvl, tcp_keepcnt)
+        settings = listen_settings(host, port, ssl_key, ssl_cert, ssl_ca, probes, max_packet_size)
+        settings.tlsContext()  # a file that cannot be used must be told here, not in the thread
+        name = "" if server_id is None else f".{convert_to_bytes(server_id).decode()}"
+        if not hasattr(self, "log"):
+            self.log = logging.getLogger(f"gear.Server{name}")
+        self.client_id: bytes | None = None if server_id is None else convert_to_bytes(server_id)
+        self.acl: ACL | None = acl
+        self.host: str | None = host
+        self.lock: threading.RLock = threading.RLock()
+        self.running: bool = True
+        self._engine = Engine(
+            EngineSettings(
+                handle_prefix=b"H:" + socket.gethostname().encode(),
+                job_retries=job_retries,
+                worker_wakeup=worker_wakeup,
+                cancel_running=False,
+                version=__version__.encode(),
+                pid=os.getpid(),
+            ),
+            packet_rules(),
+            text_rules(),
+            acl,
+        )
+        self._defaults = dict(self._engine.rules)
+        self._statsd = Statsd(statsd_host, int(statsd_port), statsd_prefix) if statsd_host else None
+        self._gauges: tuple[int, int, int] | None = None
+        self._timed = self._statsd is not None or self._overrides("reportTimingStats")
+        self._lines = self._overrides("handleAdminRequest")
+        self._take_overrides()
+        sockets = listen(settings)
+        self.port: int = sockets[0].getsockname()[1]
+        self._settings = settings
+        self._server: AsyncServer | None = None
+        self._stopping: asyncio.Event | None = None
+        self._loop = new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(sockets,), name="Gearman client poll", daemon=True
+        )
+        self._thread.start()
+        self._ready.wait()
+
+    def __repr__(self) -> str:
+        return f"<gear.{type(self).__name__} 0x{id(self):x} port: {self.port}>"
+
+    # The thread
+
+    def _run(self, sockets: list[socket.socket]) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve(sockets))
+        finally:
+            self._ready.set()
+            asyncio.set_event_loop(None)
+            self._loop.close()
+            if self._statsd is not None:
+                self._statsd.close()
+
+    async def _serve(self, sockets: list[socket.socket]) -> None:
+        self._stopping = asyncio.Event()
+        self._server = AsyncServer(self._engine, self._settings, self.lock, self)
+        await self._server.start(sockets)
+        self._ready.set()
+        await self._stopping.wait()
+        await self._server.close()
+
+    def shutdown(self) -> None:
+        """Stop listening, close all connections and end the thread; may be called twice."""
+        with self.lock:
+            if self.running:
+                self.running = False
+                self._call(self._stop)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _stop(self) -> None:
+        if self._stopping is not None:
+            self._stopping.set()
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:
+            pass  # the loop has ended: there is nothing to do any more
+
+    def _flush_soon(self) -> None:
+        server = self._server
+        if server is not None:
+            self._call(server.schedule_flush)
+
+    # Overrides
+
+    def _overrides(self, name: str) -> bool:
+        own = getattr(type(self), name)
+        return own is not getattr(Server, name, None)
+
+    def _take_overrides(self) -> None:
+        """Put the handlers that a subclass overrides in the place of the engine's rules."""
+        rules = self._engine.rules
+        if self._overrides("handlePacket"):
+            rules.update(dict.fromkeys(rules, self._packet_rule("handlePacket")))
+            self._engine.unknown = self._packet_rule("handlePacket")
+        else:
+            for number, info in BY_TYPE.items():
+                if self._overrides(info.handler):
+                    rules[frame_key(Magic.REQ, number)] = self._packet_rule(info.handler)
+        for name, words in _TEXT_HANDLERS.items():
+            if self._overrides(name):
+                self._engine.text_rules[words[0]] = self._text_rule(name, words)
+        if self._overrides("getJobForConnection"):
+            self._engine.choose = self._choose
+
+    def _packet_rule(self, name: str) -> Rule:
+        handler = getattr(self, name)
+
+        def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+            handler(Packet.fromFrame(frame, self._connection(peer)))
+
+        return rule
+
+    def _text_rule(self, name: str, words: list[bytes]) -> TextRule:
+        handler = getattr(self, name)
+        default = self._engine.text_rules[words[0]]
+
+        def rule(engine: Engine, peer: Peer, given: list[bytes], now: float) -> bytes:
+            if [word.lower() for word in given[: len(words)]] != words:
+                return default(engine, peer, given, now)
+            handler(ServerAdminRequest(self._connection(peer), b" ".join(given) + b"\n"))
+            return b""
+
+        return rule
+
+    def _connection(self, peer: Peer) -> ServerConnection:
+        assert isinstance(peer, ServerConnection)  # make_peer makes no others
+        return peer
+
+    def _choose(self, peer: Peer, peek: bool) -> ServerJob | None:
+        return self.getJobForConnection(self._connection(peer), peek)
+
+    def _defaultPacketHandler(self, packet: Packet) -> object:
+        """Do what the server does for a packet when nothing is overridden."""
+        frame = Frame(int.from_bytes(packet.code) << 32 | packet.ptype, packet.data)
+        peer = packet.connection
+        rule = self._defaults.get(frame.key)
+        if rule is None or not isinstance(peer, ServerConnection):
+            self.log.error("Received packet of unknown type: %r", packet)
+            return None
+        with self.lock:
+            rule(self._engine, peer, frame, time.time())
+        self._flush_soon()
+        return None
+
+    def handleAdminRequest(self, request: ServerAdminRequest) -> None:
+        """Handle a text command: answers it. Override it for commands of your own."""
+        with self.lock:
+            self._engine.text(request.connection, request.line, time.time())
+        self._flush_soon()
+
+    def _answer(self, request: ServerAdminRequest) -> None:
+        words = request.command.split()
+        with self.lock:
+            rule = text_rules()[words[0].lower()]
+            request.connection.sendRaw(rule(self._engine, request.connection, words, time.time()))
+
+    def handleStatus(self, request: ServerAdminRequest) -> None:
+        """Handle ``status``."""
+        self._answer(request)
+
+    def handleWorkers(self, request: ServerAdminRequest) -> None:
+        """Handle ``workers``."""
+        self._answer(request)
+
+    def handleCancelJob(self, request: ServerAdminRequest) -> None:
+        """Handle ``cancel job``."""
+        self._answer(request)
+
+    def handleACLList(self, request: ServerAdminRequest) -> None:
+        """Handle ``acl list``."""
+        self._answer(request)
+
+    def handleACLGrant(self, request: ServerAdminRequest) -> None:
+        """Handle ``acl grant``."""
+        self._answer(request)
+
+    def handleACLRevoke(self, request: ServerAdminRequest) -> None:
+        """Handle ``acl revoke``."""
+        self._answer(request)
+
+    def handleACLSelfRevoke(self, request: ServerAdminRequest) -> None:
+        """Handle ``acl self-revoke``."""
+        self._answer(request)
+
+    def handleDisconnect(self, job: ServerJob) -> None:
+        """Handle the loss of the worker that has a job; override it to react."""
+
+    def reportTimingStats(self, ptype: int, duration: float) -> None:
+        """Send to statsd how long a packet took; override it to have it elsewhere.
+
+        Args:
+            ptype: The packet's number.
+            duration: Seconds.
+        """
+        if self._statsd is not None:
+            info = BY_TYPE.get(ptype)
+            key = f"packet.{ptype if info is None else info.number.name}"
+            self._statsd.timing(key, duration * 1000)
+            self._statsd.incr(key)
+
+    # What an `AsyncServer` asks of its owner
+
+    def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
+        """Return the peer of a fresh connection."""
+        return ServerConnection(host, port, descriptor, subject, self._engine, self._flush_soon)
+
+    def on_frame(self, peer: StreamPeer, frame: Frame, now: float) -> None:
+        """Take in a packet."""
+        if self.log.isEnabledFor(logging.DEBUG):
+            info = BY_KEY.get(frame.key)
+            name = frame.type if info is None else info.number.name
+            self.log.debug("Received %s of %s bytes from %r", name, len(frame.body), peer)
+        if not self._timed:
+            self._engine.receive(peer, frame, now)
+            return
+        start = time.monotonic()
+        self._engine.receive(peer, frame, now)
+        self.reportTimingStats(frame.type, time.monotonic() - start)
+
+    def on_text(self, peer: StreamPeer, line: bytes, now: float) -> None:
+        """Take in a text command."""
+        if self._lines:
+            self.handleAdminRequest(ServerAdminRequest(self._connection(peer), line))
+        else:
+            self._engine.text(peer, line, now)
+
+    def on_lost(self, peer: StreamPeer) -> None:
+        """Take note that a connection is about to be forgotten."""
+        for job in list(peer.assigned.values()):
+            self.handleDisconnect(job)
+
+    def on_turn(self) -> None:
+        """Send gauges when they have changed."""
+        if self._statsd is None:
+            return
+        gauges = (self.total_jobs, self.running_jobs, self.waiting_jobs)
+        if gauges != self._gauges:
+            self._gauges = gauges
+            for key, value in zip(("total", "running", "waiting"), gauges, strict=True):
+                self._statsd.gauge(f"queue.{key}", value)
+
+    # State
+
+    def _locked(self, look: Callable[[], Result]) -> Result:
+        with self.lock:
+            return look()
+
+    @property
+    def active_connections(self) -> list[ServerConnection]:
+        """The connections that stand."""
+        return self._locked(lambda: [self._connection(peer) for peer in self._engine.peers])
+
+    @property
+    def functions(self) -> set[bytes]:
+        """The names of all functions that were registered or asked for."""
+        return self._locked(lambda: set(self._engine.queues.functions))
+
+    @functions.setter
+    def functions(self, names: Iterable[bytes]) -> None:
+        with self.lock:
+            wanted, functions = set(names), self._engine.queues.functions
+            for name, function in list(functions.items()):
+                if name not in wanted and not function.workers and not function.total:
+                    del functions[name]
+            for name in wanted:
+                self._engine.queues.function(name)
+
+    @property
+    def jobs(self) -> dict[bytes, ServerJob]:
+        """All jobs by handle."""
+        return self._engine.jobs
+
+    @property
+    def high_queue(self) -> QueueView:
+        """The queued jobs of high precedence."""
+        return QueueView(self._engine.queues, Precedence.HIGH)
+
+    @property
+    def normal_queue(self) -> QueueView:
+        """The queued jobs of normal precedence."""
+        return QueueView(self._engine.queues, Precedence.NORMAL)
+
+    @property
+    def low_queue(self) -> QueueView:
+        """The queued jobs of low precedence."""
+        return QueueView(self._engine.queues, Precedence.LOW)
+
+    @property
+    def total_jobs(self) -> int:
+        """How many jobs there are."""
+        return len(self._engine.jobs)
+
+    @property
+    def running_jobs(self) -> int:
+        """How many jobs workers have; assigning it, as subclasses of 0.16 did, changes nothing."""
+        return self._engine.running
+
+    @running_jobs.setter
+    def running_jobs(self, number: int) -> None:
+        """Do nothing: the server counts by itself."""
+
+    @property
+    def waiting_jobs(self) -> int:
+        """How many jobs are queued; assigning it, as subclasses of 0.16 did, changes nothing."""
+        return self._engine.queues.waiting
+
+    @waiting_jobs.setter
+    def waiting_jobs(self, number: int) -> None:
+        """Do nothing: the server counts by itself."""
+
+    def getQueue(self) -> list[ServerJob]:
+        """Return the queued jobs: those of high precedence, then normal, then low."""
+        with self.lock:
+            return [*self.high_queue, *self.normal_queue, *self.low_queue]
+
+    def getJobForConnection(
+        self, connection: ServerConnection, peek: bool = False
+    ) -> ServerJob | None:
+        """Return the job that is next for a worker; override it to hold jobs back.
+
+        Args:
+            connection: The worker's connection.
+            peek: Whether the job stays queued.
+
+        Returns:
+            The job, or None when there is none for this worker.
+        """
+        with self.lock:
+            return self._engine.next_job(connection, peek)
+
+    # Doing something
+
+    def wakeConnection(self, connection: ServerConnection) -> None:
+        """Send a NOOP to a worker that sleeps."""
+        with self.lock:
+            self._engine.wake_peer(connection)
+        self._flush_soon()
+
+    def wakeConnections(self, job: ServerJob | None = None) -> None:
+        """Send a NOOP to every worker that sleeps, or to those that can do a job's function."""
+        with self.lock:
+            for peer in list(self._engine.peers):
+                if job is None or job.name in peer.abilities:
+                    self._engine.wake_peer(peer)
+        self._flush_soon()
+
+    def sendError(self, connection: ServerConnection, code: str | bytes, text: str | bytes) -> None:
+        """Send an ERROR."""
+        with self.lock:
+            self._engine.error(connection, convert_to_bytes(code), convert_to_bytes(text))
+        self._flush_soon()
+
+    def sendNoJob(self, connection: ServerConnection) -> None:
+        """Send a NO_JOB."""
+        connection.sendPacket(Packet(Magic.RES.value, 10, b""))
+
+    def sendJobAssignUniq(self, connection: ServerConnection, job: ServerJob) -> None:
+        """Send a JOB_ASSIGN_UNIQ, and note that the worker has the job."""
+        with self.lock:
+            if job.holder is not connection:
+                self._engine.assign(connection, job, time.time())
+            key, body = assign_unique_body(job)
+            connection.sendRaw(Frame(key, body).to_bytes())
+
+    def _lostConnection(self, connection: ServerConnection) -> None:
+        with self.lock:
+            self._engine.close(connection)
+        self._flush_soon()
