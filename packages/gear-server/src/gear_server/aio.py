@@ -6,10 +6,10 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
 from typing import Protocol, cast
 
 from gear_wire.framing import Event, Frame, FrameReader, Malformed
+from gear_wire.table import BY_TYPE
 
 from gear_server.config import HANDSHAKE_TIMEOUT, ListenSettings
 from gear_server.engine import Engine
@@ -68,24 +68,6 @@ class Owner(Protocol):
         """Take note that a turn of the loop is over."""
 
 
-class PlainOwner:
-    """The owner that adds nothing: `geard`'s."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.on_frame: Callable[[Peer, Frame, float], None] = engine.receive
-        self.on_text: Callable[[Peer, bytes, float], None] = engine.text
-
-    def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
-        """Return the peer of a fresh connection."""
-        return StreamPeer(host, port, descriptor, subject)
-
-    def on_lost(self, peer: StreamPeer) -> None:
-        """Do nothing."""
-
-    def on_turn(self) -> None:
-        """Do nothing."""
-
-
 class _Stream(asyncio.Protocol):
     """One connection."""
 
@@ -132,14 +114,14 @@ class AsyncServer:
         self,
         engine: Engine,
         settings: ListenSettings,
-        lock: "threading.RLock | None" = None,
-        owner: Owner | None = None,
+        lock: threading.RLock,
+        owner: Owner,
     ) -> None:
         self.engine: Engine = engine
         self.settings: ListenSettings = settings
         self.log: logging.Logger = logging.getLogger("gear.Server")
-        self._lock = lock or threading.RLock()
-        self._owner: Owner = owner or PlainOwner(engine)
+        self._lock = lock
+        self._owner: Owner = owner
         self._loop = asyncio.get_running_loop()
         self._servers: list[asyncio.Server] = []
         self._peers: set[StreamPeer] = set()
@@ -193,11 +175,6 @@ class AsyncServer:
             self._gone.clear()
             await self._gone.wait()
 
-    async def idle(self) -> None:
-        """Wait until no worker has a job."""
-        while self.engine.running:
-            await asyncio.sleep(0.02)
-
     # Connections
 
     def connected(self, transport: asyncio.Transport) -> StreamPeer:
@@ -223,20 +200,31 @@ class AsyncServer:
         """Take in what one read brought."""
         now = time.time()
         owner = self._owner
+        if self.log.isEnabledFor(logging.DEBUG):
+            self._log(peer, events)
         try:
             with self._lock:
                 for event in events:
-                    if type(event) is Frame:
+                    if isinstance(event, Frame):
                         owner.on_frame(peer, event, now)
                     elif isinstance(event, Malformed):
                         self.log.warning("%r: %s", peer, event.reason)
                         self.engine.close(peer)
                     else:
-                        owner.on_text(peer, event.line, now)  # type: ignore[union-attr]  # a TextLine
+                        owner.on_text(peer, event.line, now)
         except Exception:
             self.log.exception("Exception while handling what %r sent", peer)
             self.engine.close(peer)
         self.schedule_flush()
+
+    def _log(self, peer: StreamPeer, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Frame):
+                info = BY_TYPE.get(event.type)
+                name = event.type if info is None else info.number.name
+                self.log.debug("Received %s of %s bytes from %r", name, len(event.body), peer)
+            else:
+                self.log.debug("Received %r from %r", event, peer)
 
     def lost(self, peer: StreamPeer) -> None:
         """Forget a connection."""

@@ -12,16 +12,16 @@ from typing import Final, TypeVar
 from gear_wire.enums import Magic, Precedence
 from gear_wire.framing import Frame
 from gear_wire.handlers import PacketHandlers
-from gear_wire.jobs import convert_to_bytes
+from gear_wire.jobs import convert_to_bytes, to_handle
 from gear_wire.link.address import DEFAULT_PORT, Keepalive
 from gear_wire.packet import Packet
-from gear_wire.table import BY_KEY, BY_TYPE, frame_key
+from gear_wire.table import BY_TYPE, frame_key
 
 from gear_server.__about__ import __version__
 from gear_server.acl import ACL
 from gear_server.admin import text_rules
 from gear_server.aio import AsyncServer, StreamPeer
-from gear_server.config import MAX_PACKET_SIZE, listen, listen_settings
+from gear_server.config import BACKLOG, MAX_PACKET_SIZE, listen, listen_settings
 from gear_server.connections import ServerAdminRequest, ServerConnection
 from gear_server.engine import Engine, EngineSettings, Rule, TextRule
 from gear_server.jobs import ServerJob
@@ -75,8 +75,13 @@ class Server(PacketHandlers):
         tcp_keepcnt: Probes without an answer before a connection is given up.
         job_retries: How often a job that its worker lost is given out again; 0 for never, -1 for
             no limit.
+        job_handle_prefix: What job handles begin with; by default ``H:`` and the host's name.
         worker_wakeup: How many sleeping workers a new job wakes at first; 0 for all.
+        exceptions: Whether every client hears of exceptions without asking.
         max_packet_size: The largest packet taken, in bytes of data.
+        backlog: How many connections may wait to be accepted.
+        verbose: What the text command ``verbose`` answers.
+        cancel_running: Whether ``cancel job`` takes jobs that workers have, as gearmand's does.
 
     Attributes:
         port: The port that it listens on.
@@ -106,11 +111,18 @@ class Server(PacketHandlers):
         tcp_keepcnt: int = 9,
         *,
         job_retries: int = 0,
+        job_handle_prefix: str | bytes | None = None,
         worker_wakeup: int = 1,
+        exceptions: bool = False,
         max_packet_size: int = MAX_PACKET_SIZE,
+        backlog: int = BACKLOG,
+        verbose: str = "ERROR",
+        cancel_running: bool = False,
     ) -> None:
         probes = Keepalive(keepalive, tcp_keepidle, tcp_keepintvl, tcp_keepcnt)
-        settings = listen_settings(host, port, ssl_key, ssl_cert, ssl_ca, probes, max_packet_size)
+        settings = listen_settings(
+            host, port, ssl_key, ssl_cert, ssl_ca, probes, max_packet_size, backlog
+        )
         settings.tlsContext()  # a file that cannot be used must be told here, not in the thread
         name = "" if server_id is None else f".{convert_to_bytes(server_id).decode()}"
         if not hasattr(self, "log"):
@@ -122,11 +134,13 @@ class Server(PacketHandlers):
         self.running: bool = True
         self._engine = Engine(
             EngineSettings(
-                handle_prefix=b"H:" + socket.gethostname().encode(),
+                handle_prefix=to_handle(job_handle_prefix or f"H:{socket.gethostname()}"),
                 job_retries=job_retries,
                 worker_wakeup=worker_wakeup,
-                cancel_running=False,
+                exceptions=exceptions,
+                cancel_running=cancel_running,
                 version=__version__.encode(),
+                verbose=verbose.encode(),
                 pid=os.getpid(),
             ),
             packet_rules(),
@@ -136,6 +150,7 @@ class Server(PacketHandlers):
         self._defaults = dict(self._engine.rules)
         self._statsd = Statsd(statsd_host, int(statsd_port), statsd_prefix) if statsd_host else None
         self._gauges: tuple[int, int, int] | None = None
+        self._watchers: list[tuple[Callable[[], bool], threading.Event]] = []
         self._timed = self._statsd is not None or self._overrides("reportTimingStats")
         self._lines = self._overrides("handleAdminRequest")
         self._take_overrides()
@@ -326,10 +341,6 @@ class Server(PacketHandlers):
 
     def on_frame(self, peer: StreamPeer, frame: Frame, now: float) -> None:
         """Take in a packet."""
-        if self.log.isEnabledFor(logging.DEBUG):
-            info = BY_KEY.get(frame.key)
-            name = frame.type if info is None else info.number.name
-            self.log.debug("Received %s of %s bytes from %r", name, len(frame.body), peer)
         if not self._timed:
             self._engine.receive(peer, frame, now)
             return
@@ -350,7 +361,10 @@ class Server(PacketHandlers):
             self.handleDisconnect(job)
 
     def on_turn(self) -> None:
-        """Send gauges when they have changed."""
+        """Wake who waits for a change, and send gauges when they have changed."""
+        for predicate, happened in self._watchers:
+            if predicate():
+                happened.set()
         if self._statsd is None:
             return
         gauges = (self.total_jobs, self.running_jobs, self.waiting_jobs)
@@ -481,6 +495,42 @@ class Server(PacketHandlers):
                 self._engine.assign(connection, job, time.time())
             key, body = assign_unique_body(job)
             connection.sendRaw(Frame(key, body).to_bytes())
+
+    def waitFor(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Wait until something is true of the server; looked at whenever it has changed.
+
+        Args:
+            predicate: Looks at the server; called with the lock held.
+            timeout: Seconds to wait; None for no limit.
+
+        Returns:
+            Whether it is true.
+        """
+        watcher = (predicate, threading.Event())
+        with self.lock:
+            if predicate():
+                return True
+            self._watchers.append(watcher)
+        try:
+            return watcher[1].wait(timeout)
+        finally:
+            with self.lock:
+                self._watchers.remove(watcher)
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Accept no more connections and jobs, give out no more, and wait for those that run.
+
+        Args:
+            timeout: Seconds to wait; None for no limit.
+
+        Returns:
+            Whether no job runs any more.
+        """
+        with self.lock:
+            self._engine.draining = True
+        if self._server is not None:
+            self._call(self._server.stop_listening)
+        return self.waitFor(lambda: not self._engine.running, timeout)
 
     def _lostConnection(self, connection: ServerConnection) -> None:
         with self.lock:

@@ -1,0 +1,117 @@
+"""Gearman for Python: clients, workers, the administrative protocol and a job server.
+
+Everything documented is here under its documented name; the code is in gear_wire, gear_client,
+gear_worker, gear_admin and gear_server.
+"""
+
+from gear_admin import (
+    AdminClient,
+    AdminRequest,
+    CancelJobAdminRequest,
+    ShowJobsAdminRequest,
+    ShowUniqueJobsAdminRequest,
+    StatusAdminRequest,
+    VersionAdminRequest,
+    WorkersAdminRequest,
+)
+from gear_admin.aio import AsyncAdminClient
+from gear_client import BinaryJob, Client, Job, JobState, TextJob, TextList
+from gear_client.aio import AsyncClient, AsyncJob
+from gear_server import (
+    ACL,
+    ACLEntry,
+    ACLError,
+    Server,
+    ServerAdminRequest,
+    ServerConnection,
+    ServerJob,
+)
+from gear_wire.constants import PRECEDENCE_HIGH, PRECEDENCE_LOW, PRECEDENCE_NORMAL
+from gear_wire.errors import (
+    ConfigurationError,
+    ConnectionError,
+    DisconnectError,
+    GearmanError,
+    InterruptedError,
+    InvalidDataError,
+    JobFailedError,
+    NoConnectedServersError,
+    ProtocolError,
+    ServerError,
+    TimeoutError,
+    UnknownJobError,
+)
+from gear_wire.jobs import BaseJob, convert_to_bytes
+from gear_wire.link.connection import Connection
+from gear_wire.link.pool import BaseClient
+from gear_wire.packet import Packet
+from gear_worker import (
+    BinaryWorkerJob,
+    FunctionRecord,
+    TextWorker,
+    TextWorkerJob,
+    Worker,
+    WorkerJob,
+)
+from gear_worker.aio import AsyncWorker, AsyncWorkerJob
+
+from gear import acl, constants
+from gear.__about__ import __version__
+
+__all__ = [
+    "ACL",
+    "PRECEDENCE_HIGH",
+    "PRECEDENCE_LOW",
+    "PRECEDENCE_NORMAL",
+    "ACLEntry",
+    "ACLError",
+    "AdminClient",
+    "AdminRequest",
+    "AsyncAdminClient",
+    "AsyncClient",
+    "AsyncJob",
+    "AsyncWorker",
+    "AsyncWorkerJob",
+    "BaseClient",
+    "BaseJob",
+    "BinaryJob",
+    "BinaryWorkerJob",
+    "CancelJobAdminRequest",
+    "Client",
+    "ConfigurationError",
+    "Connection",
+    "ConnectionError",
+    "DisconnectError",
+    "FunctionRecord",
+    "GearmanError",
+    "InterruptedError",
+    "InvalidDataError",
+    "Job",
+    "JobFailedError",
+    "JobState",
+    "NoConnectedServersError",
+    "Packet",
+    "ProtocolError",
+    "Server",
+    "ServerAdminRequest",
+    "ServerConnection",
+    "ServerError",
+    "ServerJob",
+    "ShowJobsAdminRequest",
+    "ShowUniqueJobsAdminRequest",
+    "StatusAdminRequest",
+    "TextJob",
+    "TextList",
+    "TextWorker",
+    "TextWorkerJob",
+    "TimeoutError",
+    "UnknownJobError",
+    "VersionAdminRequest",
+    "Worker",
+    "WorkerJob",
+    "WorkersAdminRequest",
+    "__version__",
+    "acl",
+    "constants",
+    "convert_to_bytes",
+]

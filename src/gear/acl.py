@@ -1,0 +1,5 @@
+"""The documented access control lists of a server."""
+
+from gear_server.acl import ACL, ACLEntry, ACLError
+
+__all__ = ["ACL", "ACLEntry", "ACLError"]
