@@ -1,0 +1,265 @@
+"""Servers that products made of gear 0.16's: overriding, holding jobs back, being forgotten."""
+
+import gc
+import socket
+import threading
+from collections.abc import Iterator
+
+import gear
+import gear.constants
+import pytest
+
+MASS_DO = 101
+
+
+class FakeGearmanServer(gear.Server):
+    """The test double that four projects wrote by hand."""
+
+    def __init__(self) -> None:
+        self.hold_jobs_in_queue = False
+        self.jobs_history: list[bytes] = []
+        super().__init__(0)
+
+    def getJobForConnection(
+        self, connection: gear.ServerConnection, peek: bool = False
+    ) -> gear.ServerJob | None:
+        for queue in (self.high_queue, self.normal_queue, self.low_queue):
+            for job in queue:
+                if not hasattr(job, "waiting"):
+                    job.waiting = self.hold_jobs_in_queue
+                if job.waiting:
+                    continue
+                if job.name in connection.functions:
+                    if not peek:
+                        queue.remove(job)
+                        connection.related_jobs[job.handle] = job
+                        job.worker_connection = connection
+                        self.jobs_history.append(job.arguments)
+                        self.waiting_jobs -= 1
+                        self.running_jobs += 1
+                    job.running = True
+                    return job
+        return None
+
+    def release(self) -> None:
+        for job in self.getQueue():
+            job.waiting = False
+        self.wakeConnections()
+
+
+@pytest.fixture
+def server() -> Iterator[FakeGearmanServer]:
+    server = FakeGearmanServer()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture
+def client(server: gear.Server) -> Iterator[gear.Client]:
+    client = gear.Client()
+    client.addServer("localhost", server.port)
+    client.waitForServer(20)
+    yield client
+    client.shutdown()
+
+
+@pytest.fixture
+def worker(server: gear.Server) -> Iterator[gear.Worker]:
+    worker = gear.Worker("w")
+    worker.addServer("localhost", server.port)
+    worker.registerFunction("do")
+    thread = threading.Thread(target=serve, args=(worker,))
+    thread.start()
+    yield worker
+    worker.shutdown()
+    thread.join(20)
+
+
+def serve(worker: gear.Worker) -> None:
+    try:
+        while True:
+            worker.getJob().sendWorkComplete(b"done")
+    except gear.InterruptedError:
+        pass
+
+
+def test_jobs_are_held_and_released_from_the_test(
+    server: FakeGearmanServer, client: gear.Client, worker: gear.Worker
+) -> None:
+    server.hold_jobs_in_queue = True
+    jobs = [gear.Job("do", name) for name in (b"low", b"high", b"normal")]
+    for job, precedence in zip(jobs, (1, 2, 0), strict=True):
+        client.submitJob(job, precedence=precedence)
+    assert server.waitFor(lambda: any(c.state == "SLEEP" for c in server.active_connections), 20)
+    assert [job.arguments for job in server.getQueue()] == [b"high", b"normal", b"low"]
+    assert [job.name for job in server.getQueue()] == [b"do"] * 3
+    assert (len(server.high_queue), len(server.normal_queue), len(server.low_queue)) == (1, 1, 1)
+    assert server.getQueue()[0] is server.jobs[server.getQueue()[0].handle]
+    assert (server.total_jobs, server.running_jobs, server.waiting_jobs) == (3, 0, 3)
+    server.release()
+    for job in jobs:
+        assert job.result(20) == b"done"
+    assert server.jobs_history == [b"high", b"normal", b"low"]
+    assert (server.total_jobs, server.running_jobs, server.waiting_jobs) == (0, 0, 0)
+
+
+def test_a_lost_worker_fails_its_job_as_0_16_did(client: gear.Client, server: gear.Server) -> None:
+    worker = gear.Worker("short-lived")
+    worker.addServer("localhost", server.port)
+    worker.registerFunction("do")
+    job = gear.Job("do", b"")
+    client.submitJob(job)
+    worker.getJob(20)
+    worker.shutdown()
+    with pytest.raises(gear.JobFailedError):
+        job.result(20)
+    assert server.total_jobs == 0
+
+
+def test_a_server_that_nobody_keeps_lives_on() -> None:
+    port = gear.Server(0).port
+    gc.collect()
+    connection = gear.Connection("localhost", port)
+    connection.connect()
+    assert connection.echo(b"alive", 20) == b"alive"
+    connection.disconnect()
+    for thread in threading.enumerate():
+        target = getattr(thread, "_target", None)
+        owner = getattr(target, "__self__", None)
+        if isinstance(owner, gear.Server):
+            owner.shutdown()
+
+
+def test_a_new_server_on_the_same_port_at_once() -> None:
+    first = gear.Server(0)
+    client = gear.Client()
+    client.addServer("localhost", first.port)
+    client.waitForServer(20)
+    first.shutdown()
+    first.shutdown()
+    second = gear.Server(first.port)
+    client.waitForServer(20)
+    client.shutdown()
+    second.shutdown()
+
+
+def test_the_port_may_be_text_and_must_be_free() -> None:
+    server = gear.Server("0")
+    with pytest.raises(OSError, match=str(server.port)):
+        gear.Server(str(server.port))
+    server.shutdown()
+    with pytest.raises(gear.ConfigurationError, match="65535"):
+        gear.Server(70000)
+
+
+class MassServer(gear.Server):
+    """Understands a packet type of its own, and answers a command of its own."""
+
+    def handlePacket(self, packet: gear.Packet) -> object:
+        if packet.ptype == MASS_DO:
+            assert isinstance(packet.connection, gear.ServerConnection)
+            packet.connection.functions.clear()
+            for name in packet.data.split(b"\0"):
+                packet.connection.functions.add(name)
+            return None
+        return super().handlePacket(packet)
+
+    def handleStatus(self, request: gear.ServerAdminRequest) -> None:
+        request.connection.conn.send(b"STATUS\t0\t0\t0\n")
+        super().handleStatus(request)
+
+    def handleSetClientID(self, packet: gear.Packet) -> object:
+        packet.data = packet.data.upper()
+        return super().handleSetClientID(packet)
+
+
+def test_own_packet_types_and_overridden_handlers() -> None:
+    server = MassServer(0)
+    worker = gear.Worker("mass")
+    worker.addServer("localhost", server.port)
+    worker.waitForServer(20)
+    connection = worker.getConnection()
+    worker.broadcast(gear.Packet(gear.constants.REQ, MASS_DO, b"a\0b\0c"))
+    assert connection.echo(b"x", 20) == b"x"
+    (peer,) = server.active_connections
+    assert set(peer.functions) == {b"a", b"b", b"c"}
+    assert b"b" in peer.functions
+    assert peer.client_id == b"MASS"
+    assert server.functions == {b"a", b"b", b"c"}
+    request = gear.StatusAdminRequest()
+    connection.sendAdminRequest(request)
+    assert request.response is not None
+    assert request.response.startswith(b"STATUS\t0\t0\t0\n")
+    peer.functions = {b"b"}
+    assert set(peer.functions) == {b"b"}
+    worker.shutdown()
+    server.shutdown()
+
+
+def test_connections_are_broken_from_the_servers_side(client: gear.Client) -> None:
+    server = gear.Server(0)
+    other = gear.Client("other")
+    other.addServer("localhost", server.port)
+    other.waitForServer(20)
+    other.echo(b"x", 20)
+    (peer,) = server.active_connections
+    peer.conn.shutdown(socket.SHUT_RDWR)
+    assert server.waitFor(lambda: peer not in server.active_connections, 20)
+    other.waitForServer(20)
+    other.shutdown()
+    server.shutdown()
+
+
+def test_measurements_go_to_statsd() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
+        statsd.bind(("127.0.0.1", 0))
+        statsd.settimeout(20)
+        server = gear.Server(
+            0, statsd_host="127.0.0.1", statsd_port=statsd.getsockname()[1], statsd_prefix="zuul"
+        )
+        client = gear.Client()
+        client.addServer("localhost", server.port)
+        client.waitForServer(20)
+        client.submitJob(gear.Job("do", b""), background=True)
+        wanted = {
+            b"zuul.queue.total:1|g",
+            b"zuul.queue.running:0|g",
+            b"zuul.queue.waiting:1|g",
+            b"zuul.packet.SUBMIT_JOB_BG:1|c",
+        }
+        timings: set[bytes] = set()
+        while wanted or not timings:
+            line = statsd.recv(1000)
+            wanted.discard(line)
+            if line.startswith(b"zuul.packet.SUBMIT_JOB_BG:") and line.endswith(b"|ms"):
+                timings.add(line)
+        client.shutdown()
+        server.shutdown()
+
+
+def test_a_lost_job_and_timings_reach_overrides() -> None:
+    lost: list[bytes] = []
+    timed: list[int] = []
+
+    class Watching(gear.Server):
+        def handleDisconnect(self, job: gear.ServerJob) -> None:
+            lost.append(job.arguments)
+
+        def reportTimingStats(self, ptype: int, duration: float) -> None:
+            timed.append(ptype)
+
+    server = Watching(0)
+    client, worker = gear.Client(), gear.Worker("w")
+    for end in (client, worker):
+        end.addServer("localhost", server.port)
+        end.waitForServer(20)
+    worker.registerFunction("do")
+    job = gear.Job("do", b"me")
+    client.submitJob(job)
+    worker.getJob(20)
+    worker.shutdown()
+    assert job.wait(20)
+    assert lost == [b"me"]
+    assert gear.constants.GRAB_JOB_UNIQ in timed
+    client.shutdown()
+    server.shutdown()
