@@ -4,6 +4,8 @@ Everything documented is here under its documented name; the code is in gear_wir
 gear_worker, gear_admin and gear_server.
 """
 
+from gear import acl, constants
+from gear.__about__ import __version__
 from gear_admin import (
     AdminClient,
     AdminRequest,
@@ -54,9 +56,6 @@ from gear_worker import (
     WorkerJob,
 )
 from gear_worker.aio import AsyncWorker, AsyncWorkerJob
-
-from gear import acl, constants
-from gear.__about__ import __version__
 
 __all__ = [
     "ACL",

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from scripted_server import ScriptedServer, scripted_server
+
 from gear_wire.errors import (
     ConfigurationError,
     ConnectionError,
@@ -20,7 +22,6 @@ from gear_wire.packet import Packet
 from gear_wire.packets import BasePacket, JobCreated, Noop, SetClientID
 from gear_wire.session import Session
 from gear_wire.types import ClientID, Handle
-from scripted_server import ScriptedServer, scripted_server
 
 
 class EchoSession(Session):

@@ -6,14 +6,13 @@ import os
 from types import TracebackType
 from typing import Self, TypeVar
 
+from gear_admin import commands
+from gear_admin.commands import Command
 from gear_wire.errors import ConnectionError, DisconnectError, TimeoutError
 from gear_wire.link.address import DEFAULT_PORT, check_host, check_port
 from gear_wire.link.tls import check_tls_files
 from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
 from gear_wire.types import UniqueKey
-
-from gear_admin import commands
-from gear_admin.commands import Command
 
 Result = TypeVar("Result")
 _LINE_LIMIT = 1 << 26
@@ -83,7 +82,7 @@ class AsyncAdminClient:
                 )
         except OSError as error:  # TimeoutError too
             raise ConnectionError(
-                f"cannot connect to {self._host} port {self._port}: {error or 'timeout'}"
+                f"cannot connect to {self._host} port {self._port}: {str(error) or 'timeout'}"
             ) from error
 
     async def close(self) -> None:

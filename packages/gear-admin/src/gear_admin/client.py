@@ -4,14 +4,13 @@ import os
 from types import TracebackType
 from typing import Self, TypeVar
 
+from gear_admin import commands
+from gear_admin.commands import Command
+from gear_admin.requests import AdminRequest
 from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.connection import Connection
 from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
 from gear_wire.types import UniqueKey
-
-from gear_admin import commands
-from gear_admin.commands import Command
-from gear_admin.requests import AdminRequest
 
 Result = TypeVar("Result")
 

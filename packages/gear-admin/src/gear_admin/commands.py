@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 import msgspec
+
 from gear_wire.errors import InvalidDataError
 from gear_wire.jobs import convert_to_bytes
 from gear_wire.text import (

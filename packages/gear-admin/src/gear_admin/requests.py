@@ -134,7 +134,7 @@ class AdminRequest:
 class StatusAdminRequest(AdminRequest):
     """``status``: the functions, with their jobs and workers."""
 
-    command = b"status"
+    command: ClassVar[bytes | None] = b"status"
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class StatusAdminRequest(AdminRequest):
 class ShowJobsAdminRequest(AdminRequest):
     """``show jobs``: the jobs that the server has."""
 
-    command = b"show jobs"
+    command: ClassVar[bytes | None] = b"show jobs"
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class ShowJobsAdminRequest(AdminRequest):
 class ShowUniqueJobsAdminRequest(AdminRequest):
     """``show unique jobs``: the uniques of the jobs that the server has."""
 
-    command = b"show unique jobs"
+    command: ClassVar[bytes | None] = b"show unique jobs"
 
     def __init__(self) -> None:
         super().__init__()
@@ -181,8 +181,8 @@ class CancelJobAdminRequest(AdminRequest):
         handle: The job handle.
     """
 
-    command = b"cancel job"
-    one_line = True
+    command: ClassVar[bytes | None] = b"cancel job"
+    one_line: ClassVar[bool] = True
 
     def __init__(self, handle: str | bytes) -> None:
         super().__init__(handle)
@@ -195,8 +195,8 @@ class CancelJobAdminRequest(AdminRequest):
 class VersionAdminRequest(AdminRequest):
     """``version``: the server's version."""
 
-    command = b"version"
-    one_line = True
+    command: ClassVar[bytes | None] = b"version"
+    one_line: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -209,7 +209,7 @@ class VersionAdminRequest(AdminRequest):
 class WorkersAdminRequest(AdminRequest):
     """``workers``: the server's connections, with what each can do."""
 
-    command = b"workers"
+    command: ClassVar[bytes | None] = b"workers"
 
     def __init__(self) -> None:
         super().__init__()

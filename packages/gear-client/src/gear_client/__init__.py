@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from gear_wire.constants import PRECEDENCE_HIGH, PRECEDENCE_LOW, PRECEDENCE_NORMAL
-
 from gear_client.__about__ import __version__
 from gear_client.client import Client
 from gear_client.expectations import JobState
 from gear_client.jobs import BinaryJob, Job
 from gear_client.text import TextJob, TextList
+from gear_wire.constants import PRECEDENCE_HIGH, PRECEDENCE_LOW, PRECEDENCE_NORMAL
 
 if TYPE_CHECKING:
     from gear_client.aio import AsyncClient, AsyncJob

@@ -6,6 +6,10 @@ import collections
 from collections.abc import AsyncIterator, Callable, Generator
 from datetime import datetime
 
+from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
+from gear_client.jobs import Job
+from gear_client.session import ClientSession
+from gear_client.submissions import submit_packet
 from gear_wire.constants import PRECEDENCE_NORMAL
 from gear_wire.errors import (
     DisconnectError,
@@ -16,11 +20,6 @@ from gear_wire.errors import (
 from gear_wire.jobs import convert_to_bytes, to_handle, to_unique_key
 from gear_wire.link.aio import AsyncBaseClient, AsyncLink
 from gear_wire.packets import BasePacket
-
-from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
-from gear_client.jobs import Job
-from gear_client.session import ClientSession
-from gear_client.submissions import submit_packet
 
 
 class AsyncJob(Job):

@@ -4,6 +4,10 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
+from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
+from gear_client.jobs import Job, deadline_after, seconds_left
+from gear_client.session import ClientSession
+from gear_client.submissions import submit_packet
 from gear_wire.constants import PRECEDENCE_NORMAL
 from gear_wire.errors import (
     ConnectionError,
@@ -16,11 +20,6 @@ from gear_wire.jobs import convert_to_bytes, to_handle, to_unique_key
 from gear_wire.link.connection import Connection
 from gear_wire.link.pool import BaseClient
 from gear_wire.packet import Packet
-
-from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
-from gear_client.jobs import Job, deadline_after, seconds_left
-from gear_client.session import ClientSession
-from gear_client.submissions import submit_packet
 
 
 class Client(BaseClient):

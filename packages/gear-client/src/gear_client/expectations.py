@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
-from gear_wire.packets import BasePacket
 
 from gear_client.jobs import Job
+from gear_wire.packets import BasePacket
 
 Settled = Callable[[], None]
 

@@ -103,7 +103,8 @@ class Job(BaseJob):
         self._observers.append(observe)
         try:
             # The job may have ended before the observer was there: look again.
-            return self.complete or ended.wait(timeout) or self.complete
+            observe(None)
+            return ended.wait(timeout)
         finally:
             self._observers.remove(observe)
 

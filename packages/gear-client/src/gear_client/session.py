@@ -4,6 +4,8 @@ import collections
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from gear_client.expectations import ByKey, JobState, OptionRequest, StatusRequest, Submission
+from gear_client.jobs import Job
 from gear_wire.errors import ServerError, UnknownJobError
 from gear_wire.jobs import BaseJob
 from gear_wire.packets import (
@@ -26,9 +28,6 @@ from gear_wire.packets import (
 )
 from gear_wire.session import Session
 from gear_wire.types import ClientID, Handle, UniqueKey
-
-from gear_client.expectations import ByKey, JobState, OptionRequest, StatusRequest, Submission
-from gear_client.jobs import Job
 
 EXCEPTIONS: Final = b"exceptions"
 """The option without which gearmand turns WORK_EXCEPTION into a bare WORK_FAIL."""

@@ -58,6 +58,11 @@ def fall_asleep(peer: Peer) -> None:
     peer.absent.clear()
 
 
+def wake_up(peer: Peer) -> None:
+    """Note that a worker is awake."""
+    peer.sleeping = False
+
+
 def next_sleeper(function: Function) -> Peer | None:
     """Take the worker that has waited longest for this function off its list, and return it."""
     sleepers = function.sleepers

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from gear_wire.enums import Precedence
-
 from gear_server.acl import ACL, ACLError
 from gear_server.engine import Engine, TextRule
 from gear_server.peers import Peer
+from gear_wire.enums import Precedence
 
 _OK: Final = b"OK\r\n"
 _INCOMPLETE: Final = (

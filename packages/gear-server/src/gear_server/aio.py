@@ -8,12 +8,11 @@ import threading
 import time
 from typing import Protocol, cast
 
-from gear_wire.framing import Event, Frame, FrameReader, Malformed
-from gear_wire.table import BY_TYPE
-
 from gear_server.config import HANDSHAKE_TIMEOUT, ListenSettings
 from gear_server.engine import Engine
 from gear_server.peers import Peer
+from gear_wire.framing import Event, Frame, FrameReader, Malformed
+from gear_wire.table import BY_TYPE
 
 
 class StreamPeer(Peer):

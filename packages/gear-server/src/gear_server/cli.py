@@ -9,14 +9,13 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from gear_wire.errors import GearmanError
-from gear_wire.link.address import DEFAULT_PORT
-
 from gear_server.__about__ import __version__
 from gear_server.config import BACKLOG, MAX_PACKET_SIZE, read_acl
 from gear_server.daemon import PidFile, daemonize
 from gear_server.engine import UNLIMITED
 from gear_server.server import Server
+from gear_wire.errors import GearmanError
+from gear_wire.link.address import DEFAULT_PORT
 
 GRACE = 10.0
 """Seconds that running jobs have to end when the server is told to stop."""

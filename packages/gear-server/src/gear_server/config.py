@@ -6,11 +6,11 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+
+from gear_server.acl import ACL, ACLEntry, ACLError
 from gear_wire.errors import ConfigurationError
 from gear_wire.link.address import Keepalive, check_port
 from gear_wire.link.tls import TLSFiles, check_tls_files
-
-from gear_server.acl import ACL, ACLEntry, ACLError
 
 if TYPE_CHECKING:
     import ssl

@@ -5,11 +5,11 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableSet
 
-from gear_wire.packet import Packet
-
+from gear_server import abilities
 from gear_server.aio import StreamPeer
 from gear_server.engine import Engine
 from gear_server.jobs import ServerJob
+from gear_wire.packet import Packet
 
 
 class FunctionSet(MutableSet[bytes]):
@@ -121,7 +121,10 @@ class ServerConnection(StreamPeer):
 
     def changeState(self, state: str) -> None:
         """Note that it waits for a NOOP, or does not."""
-        self.sleeping = state == "SLEEP"
+        if state == "SLEEP":
+            abilities.fall_asleep(self)
+        else:
+            abilities.wake_up(self)
 
     def sendRaw(self, data: bytes) -> None:
         """Queue bytes for the other side."""

@@ -10,11 +10,6 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from gear_wire.codec import encode
-from gear_wire.enums import Magic, Precedence
-from gear_wire.framing import HEADER, RESPONSE_MAGIC, Frame
-from gear_wire.packets import BasePacket, Error, Noop, WorkFail
-from gear_wire.types import Handle
 
 from gear_server import abilities
 from gear_server.acl import ACL
@@ -23,6 +18,11 @@ from gear_server.peers import Peer
 from gear_server.queues import Function, Queues
 from gear_server.stats import Counters
 from gear_server.timers import Timers
+from gear_wire.codec import encode
+from gear_wire.enums import Magic, Precedence
+from gear_wire.framing import HEADER, RESPONSE_MAGIC, Frame
+from gear_wire.packets import BasePacket, Error, Noop, WorkFail
+from gear_wire.types import Handle
 
 WAKE_DELAY: Final = 0.1
 """Seconds that a woken worker has to take a job before the next are woken, as Perl's server."""

@@ -6,10 +6,9 @@ import collections
 from collections.abc import Iterator
 from typing import Final
 
-from gear_wire.enums import Precedence
-
 from gear_server.jobs import ServerJob
 from gear_server.peers import Peer
+from gear_wire.enums import Precedence
 
 BY_PRECEDENCE: Final = (Precedence.HIGH, Precedence.NORMAL, Precedence.LOW)
 """The order in which jobs are handed out."""

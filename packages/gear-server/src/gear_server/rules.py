@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Final
 
+from gear_server.engine import Engine, Rule
+from gear_server.jobs import ServerJob
+from gear_server.peers import Peer
 from gear_wire.enums import Magic, PacketType, Precedence
 from gear_wire.framing import HEADER, RESPONSE_MAGIC, Frame
 from gear_wire.packets import StatusRes, StatusResUnique, WorkFail
 from gear_wire.table import BY_TYPE, frame_key
 from gear_wire.types import Handle, UniqueKey
-
-from gear_server.engine import Engine, Rule
-from gear_server.jobs import ServerJob
-from gear_server.peers import Peer
 
 UNIQUE_SIZE: Final = 64
 CLIENT_ID_SIZE: Final = 127

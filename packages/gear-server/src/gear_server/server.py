@@ -9,14 +9,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
-from gear_wire.enums import Magic, Precedence
-from gear_wire.framing import Frame
-from gear_wire.handlers import PacketHandlers
-from gear_wire.jobs import convert_to_bytes, to_handle
-from gear_wire.link.address import DEFAULT_PORT, Keepalive
-from gear_wire.packet import Packet
-from gear_wire.table import BY_TYPE, frame_key
-
 from gear_server.__about__ import __version__
 from gear_server.acl import ACL
 from gear_server.admin import text_rules
@@ -29,6 +21,13 @@ from gear_server.peers import Peer
 from gear_server.rules import assign_unique_body, packet_rules
 from gear_server.statsd import Statsd
 from gear_server.views import QueueView
+from gear_wire.enums import Magic, Precedence
+from gear_wire.framing import Frame
+from gear_wire.handlers import PacketHandlers
+from gear_wire.jobs import convert_to_bytes, to_handle
+from gear_wire.link.address import DEFAULT_PORT, Keepalive
+from gear_wire.packet import Packet
+from gear_wire.table import BY_TYPE, frame_key
 
 Result = TypeVar("Result")
 _TEXT_HANDLERS: Final = {
@@ -126,7 +125,7 @@ class Server(PacketHandlers):
         settings.tlsContext()  # a file that cannot be used must be told here, not in the thread
         name = "" if server_id is None else f".{convert_to_bytes(server_id).decode()}"
         if not hasattr(self, "log"):
-            self.log = logging.getLogger(f"gear.Server{name}")
+            self.log: logging.Logger = logging.getLogger(f"gear.Server{name}")
         self.client_id: bytes | None = None if server_id is None else convert_to_bytes(server_id)
         self.acl: ACL | None = acl
         self.host: str | None = host

@@ -11,12 +11,11 @@ import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from gear_wire.errors import ConfigurationError, TimeoutError
-
 from gear_server.connections import ServerConnection
 from gear_server.jobs import ServerJob
 from gear_server.queues import BY_PRECEDENCE
 from gear_server.server import Server
+from gear_wire.errors import ConfigurationError, TimeoutError
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from gear_wire.enums import Precedence
-
 from gear_server.jobs import ServerJob
 from gear_server.queues import Queues
+from gear_wire.enums import Precedence
 
 
 class QueueView(Sequence[ServerJob]):

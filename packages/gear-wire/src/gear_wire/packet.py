@@ -35,7 +35,7 @@ class Packet:
     def __init__(
         self, code: bytes, ptype: int, data: bytes, connection: PacketConnection | None = None
     ) -> None:
-        if not isinstance(code, bytes) or len(code) != 4 or code[0]:
+        if len(code) != 4 or code[:1] != b"\0":
             raise InvalidDataError(f"not the magic of a packet: {code!r}")
         self.code: bytes = code
         self.ptype: int = int(ptype)

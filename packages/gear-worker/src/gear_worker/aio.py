@@ -10,7 +10,6 @@ from gear_wire.errors import DisconnectError, InterruptedError, TimeoutError
 from gear_wire.jobs import to_function_name
 from gear_wire.link.aio import AsyncBaseClient, AsyncLink
 from gear_wire.packets import BasePacket, Error, JobAssignAll
-
 from gear_worker.functions import FunctionRecord
 from gear_worker.jobs import AssignedJob
 from gear_worker.session import Assigned, Assignments, WorkerSession

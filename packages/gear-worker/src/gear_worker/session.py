@@ -25,7 +25,6 @@ from gear_wire.packets import (
 )
 from gear_wire.session import Session
 from gear_wire.types import ClientID, FunctionName
-
 from gear_worker.functions import FunctionRecord
 from gear_worker.states import Event, State, follow
 

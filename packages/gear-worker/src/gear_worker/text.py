@@ -1,7 +1,6 @@
 """Workers whose jobs are text instead of bytes."""
 
 from gear_wire.jobs import BaseJob
-
 from gear_worker.jobs import WorkerJob
 from gear_worker.worker import Worker
 
@@ -31,4 +30,4 @@ class TextWorkerJob(WorkerJob):
 class TextWorker(Worker):
     """A worker whose jobs are TextWorkerJobs."""
 
-    job_class = TextWorkerJob
+    job_class: type[WorkerJob] = TextWorkerJob

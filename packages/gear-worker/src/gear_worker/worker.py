@@ -15,7 +15,6 @@ from gear_wire.link.pool import BaseClient
 from gear_wire.packet import Packet
 from gear_wire.packets import BasePacket, CantDo, JobAssignAll, PreSleep, ResetAbilities
 from gear_wire.types import FunctionName
-
 from gear_worker.functions import FunctionRecord
 from gear_worker.jobs import WorkerJob
 from gear_worker.session import Assigned, Assignments, WorkerSession

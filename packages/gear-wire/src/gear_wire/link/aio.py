@@ -266,7 +266,10 @@ class AsyncBaseClient:
                 stream = await link._open(self)
             except (OSError, builtins.TimeoutError) as error:
                 self.log.warning(
-                    "Cannot connect to %s port %s: %s", link.host, link.port, error or "timeout"
+                    "Cannot connect to %s port %s: %s",
+                    link.host,
+                    link.port,
+                    str(error) or "timeout",
                 )
             else:
                 try:

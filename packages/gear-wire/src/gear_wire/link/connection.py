@@ -332,6 +332,7 @@ class Connection:
                 self._drained.notify_all()
 
     def yieldToServer(self) -> None:
+        """Wait while the server takes nothing and much is queued; never on the poll thread."""
         channel = self._channel
         if channel is None or channel.pending < HIGH_WATER or self._loop is None:
             return
@@ -439,6 +440,7 @@ class Connection:
             raise GearmanError(f"{what}: the poll thread of the client reads this connection")
 
     def checkThread(self, what: str) -> None:
+        """Raise GearmanError on the poll thread, where waiting for an answer would hang."""
         if self._loop is not None and self._loop.here():
             raise GearmanError(
                 f"{what} was called on the poll thread, in a handler: the answer could never be "

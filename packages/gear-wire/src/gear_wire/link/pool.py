@@ -52,7 +52,7 @@ class BaseClient(PacketHandlers):
         self.client_id: bytes = convert_to_bytes(client_id)
         if not hasattr(self, "log"):
             name = self.client_id.decode(errors="replace")
-            self.log = logging.getLogger(f"gear.{self._kind}.{name}")
+            self.log: logging.Logger = logging.getLogger(f"gear.{self._kind}.{name}")
         self.running: bool = True
         self.broadcast_lock: threading.RLock = threading.RLock()
         self._state_lock = threading.RLock()
@@ -390,6 +390,7 @@ class BaseClient(PacketHandlers):
     # Ending
 
     def checkThread(self, what: str) -> None:
+        """Raise GearmanError on the poll thread, where waiting for an answer would hang."""
         if self._loop is not None and self._loop.here():
             raise GearmanError(
                 f"{what} was called on the poll thread, in a handler: what it waits for could "

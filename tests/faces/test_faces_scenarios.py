@@ -4,8 +4,9 @@ import threading
 import time
 from collections.abc import Iterator
 
-import gear
 import pytest
+
+import gear
 from faces import Assigned, Face, connected, reverse
 from peers import Gearmand
 

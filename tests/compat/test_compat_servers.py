@@ -5,9 +5,10 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import pytest
+
 import gear
 import gear.constants
-import pytest
 
 MASS_DO = 101
 
@@ -26,8 +27,8 @@ class FakeGearmanServer(gear.Server):
         for queue in (self.high_queue, self.normal_queue, self.low_queue):
             for job in queue:
                 if not hasattr(job, "waiting"):
-                    job.waiting = self.hold_jobs_in_queue
-                if job.waiting:
+                    job.waiting = self.hold_jobs_in_queue  # type: ignore[attr-defined]  # as products do
+                if vars(job)["waiting"]:
                     continue
                 if job.name in connection.functions:
                     if not peek:
@@ -43,7 +44,7 @@ class FakeGearmanServer(gear.Server):
 
     def release(self) -> None:
         for job in self.getQueue():
-            job.waiting = False
+            vars(job)["waiting"] = False
         self.wakeConnections()
 
 

@@ -4,8 +4,9 @@ import random
 import threading
 from collections.abc import Callable
 
-import gear
 import pytest
+
+import gear
 from faces import connected, reverse
 
 
@@ -60,8 +61,9 @@ def test_threads_of_one_client_never_see_each_others_results(
 
     run_all(submit, 12)
     assert not wrong
-    for end in (worker, client, server):
+    for end in (worker, client):
         end.shutdown()
+    server.shutdown()
     for thread in threads:
         thread.join(20)
 
@@ -77,7 +79,7 @@ def test_no_worker_hangs_whenever_it_registers() -> None:
         worker.addServer("127.0.0.1", server.port)
         worker.waitForServer(20)
         jobs: list[gear.WorkerJob] = []
-        thread = threading.Thread(target=lambda w=worker, j=jobs: j.append(w.getJob(20)))  # type: ignore[misc]  # a lambda with defaults
+        thread = threading.Thread(target=lambda w=worker, j=jobs: j.append(w.getJob(20)))
         thread.start()
         for name in ("a", "b", "c"):
             worker.registerFunction(name)
@@ -138,8 +140,10 @@ def test_no_foreground_job_is_lost_in_silence_while_servers_come_and_go(
     disturbing.join(20)
     assert sum(outcomes.values()) == 1000
     assert outcomes["complete"]
-    for end in (client, worker, *servers):
+    for end in (client, worker):
         end.shutdown()
+    for server in servers:
+        server.shutdown()
     for thread in threads:
         thread.join(20)
 

@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Iterator
 
-import gear
 import pytest
+
+import gear
 from faces import AsyncFace, Face, ThreadFace, connected, reverse
 
 
