@@ -72,7 +72,7 @@ class _Stream(asyncio.Protocol):
 
     def __init__(self, server: "AsyncServer") -> None:
         self._server = server
-        self._reader = FrameReader(server.settings.max_packet_size)
+        self._reader = FrameReader(server.settings.max_packet_size, server.settings.max_line_size)
         self._peer: StreamPeer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from gear_server.acl import ACL, ACLEntry, ACLError
 from gear_wire.errors import ConfigurationError
+from gear_wire.framing import MAX_LINE_SIZE
 from gear_wire.link.address import Keepalive, check_port
 from gear_wire.link.tls import TLSFiles, check_tls_files
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 MAX_PACKET_SIZE: Final = 256 << 20
 """Bytes of data in a packet: several times the largest payloads seen, and far from what would bring
 a machine down. gearmand has no limit, and allocates whatever a header asks for."""
-MAX_SEND_QUEUE: Final = 64 << 20
-"""Bytes that may wait for a connection that does not read before it is cut off."""
+MAX_SEND_QUEUE: Final = 256 << 20
+"""Bytes that may wait for a connection before it is cut off when more comes: four results of 64 MiB
+may be on their way to a slow reader. gearmand and gear 0.16 have no limit."""
 BACKLOG: Final = 1024
 HANDSHAKE_TIMEOUT: Final = 10.0
 
@@ -34,7 +36,8 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True):
         keepalive: TCP keepalive of the connections.
         backlog: How many connections may wait to be accepted.
         max_packet_size: The largest packet taken, in bytes of data.
-        max_send_queue: Bytes that may wait for a connection that does not read.
+        max_send_queue: Bytes that may wait for a connection before it is cut off when more comes.
+        max_line_size: The longest text command taken, in bytes.
     """
 
     host: str | None = None
@@ -44,6 +47,7 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True):
     backlog: int = BACKLOG
     max_packet_size: int = MAX_PACKET_SIZE
     max_send_queue: int = MAX_SEND_QUEUE
+    max_line_size: int = MAX_LINE_SIZE
 
     def tlsContext(self) -> "ssl.SSLContext | None":
         """Return the TLS context; raises ConfigurationError for files that cannot be used."""
@@ -57,21 +61,33 @@ def listen_settings(
     ssl_cert: str | os.PathLike[str] | None,
     ssl_ca: str | os.PathLike[str] | None,
     keepalive: Keepalive,
-    max_packet_size: int = MAX_PACKET_SIZE,
-    backlog: int = BACKLOG,
+    *,
+    backlog: int,
+    max_packet_size: int,
+    max_send_queue: int,
+    max_line_size: int,
 ) -> ListenSettings:
     """Check what was given and return it as one value.
 
     Raises:
-        ConfigurationError: The port is out of range, or one of the three files is missing.
+        ConfigurationError: The port is out of range, one of the three files is missing, or a limit
+            is not positive.
     """
+    limits = {
+        "backlog": backlog,
+        "max_packet_size": max_packet_size,
+        "max_send_queue": max_send_queue,
+        "max_line_size": max_line_size,
+    }
+    for name, limit in limits.items():
+        if limit <= 0:
+            raise ConfigurationError(f"{name} must be a positive number, not {limit}")
     return ListenSettings(
         host=host or None,
         port=check_port(port, least=0),
         tls=check_tls_files(ssl_key, ssl_cert, ssl_ca),
         keepalive=keepalive,
-        backlog=backlog,
-        max_packet_size=max_packet_size,
+        **limits,
     )
 
 

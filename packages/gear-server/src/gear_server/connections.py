@@ -9,6 +9,7 @@ from gear_server import abilities
 from gear_server.aio import StreamPeer
 from gear_server.engine import Engine
 from gear_server.jobs import ServerJob
+from gear_server.peers import Peer
 from gear_wire.packet import Packet
 
 
@@ -151,3 +152,9 @@ class ServerAdminRequest:
 
     def __repr__(self) -> str:
         return f"<gear.ServerAdminRequest 0x{id(self):x} command: {self.command!r}>"
+
+
+def as_connection(peer: Peer) -> ServerConnection:
+    """Return a peer of a `Server` as what it is: a `Server` makes no others."""
+    assert isinstance(peer, ServerConnection)
+    return peer

@@ -6,39 +6,31 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
-from typing import Final, TypeVar
+from collections.abc import Callable, Sequence
 
 from gear_server.__about__ import __version__
 from gear_server.acl import ACL
 from gear_server.admin import text_rules
 from gear_server.aio import AsyncServer, StreamPeer
-from gear_server.config import BACKLOG, MAX_PACKET_SIZE, listen, listen_settings
-from gear_server.connections import ServerAdminRequest, ServerConnection
-from gear_server.engine import Engine, EngineSettings, Rule, TextRule
+from gear_server.config import (
+    BACKLOG,
+    MAX_PACKET_SIZE,
+    MAX_SEND_QUEUE,
+    listen,
+    listen_settings,
+)
+from gear_server.connections import ServerAdminRequest, ServerConnection, as_connection
+from gear_server.engine import Engine, EngineSettings
+from gear_server.handlers import ServerHandlers
 from gear_server.jobs import ServerJob
-from gear_server.peers import Peer
 from gear_server.rules import assign_unique_body, packet_rules
 from gear_server.statsd import Statsd
-from gear_server.views import QueueView
-from gear_wire.enums import Magic, Precedence
-from gear_wire.framing import Frame
-from gear_wire.handlers import PacketHandlers
+from gear_server.views import ServerViews
+from gear_wire.enums import Magic
+from gear_wire.framing import MAX_LINE_SIZE, Frame
 from gear_wire.jobs import convert_to_bytes, to_handle
 from gear_wire.link.address import DEFAULT_PORT, Keepalive
 from gear_wire.packet import Packet
-from gear_wire.table import BY_TYPE, frame_key
-
-Result = TypeVar("Result")
-_TEXT_HANDLERS: Final = {
-    "handleStatus": [b"status"],
-    "handleWorkers": [b"workers"],
-    "handleCancelJob": [b"cancel", b"job"],
-    "handleACLList": [b"acl", b"list"],
-    "handleACLGrant": [b"acl", b"grant"],
-    "handleACLRevoke": [b"acl", b"revoke"],
-    "handleACLSelfRevoke": [b"acl", b"self-revoke"],
-}
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -50,7 +42,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-class Server(PacketHandlers):
+class Server(ServerHandlers, ServerViews):
     """A job server that runs in a thread of this process until `shutdown`.
 
     It lives even if nobody keeps a reference. Its methods may be called from any thread; its
@@ -78,7 +70,12 @@ class Server(PacketHandlers):
         worker_wakeup: How many sleeping workers a new job wakes at first; 0 for all.
         exceptions: Whether every client hears of exceptions without asking.
         max_packet_size: The largest packet taken, in bytes of data.
+        max_send_queue: Bytes that may wait for a connection that does not read before it is cut
+            off.
+        max_line_size: The longest text command taken, in bytes.
         backlog: How many connections may wait to be accepted.
+        sockets: Sockets that listen already, as systemd passes them; `host` and `port` count for
+            nothing then.
         verbose: What the text command ``verbose`` answers.
         cancel_running: Whether ``cancel job`` takes jobs that workers have, as gearmand's does.
 
@@ -114,14 +111,19 @@ class Server(PacketHandlers):
         worker_wakeup: int = 1,
         exceptions: bool = False,
         max_packet_size: int = MAX_PACKET_SIZE,
+        max_send_queue: int = MAX_SEND_QUEUE,
+        max_line_size: int = MAX_LINE_SIZE,
         backlog: int = BACKLOG,
+        sockets: Sequence[socket.socket] | None = None,
         verbose: str = "ERROR",
         cancel_running: bool = False,
     ) -> None:
         probes = Keepalive(keepalive, tcp_keepidle, tcp_keepintvl, tcp_keepcnt)
         settings = listen_settings(
-            host, port, ssl_key, ssl_cert, ssl_ca, probes, max_packet_size, backlog
-        )
+            host, port, ssl_key, ssl_cert, ssl_ca, probes,
+            backlog=backlog, max_packet_size=max_packet_size,
+            max_send_queue=max_send_queue, max_line_size=max_line_size,
+        )  # fmt: skip
         settings.tlsContext()  # a file that cannot be used must be told here, not in the thread
         name = "" if server_id is None else f".{convert_to_bytes(server_id).decode()}"
         if not hasattr(self, "log"):
@@ -153,15 +155,15 @@ class Server(PacketHandlers):
         self._timed = self._statsd is not None or self._overrides("reportTimingStats")
         self._lines = self._overrides("handleAdminRequest")
         self._take_overrides()
-        sockets = listen(settings)
-        self.port: int = sockets[0].getsockname()[1]
+        listening = listen(settings) if sockets is None else list(sockets)
+        self.port: int = listening[0].getsockname()[1]
         self._settings = settings
         self._server: AsyncServer | None = None
         self._stopping: asyncio.Event | None = None
         self._loop = new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(
-            target=self._run, args=(sockets,), name="Gearman client poll", daemon=True
+            target=self._run, args=(listening,), name="Gearman client poll", daemon=True
         )
         self._thread.start()
         self._ready.wait()
@@ -214,124 +216,6 @@ class Server(PacketHandlers):
         if server is not None:
             self._call(server.schedule_flush)
 
-    # Overrides
-
-    def _overrides(self, name: str) -> bool:
-        own = getattr(type(self), name)
-        return own is not getattr(Server, name, None)
-
-    def _take_overrides(self) -> None:
-        """Put the handlers that a subclass overrides in the place of the engine's rules."""
-        rules = self._engine.rules
-        if self._overrides("handlePacket"):
-            rules.update(dict.fromkeys(rules, self._packet_rule("handlePacket")))
-            self._engine.unknown = self._packet_rule("handlePacket")
-        else:
-            for number, info in BY_TYPE.items():
-                if self._overrides(info.handler):
-                    rules[frame_key(Magic.REQ, number)] = self._packet_rule(info.handler)
-        for name, words in _TEXT_HANDLERS.items():
-            if self._overrides(name):
-                self._engine.text_rules[words[0]] = self._text_rule(name, words)
-        if self._overrides("getJobForConnection"):
-            self._engine.choose = self._choose
-
-    def _packet_rule(self, name: str) -> Rule:
-        handler = getattr(self, name)
-
-        def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-            handler(Packet.fromFrame(frame, self._connection(peer)))
-
-        return rule
-
-    def _text_rule(self, name: str, words: list[bytes]) -> TextRule:
-        handler = getattr(self, name)
-        default = self._engine.text_rules[words[0]]
-
-        def rule(engine: Engine, peer: Peer, given: list[bytes], now: float) -> bytes:
-            if [word.lower() for word in given[: len(words)]] != words:
-                return default(engine, peer, given, now)
-            handler(ServerAdminRequest(self._connection(peer), b" ".join(given) + b"\n"))
-            return b""
-
-        return rule
-
-    def _connection(self, peer: Peer) -> ServerConnection:
-        assert isinstance(peer, ServerConnection)  # make_peer makes no others
-        return peer
-
-    def _choose(self, peer: Peer, peek: bool) -> ServerJob | None:
-        return self.getJobForConnection(self._connection(peer), peek)
-
-    def _defaultPacketHandler(self, packet: Packet) -> object:
-        """Do what the server does for a packet when nothing is overridden."""
-        frame = Frame(int.from_bytes(packet.code) << 32 | packet.ptype, packet.data)
-        peer = packet.connection
-        rule = self._defaults.get(frame.key)
-        if rule is None or not isinstance(peer, ServerConnection):
-            self.log.error("Received packet of unknown type: %r", packet)
-            return None
-        with self.lock:
-            rule(self._engine, peer, frame, time.time())
-        self._flush_soon()
-        return None
-
-    def handleAdminRequest(self, request: ServerAdminRequest) -> None:
-        """Handle a text command: answers it. Override it for commands of your own."""
-        with self.lock:
-            self._engine.text(request.connection, request.line, time.time())
-        self._flush_soon()
-
-    def _answer(self, request: ServerAdminRequest) -> None:
-        words = request.command.split()
-        with self.lock:
-            rule = text_rules()[words[0].lower()]
-            request.connection.sendRaw(rule(self._engine, request.connection, words, time.time()))
-
-    def handleStatus(self, request: ServerAdminRequest) -> None:
-        """Handle ``status``."""
-        self._answer(request)
-
-    def handleWorkers(self, request: ServerAdminRequest) -> None:
-        """Handle ``workers``."""
-        self._answer(request)
-
-    def handleCancelJob(self, request: ServerAdminRequest) -> None:
-        """Handle ``cancel job``."""
-        self._answer(request)
-
-    def handleACLList(self, request: ServerAdminRequest) -> None:
-        """Handle ``acl list``."""
-        self._answer(request)
-
-    def handleACLGrant(self, request: ServerAdminRequest) -> None:
-        """Handle ``acl grant``."""
-        self._answer(request)
-
-    def handleACLRevoke(self, request: ServerAdminRequest) -> None:
-        """Handle ``acl revoke``."""
-        self._answer(request)
-
-    def handleACLSelfRevoke(self, request: ServerAdminRequest) -> None:
-        """Handle ``acl self-revoke``."""
-        self._answer(request)
-
-    def handleDisconnect(self, job: ServerJob) -> None:
-        """Handle the loss of the worker that has a job; override it to react."""
-
-    def reportTimingStats(self, ptype: int, duration: float) -> None:
-        """Send to statsd how long a packet took; override it to have it elsewhere.
-
-        Args:
-            ptype: The packet's number.
-            duration: Seconds.
-        """
-        if self._statsd is not None:
-            info = BY_TYPE.get(ptype)
-            key = f"packet.{ptype if info is None else info.number.name}"
-            self._statsd.timing(key, duration * 1000)
-            self._statsd.incr(key)
-
     # What an `AsyncServer` asks of its owner
 
     def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
@@ -350,7 +234,7 @@ class Server(PacketHandlers):
     def on_text(self, peer: StreamPeer, line: bytes, now: float) -> None:
         """Take in a text command."""
         if self._lines:
-            self.handleAdminRequest(ServerAdminRequest(self._connection(peer), line))
+            self.handleAdminRequest(ServerAdminRequest(as_connection(peer), line))
         else:
             self._engine.text(peer, line, now)
 
@@ -371,95 +255,6 @@ class Server(PacketHandlers):
             self._gauges = gauges
             for key, value in zip(("total", "running", "waiting"), gauges, strict=True):
                 self._statsd.gauge(f"queue.{key}", value)
-
-    # State
-
-    def _locked(self, look: Callable[[], Result]) -> Result:
-        with self.lock:
-            return look()
-
-    @property
-    def active_connections(self) -> list[ServerConnection]:
-        """The connections that stand."""
-        return self._locked(lambda: [self._connection(peer) for peer in self._engine.peers])
-
-    @property
-    def functions(self) -> set[bytes]:
-        """The names of all functions that were registered or asked for."""
-        return self._locked(lambda: set(self._engine.queues.functions))
-
-    @functions.setter
-    def functions(self, names: Iterable[bytes]) -> None:
-        with self.lock:
-            wanted, functions = set(names), self._engine.queues.functions
-            for name, function in list(functions.items()):
-                if name not in wanted and not function.workers and not function.total:
-                    del functions[name]
-            for name in wanted:
-                self._engine.queues.function(name)
-
-    @property
-    def jobs(self) -> dict[bytes, ServerJob]:
-        """All jobs by handle."""
-        return self._engine.jobs
-
-    @property
-    def high_queue(self) -> QueueView:
-        """The queued jobs of high precedence."""
-        return QueueView(self._engine.queues, Precedence.HIGH)
-
-    @property
-    def normal_queue(self) -> QueueView:
-        """The queued jobs of normal precedence."""
-        return QueueView(self._engine.queues, Precedence.NORMAL)
-
-    @property
-    def low_queue(self) -> QueueView:
-        """The queued jobs of low precedence."""
-        return QueueView(self._engine.queues, Precedence.LOW)
-
-    @property
-    def total_jobs(self) -> int:
-        """How many jobs there are."""
-        return len(self._engine.jobs)
-
-    @property
-    def running_jobs(self) -> int:
-        """How many jobs workers have; assigning it, as subclasses of 0.16 did, changes nothing."""
-        return self._engine.running
-
-    @running_jobs.setter
-    def running_jobs(self, number: int) -> None:
-        """Do nothing: the server counts by itself."""
-
-    @property
-    def waiting_jobs(self) -> int:
-        """How many jobs are queued; assigning it, as subclasses of 0.16 did, changes nothing."""
-        return self._engine.queues.waiting
-
-    @waiting_jobs.setter
-    def waiting_jobs(self, number: int) -> None:
-        """Do nothing: the server counts by itself."""
-
-    def getQueue(self) -> list[ServerJob]:
-        """Return the queued jobs: those of high precedence, then normal, then low."""
-        with self.lock:
-            return [*self.high_queue, *self.normal_queue, *self.low_queue]
-
-    def getJobForConnection(
-        self, connection: ServerConnection, peek: bool = False
-    ) -> ServerJob | None:
-        """Return the job that is next for a worker; override it to hold jobs back.
-
-        Args:
-            connection: The worker's connection.
-            peek: Whether the job stays queued.
-
-        Returns:
-            The job, or None when there is none for this worker.
-        """
-        with self.lock:
-            return self._engine.next_job(connection, peek)
 
     # Doing something
 

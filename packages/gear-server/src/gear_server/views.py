@@ -1,11 +1,16 @@
-"""The engine's queues as the lists that 0.16's server had."""
+"""The engine's state as 0.16's server showed it."""
 
-from collections.abc import Iterator, Sequence
-from typing import overload
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar, overload
 
+from gear_server.connections import ServerConnection, as_connection
+from gear_server.engine import Engine
 from gear_server.jobs import ServerJob
 from gear_server.queues import Queues
 from gear_wire.enums import Precedence
+
+Result = TypeVar("Result")
 
 
 class QueueView(Sequence[ServerJob]):
@@ -53,3 +58,82 @@ class QueueView(Sequence[ServerJob]):
 
     def __repr__(self) -> str:
         return repr(self._jobs())
+
+
+class ServerViews:
+    """What a `Server` lets one see of its engine, from any thread."""
+
+    lock: threading.RLock
+    _engine: Engine
+
+    def _locked(self, look: Callable[[], Result]) -> Result:
+        with self.lock:
+            return look()
+
+    @property
+    def active_connections(self) -> list[ServerConnection]:
+        """The connections that stand."""
+        return self._locked(lambda: [as_connection(peer) for peer in self._engine.peers])
+
+    @property
+    def functions(self) -> set[bytes]:
+        """The names of all functions that were registered or asked for."""
+        return self._locked(lambda: set(self._engine.queues.functions))
+
+    @functions.setter
+    def functions(self, names: Iterable[bytes]) -> None:
+        with self.lock:
+            wanted, functions = set(names), self._engine.queues.functions
+            for name, function in list(functions.items()):
+                if name not in wanted and not function.workers and not function.total:
+                    del functions[name]
+            for name in wanted:
+                self._engine.queues.function(name)
+
+    @property
+    def jobs(self) -> dict[bytes, ServerJob]:
+        """All jobs by handle."""
+        return self._engine.jobs
+
+    @property
+    def high_queue(self) -> QueueView:
+        """The queued jobs of high precedence."""
+        return QueueView(self._engine.queues, Precedence.HIGH)
+
+    @property
+    def normal_queue(self) -> QueueView:
+        """The queued jobs of normal precedence."""
+        return QueueView(self._engine.queues, Precedence.NORMAL)
+
+    @property
+    def low_queue(self) -> QueueView:
+        """The queued jobs of low precedence."""
+        return QueueView(self._engine.queues, Precedence.LOW)
+
+    @property
+    def total_jobs(self) -> int:
+        """How many jobs there are."""
+        return len(self._engine.jobs)
+
+    @property
+    def running_jobs(self) -> int:
+        """How many jobs workers have; assigning it, as subclasses of 0.16 did, changes nothing."""
+        return self._engine.running
+
+    @running_jobs.setter
+    def running_jobs(self, number: int) -> None:
+        """Do nothing: the server counts by itself."""
+
+    @property
+    def waiting_jobs(self) -> int:
+        """How many jobs are queued; assigning it, as subclasses of 0.16 did, changes nothing."""
+        return self._engine.queues.waiting
+
+    @waiting_jobs.setter
+    def waiting_jobs(self, number: int) -> None:
+        """Do nothing: the server counts by itself."""
+
+    def getQueue(self) -> list[ServerJob]:
+        """Return the queued jobs: those of high precedence, then normal, then low."""
+        with self.lock:
+            return [*self.high_queue, *self.normal_queue, *self.low_queue]
