@@ -4,7 +4,6 @@ One thread at a time may call it, and tells it the time. What it has to say is i
 the peers that `take_dirty` returns; whoever moves the bytes sends each of them once a turn.
 """
 
-import itertools
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -17,7 +16,8 @@ from gear_server.jobs import ServerJob
 from gear_server.peers import Peer
 from gear_server.queues import Function, Queues
 from gear_server.stats import Counters
-from gear_server.timers import Timers
+from gear_server.timers import Timer, Timers
+from gear_server.uniques import Uniques
 from gear_wire.codec import encode
 from gear_wire.enums import Magic, Precedence
 from gear_wire.framing import HEADER, RESPONSE_MAGIC, Frame
@@ -27,6 +27,8 @@ from gear_wire.types import Handle
 WAKE_DELAY: Final = 0.1
 """Seconds that a woken worker has to take a job before the next are woken, as Perl's server."""
 UNLIMITED: Final = -1
+WORKLOAD: Final = b"-"
+"""The unique of jobs that are one when their function and their arguments are the same."""
 MAX_WORDS: Final = 5
 """The most words of a command, as in gearmand."""
 
@@ -79,6 +81,7 @@ class Engine:
     Attributes:
         peers: The connections.
         queues: The functions and their queued jobs.
+        uniques: The jobs that have a unique.
         jobs: Every job by handle.
         running: How many jobs workers have.
         counters: What happened since the start.
@@ -101,6 +104,7 @@ class Engine:
         self.log: logging.Logger = logging.getLogger("gear.Server")
         self.peers: dict[Peer, None] = {}
         self.queues: Queues = Queues()
+        self.uniques: Uniques = Uniques()
         self.jobs: dict[bytes, ServerJob] = {}
         self.running: int = 0
         self.counters: Counters = Counters()
@@ -108,8 +112,10 @@ class Engine:
         self.choose: Callable[[Peer, bool], ServerJob | None] = self.next_job
         self.unknown: Rule = refuse
         self._timers = Timers()
+        self._timed: dict[bytes, Timer] = {}
         self._dirty: list[Peer] = []
-        self._numbers = itertools.count(1)
+        self._prefix = settings.handle_prefix + b":"
+        self._number = 0
 
     # Connections and messages
 
@@ -218,14 +224,14 @@ class Engine:
             jobs as it may.
         """
         function = self.queues.function(name)
-        job = function.find(unique, arguments)
+        job = self._find(function, unique, arguments) if unique else None
         new = job is None
         if job is not None:
             self.counters.joined += 1
             if background:
                 # Or the job would be lost when its foreground clients leave, as in gearmand.
                 job.background = True
-        elif function.full(precedence):
+        elif function.limits is not None and function.full(precedence):
             return None
         else:
             job = self._new_job(function, unique, arguments, precedence, background)
@@ -233,6 +239,27 @@ class Engine:
             job.clients += (peer,)
             peer.submitted[job.handle] = job
         return job, new
+
+    def _find(self, function: Function, unique: bytes, arguments: bytes) -> ServerJob | None:
+        if unique == WORKLOAD:
+            return function.workloads.get(arguments)
+        return self.uniques.find(function, unique)
+
+    def _remember(self, job: ServerJob, unique: bytes) -> None:
+        """Let later submissions join a job."""
+        if unique == WORKLOAD:
+            if job.arguments:
+                job.function.workloads[job.arguments] = job
+        else:
+            self.uniques.add(job, unique)
+
+    def _forget(self, job: ServerJob, unique: bytes) -> None:
+        """Let no more submissions join a job."""
+        if unique == WORKLOAD:
+            if job.function.workloads.get(job.arguments) is job:
+                del job.function.workloads[job.arguments]
+        else:
+            self.uniques.remove(job, unique)
 
     def _new_job(
         self,
@@ -242,27 +269,31 @@ class Engine:
         precedence: Precedence,
         background: bool,
     ) -> ServerJob:
-        handle = b"%b:%d" % (self.settings.handle_prefix, next(self._numbers))
+        self._number += 1
+        handle = b"%b%d" % (self._prefix, self._number)
         job = ServerJob(handle, function, unique or None, arguments, precedence, background)
         self.jobs[handle] = job
         function.total += 1
         if unique:
-            function.remember(job)
+            self._remember(job, unique)
         self.counters.submitted += 1
         return job
 
     def enqueue(self, job: ServerJob, now: float) -> None:
         """Queue a job, now or when its time comes, and wake a worker for it."""
         if job.when > now:
-            self._timers.at(job.when, lambda due: self._come_due(job, due))
+            self._timed[job.handle] = self._timers.at(job.when, lambda due: self._come(job, due))
             return
         self.queues.append(job)
-        self.wake(job.function, now)
+        function = job.function
+        if function.sleepers:
+            self.wake(function, now)
 
-    def _come_due(self, job: ServerJob, now: float) -> None:
-        if self.jobs.get(job.handle) is job and job.queue is None and job.holder is None:
-            job.when = 0
-            self.enqueue(job, now)
+    def _come(self, job: ServerJob, now: float) -> None:
+        del self._timed[job.handle]
+        job.when = 0
+        job.requeued = self._number
+        self.enqueue(job, now)
 
     def next_job(self, peer: Peer, peek: bool = False) -> ServerJob | None:
         """Return the job that is next for a worker, and take it from its queue unless `peek`."""
@@ -275,29 +306,33 @@ class Engine:
         """Give a job to a worker."""
         self.queues.remove(job)
         self.queues.served(job, peer)
-        job.holder = job.worker_connection = peer
-        job.running = True
+        job.holder = peer
         job.function.running += 1
         self.running += 1
         peer.assigned[job.handle] = job
         ability = peer.abilities.get(job.name)
         if ability is not None and ability.timeout:
-            attempt = job.retries
-            self._timers.at(now + ability.timeout, lambda due: self._run_out(job, attempt, due))
+            end = now + ability.timeout
+            self._timed[job.handle] = self._timers.at(end, lambda due: self._run_out(job, due))
 
-    def _run_out(self, job: ServerJob, attempt: int, now: float) -> None:
-        if job.holder is not None and job.retries == attempt and job.handle in self.jobs:
-            self.log.warning("Job %r ran too long on %r", job, job.holder)
-            self.requeue(job, now)
+    def _run_out(self, job: ServerJob, now: float) -> None:
+        self.log.warning("Job %r ran too long on %r", job, job.holder)
+        self.requeue(job, now)
+
+    def _stop_timer(self, job: ServerJob) -> None:
+        timer = self._timed.pop(job.handle, None)
+        if timer is not None:
+            self._timers.cancel(timer)
 
     def _release(self, job: ServerJob) -> None:
         """Take a job from the worker that has it."""
         peer = job.holder
         if peer is None:
             return
+        if self._timed:
+            self._stop_timer(job)
         peer.assigned.pop(job.handle, None)
-        job.holder = job.worker_connection = None
-        job.running = False
+        job.holder = None
         job.function.running -= 1
         self.running -= 1
 
@@ -313,6 +348,7 @@ class Engine:
         limit = self.settings.job_retries
         if limit == UNLIMITED or job.retries < limit:
             self.counters.requeued += 1
+            job.requeued = self._number
             self.enqueue(job, now)
             return
         self.counters.exhausted += 1
@@ -337,7 +373,8 @@ class Engine:
         job.clients = ()
         job.background = False
         # A later submission of the same unique must not join a job that was taken back.
-        job.function.forget(job)
+        if job.unique:
+            self._forget(job, job.unique)
 
     def forward(self, job: ServerJob, frame: Frame) -> None:
         """Send a worker's packet to all that wait for its job, as it came."""
@@ -351,11 +388,12 @@ class Engine:
         """Forget a job, wherever it is."""
         self.queues.remove(job)
         self._release(job)
+        if self._timed:
+            self._stop_timer(job)
         del self.jobs[job.handle]
-        function = job.function
-        function.total -= 1
+        job.function.total -= 1
         if job.unique:
-            function.forget(job)
+            self._forget(job, job.unique)
         for client in job.clients:
             client.submitted.pop(job.handle, None)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gear_wire.enums import Precedence
 
 if TYPE_CHECKING:
@@ -11,83 +13,48 @@ if TYPE_CHECKING:
     from gear_server.queues import Function, JobQueue
 
 
-class ServerJob:
-    """A job that a server has: an open class, whose own attributes cost little memory.
+class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
+    """A job that a server has: an open class, whose own attributes cost little time and memory.
 
-    Args:
+    Attributes:
         handle: The job handle.
         function: The function to run.
         unique: The job's unique; None when it has none.
         arguments: The data for it.
         precedence: Its precedence.
         background: Whether it runs even if nobody waits for its end.
-
-    Attributes:
         clients: The connections that wait for its end, once per submission.
-        worker_connection: The connection that works on it; None while it is queued.
-        running: Whether a worker has it.
         reducer: The function that combines its parts; None when there is none.
         when: When it may run, in seconds since 1970; 0 for at once.
         retries: How often it was given to a worker and came back.
         numerator: How far it has come, as the worker's bytes.
         denominator: Of how much, as the worker's bytes.
-        holder: The connection that the engine gave it to.
+        holder: The connection that works on it; None while none does.
         queue: Where it is queued; None while it is not.
-        order: Its place among all that were ever queued.
+        requeued: The newest job's number when it was last queued again; 0 when it never was.
+        previous: The job before it in its queue.
+        next: The job after it in its queue.
+        elder: The next newest job with the same unique, of another function.
     """
 
-    __slots__ = (
-        "__dict__",
-        "__weakref__",
-        "arguments",
-        "background",
-        "clients",
-        "denominator",
-        "function",
-        "handle",
-        "holder",
-        "next",
-        "numerator",
-        "order",
-        "precedence",
-        "previous",
-        "queue",
-        "reducer",
-        "retries",
-        "running",
-        "unique",
-        "when",
-        "worker_connection",
-    )
-
-    def __init__(
-        self,
-        handle: bytes,
-        function: Function,
-        unique: bytes | None,
-        arguments: bytes,
-        precedence: Precedence,
-        background: bool,
-    ) -> None:
-        self.handle: bytes = handle
-        self.function: Function = function
-        self.unique: bytes | None = unique
-        self.arguments: bytes = arguments
-        self.precedence: Precedence = precedence
-        self.background: bool = background
-        self.clients: tuple[Peer, ...] = ()
-        self.worker_connection: Peer | None = None
-        self.running: bool = False
-        self.reducer: bytes | None = None
-        self.when: int = 0
-        self.retries: int = 0
-        self.numerator: bytes = b"0"
-        self.denominator: bytes = b"0"
-        self.holder: Peer | None = None
-        self.queue: JobQueue | None = None
-        self.order: int = 0
-        self.previous: ServerJob | None = None
-        self.next: ServerJob | None = None
+    handle: bytes
+    function: Function
+    unique: bytes | None
+    arguments: bytes
+    precedence: Precedence
+    background: bool
+    clients: tuple[Peer, ...] = ()
+    reducer: bytes | None = None
+    when: int = 0
+    retries: int = 0
+    numerator: bytes = b"0"
+    denominator: bytes = b"0"
+    holder: Peer | None = None
+    queue: JobQueue | None = None
+    requeued: int = 0
+    previous: ServerJob | None = None
+    next: ServerJob | None = None
+    elder: ServerJob | None = None
 
     @property
     def name(self) -> bytes:
@@ -95,9 +62,32 @@ class ServerJob:
         return self.function.name
 
     @property
+    def number(self) -> int:
+        """The last part of the handle: jobs are numbered in the order of their coming."""
+        return int(self.handle.rpartition(b":")[2])
+
+    @property
     def client_connection(self) -> Peer | None:
         """The first connection that waits for its end; None when nobody does."""
         return self.clients[0] if self.clients else None
+
+    @property
+    def worker_connection(self) -> Peer | None:
+        """The connection that works on it; assigning it, as servers made of 0.16's did, is void."""
+        return self.holder
+
+    @worker_connection.setter
+    def worker_connection(self, connection: Peer | None) -> None:
+        """Do nothing: the server knows who works on a job."""
+
+    @property
+    def running(self) -> bool:
+        """Whether a worker has it; assigning it, as servers made of 0.16's did, is void."""
+        return self.holder is not None
+
+    @running.setter
+    def running(self, running: bool) -> None:
+        """Do nothing: the server knows which jobs run."""
 
     binary_name = name
 

@@ -69,8 +69,7 @@ class Function:
         running: Its jobs that workers have.
         workers: How often it was registered.
         sleepers: Workers that may wait for a NOOP, longest first; see `Sleepers`.
-        uniques: Its jobs by unique.
-        workloads: Its jobs of unique ``-``, which are the same when their arguments are.
+        workloads: Its jobs of unique ``-``, which are one when their arguments are the same.
         limits: How many jobs it may have, by precedence of the next; None for no limit.
         checking: Whether a look at its sleepers is due.
     """
@@ -83,7 +82,6 @@ class Function:
         "running",
         "sleepers",
         "total",
-        "uniques",
         "workers",
         "workloads",
     )
@@ -95,7 +93,6 @@ class Function:
         self.running: int = 0
         self.workers: int = 0
         self.sleepers: collections.OrderedDict[Peer, None] = collections.OrderedDict()
-        self.uniques: dict[bytes, ServerJob] = {}
         self.workloads: dict[bytes, ServerJob] = {}
         self.limits: tuple[int, ...] | None = None
         self.checking: bool = False
@@ -110,27 +107,6 @@ class Function:
             return False
         limit = self.limits[precedence]
         return 0 < limit <= self.total
-
-    def find(self, unique: bytes, arguments: bytes) -> ServerJob | None:
-        """Return the job that a submission joins."""
-        if unique == b"-":
-            return self.workloads.get(arguments) if arguments else None
-        return self.uniques.get(unique) if unique else None
-
-    def remember(self, job: ServerJob) -> None:
-        """Let later submissions join a job."""
-        if job.unique == b"-":
-            self.workloads[job.arguments] = job
-        elif job.unique:
-            self.uniques[job.unique] = job
-
-    def forget(self, job: ServerJob) -> None:
-        """Let no more submissions join a job."""
-        if job.unique == b"-":
-            if self.workloads.get(job.arguments) is job:
-                del self.workloads[job.arguments]
-        elif job.unique and self.uniques.get(job.unique) is job:
-            del self.uniques[job.unique]
 
 
 class Queues:
@@ -148,7 +124,6 @@ class Queues:
             collections.OrderedDict() for _ in Precedence
         )
         self.waiting: int = 0
-        self._orders = 0
 
     def function(self, name: bytes) -> Function:
         """Return a function, made when it is new."""
@@ -159,8 +134,6 @@ class Queues:
 
     def append(self, job: ServerJob) -> None:
         """Queue a job behind all others of its function and precedence."""
-        self._orders += 1
-        job.order = self._orders
         queue = job.function.queues[job.precedence]
         queue.append(job)
         self.waiting += 1
@@ -209,4 +182,4 @@ class Queues:
     def of(self, precedence: Precedence) -> list[ServerJob]:
         """Return the queued jobs of a precedence in the order of their coming."""
         jobs = [job for function in self.ready[precedence] for job in function.queues[precedence]]
-        return sorted(jobs, key=lambda job: job.order)
+        return sorted(jobs, key=lambda job: job.requeued or job.number)

@@ -144,12 +144,7 @@ def _get_status(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
 
 def _get_status_unique(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     unique = frame.body.partition(b"\0")[0]
-    found = [
-        function.uniques[unique]
-        for function in engine.queues.functions.values()
-        if unique in function.uniques
-    ]
-    job = max(found, key=lambda job: job.order, default=None)
+    job = engine.uniques.newest(unique)
     clients = b"%d" % len(job.clients if job is not None else ())
     engine.say(peer, StatusResUnique(UniqueKey(unique), *_state(job), clients))
 

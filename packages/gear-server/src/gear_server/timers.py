@@ -6,24 +6,66 @@ from collections.abc import Callable, Iterator
 Due = Callable[[float], None]
 
 
+class Timer:
+    """A call to be made at a time.
+
+    Attributes:
+        call: What to call, with the time; None once it was called or cancelled.
+    """
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Due) -> None:
+        self.call: Due | None = call
+
+
 class Timers:
-    """Calls to be made at their time; none is cancelled, each looks whether it still counts."""
+    """Calls in the order of their times; those of one time in the order in which they were made."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Due]] = []
-        self._count = 0
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._made = 0
+        self._cancelled = 0
 
-    def at(self, when: float, due: Due) -> None:
+    def __len__(self) -> int:
+        return len(self._heap) - self._cancelled
+
+    def at(self, when: float, call: Due) -> Timer:
         """Have a call made at a time."""
-        self._count += 1
-        heapq.heappush(self._heap, (when, self._count, due))
+        self._made += 1
+        timer = Timer(call)
+        heapq.heappush(self._heap, (when, self._made, timer))
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Have a call not made; nothing when it was made already.
+
+        What it would have called is let go at once. Its place in the heap goes with the others
+        that are cancelled, when they are more than half: a constant number of steps for each.
+        """
+        if timer.call is None:
+            return
+        timer.call = None
+        self._cancelled += 1
+        if self._cancelled * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].call is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
 
     def due(self, now: float) -> Iterator[Due]:
         """Give the calls whose time has come, in order."""
         while self._heap and self._heap[0][0] <= now:
-            yield heapq.heappop(self._heap)[2]
+            timer = heapq.heappop(self._heap)[2]
+            call, timer.call = timer.call, None
+            if call is None:
+                self._cancelled -= 1
+            else:
+                yield call
 
     @property
     def next(self) -> float | None:
         """The time of the next call; None when there is none."""
+        while self._heap and self._heap[0][2].call is None:
+            heapq.heappop(self._heap)
+            self._cancelled -= 1
         return self._heap[0][0] if self._heap else None
