@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from gear_server.config import HANDSHAKE_TIMEOUT, ListenSettings
@@ -20,15 +21,16 @@ class StreamPeer(Peer):
 
     Attributes:
         transport: Where its bytes go; None before and after.
+        congested: Whether more bytes wait in the transport than may.
     """
 
     transport: asyncio.Transport | None = None
+    congested: bool = False
 
-    def flush(self, limit: int, log: logging.Logger) -> None:
+    def flush(self, log: logging.Logger) -> None:
         """Hand what is queued to the transport, or cut off who does not read.
 
         Args:
-            limit: Bytes that may wait in the transport.
             log: Where a peer that is cut off is named.
         """
         transport = self.transport
@@ -37,8 +39,9 @@ class StreamPeer(Peer):
             outbox.clear()
             return
         if outbox:
-            if transport.get_write_buffer_size() > limit:
-                log.warning("%r does not read: more than %s bytes wait, cut off", self, limit)
+            if self.congested:
+                waiting = transport.get_write_buffer_size()
+                log.warning("%r does not read: %s bytes wait for it, cut off", self, waiting)
                 transport.abort()
                 outbox.clear()
                 return
@@ -54,8 +57,9 @@ class Owner(Protocol):
     def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
         """Return the peer of a fresh connection."""
 
-    def on_frame(self, peer: StreamPeer, frame: Frame, now: float) -> None:
-        """Take in a packet."""
+    @property
+    def on_frame(self) -> Callable[[StreamPeer, Frame, float], None]:
+        """What takes in a packet."""
 
     def on_text(self, peer: StreamPeer, line: bytes, now: float) -> None:
         """Take in a text command."""
@@ -82,6 +86,14 @@ class _Stream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._peer is not None and not self._peer.closing:
             self._server.receive(self._peer, self._reader.feed(data))
+
+    def pause_writing(self) -> None:
+        if self._peer is not None:
+            self._peer.congested = True
+
+    def resume_writing(self) -> None:
+        if self._peer is not None:
+            self._peer.congested = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._peer is not None:
@@ -188,6 +200,8 @@ class AsyncServer:
                 self.settings.keepalive.apply(sock)
         subject = common_name(transport.get_extra_info("peercert"))
         peer = self._owner.make_peer(str(address[0]), int(address[1]), descriptor, subject)
+        limit = self.settings.max_send_queue
+        transport.set_write_buffer_limits(limit, limit)
         peer.transport = transport
         self._peers.add(peer)
         with self._lock:
@@ -198,19 +212,19 @@ class AsyncServer:
     def receive(self, peer: StreamPeer, events: list[Event]) -> None:
         """Take in what one read brought."""
         now = time.time()
-        owner = self._owner
+        on_frame = self._owner.on_frame
         if self.log.isEnabledFor(logging.DEBUG):
             self._log(peer, events)
         try:
             with self._lock:
                 for event in events:
                     if isinstance(event, Frame):
-                        owner.on_frame(peer, event, now)
+                        on_frame(peer, event, now)
                     elif isinstance(event, Malformed):
                         self.log.warning("%r: %s", peer, event.reason)
                         self.engine.close(peer)
                     else:
-                        owner.on_text(peer, event.line, now)
+                        self._owner.on_text(peer, event.line, now)
         except Exception:
             self.log.exception("Exception while handling what %r sent", peer)
             self.engine.close(peer)
@@ -250,7 +264,7 @@ class AsyncServer:
             deadline = self.engine.deadline
             for peer in dirty:
                 if isinstance(peer, StreamPeer):
-                    peer.flush(self.settings.max_send_queue, self.log)
+                    peer.flush(self.log)
             self._owner.on_turn()
         if deadline is not None:
             self._schedule_tick(deadline)
