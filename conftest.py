@@ -1,3 +1,3 @@
 """Fixtures that all tests of all distributions have."""
 
-pytest_plugins = ["leaks", "peers"]
+pytest_plugins = ["documents", "leaks", "peers"]
