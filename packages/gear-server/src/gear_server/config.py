@@ -1,8 +1,10 @@
 """What a server is told to do at its start; the command line for it is in `cli`."""
 
 import configparser
+import errno
 import os
 import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -24,6 +26,11 @@ MAX_SEND_QUEUE: Final = 256 << 20
 may be on their way to a slow reader. gearmand and gear 0.16 have no limit."""
 BACKLOG: Final = 1024
 HANDSHAKE_TIMEOUT: Final = 10.0
+FREE_PORT_TRIES: Final = 20
+ACL_KEYS: Final = ("register", "invoke", "grant")
+
+Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object, ...]]
+"""One answer of `socket.getaddrinfo`."""
 
 
 class ListenSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +102,7 @@ def listen(settings: ListenSettings) -> list[socket.socket]:
     """Return sockets that listen on every address of the host, all on one port.
 
     Raises:
-        OSError: None of the addresses can be bound.
+        OSError: An address cannot be bound.
         ConfigurationError: The host has no address.
     """
     try:
@@ -104,31 +111,40 @@ def listen(settings: ListenSettings) -> list[socket.socket]:
         )
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(f"cannot listen on {settings.host}: {error}") from error
-    sockets: list[socket.socket] = []
-    failure: OSError | None = None
+    tries = FREE_PORT_TRIES if settings.port == 0 else 1
+    while True:
+        tries -= 1
+        try:
+            return _listen_on(addresses, settings)
+        except OSError as error:
+            # The port that the first address has free may be in use on the next.
+            if error.errno != errno.EADDRINUSE or not tries:
+                raise
+
+
+def _listen_on(addresses: Sequence[Address], settings: ListenSettings) -> list[socket.socket]:
     port = settings.port
+    sockets: list[socket.socket] = []
+    missing: OSError | None = None
     for family, _, _, _, address in addresses:
         try:
             sock = _bound(family, (address[0], port, *address[2:]), settings.backlog)
         except OSError as error:
-            failure = OSError(error.errno, f"cannot listen on {address[0]} port {port}: {error}")
+            failure = OSError(
+                error.errno, f"cannot listen on {address[0]} port {port}: {error.strerror}"
+            )
+            # A machine without IPv6 has an address of it all the same; any other failure counts.
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                for sock in sockets:
+                    sock.close()
+                raise failure from error
+            missing = failure
             continue
         sockets.append(sock)
         port = sock.getsockname()[1]
-    if failure is not None and (not sockets or settings.port):
-        _check(sockets, failure)
+    if missing is not None and not sockets:
+        raise missing
     return sockets
-
-
-def _check(sockets: list[socket.socket], failure: OSError) -> None:
-    import errno
-
-    # A machine without IPv6 has an address of it all the same; any other failure counts.
-    if sockets and failure.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-        return
-    for sock in sockets:
-        sock.close()
-    raise failure
 
 
 def _bound(family: int, address: tuple[object, ...], backlog: int) -> socket.socket:
@@ -148,9 +164,9 @@ def _bound(family: int, address: tuple[object, ...], backlog: int) -> socket.soc
 
 
 def read_acl(path: str | os.PathLike[str]) -> ACL:
-    """Return the access control list of an INI file, one section a subject.
+    """Return the access control list of an INI file: a section for each subject.
 
-    A section has ``subject``, and optionally ``register``, ``invoke`` and ``grant``.
+    A section may have ``register``, ``invoke`` and ``grant``.
 
     Raises:
         ConfigurationError: The file cannot be read, or an entry makes no sense.
@@ -162,17 +178,21 @@ def read_acl(path: str | os.PathLike[str]) -> ACL:
     except (OSError, UnicodeError, configparser.Error) as error:
         raise ConfigurationError(f"cannot read the ACL file {os.fspath(path)}: {error}") from error
     acl = ACL()
-    for name in parser.sections():
-        section = parser[name]
+    for subject in parser.sections():
         try:
-            acl.add(
-                ACLEntry(
-                    section["subject"],
-                    section.get("register"),
-                    section.get("invoke"),
-                    section.getboolean("grant", fallback=False),
-                )
-            )
-        except (KeyError, ValueError, ACLError) as error:
-            raise ConfigurationError(f"section {name} of {os.fspath(path)}: {error}") from error
+            acl.add(_acl_entry(parser[subject]))
+        except (ValueError, ACLError) as error:
+            raise ConfigurationError(f"{os.fspath(path)}, [{subject}]: {error}") from error
     return acl
+
+
+def _acl_entry(section: configparser.SectionProxy) -> ACLEntry:
+    unknown = [key for key in section if key not in ACL_KEYS]
+    if unknown:
+        raise ACLError(f"{unknown[0]} is no right; the rights are {', '.join(ACL_KEYS)}")
+    return ACLEntry(
+        section.name,
+        section.get("register"),
+        section.get("invoke"),
+        section.getboolean("grant", fallback=False),
+    )

@@ -1,9 +1,11 @@
-"""Puts a process in the background; what it does there is in `cli`."""
+"""Puts a process in the background; what it does there is in `program`."""
 
 import os
 import sys
 from collections.abc import Callable
 from typing import Final
+
+from gear_wire.errors import ConfigurationError
 
 _READY: Final = b"\1"
 
@@ -16,7 +18,12 @@ def daemonize() -> Callable[[], None]:
 
     Returns:
         What to call when all that can fail at the start has been done.
+
+    Raises:
+        ConfigurationError: The platform has no such processes.
     """
+    if not hasattr(os, "fork"):
+        raise ConfigurationError("there are no daemons on this platform: give -d")
     reading, writing = os.pipe()
     if os.fork():
         os.close(writing)
@@ -37,25 +44,3 @@ def daemonize() -> Callable[[], None]:
         os.close(writing)
 
     return ready
-
-
-class PidFile:
-    """A file with this process's number, removed at the end.
-
-    Args:
-        path: Where it is; None for no file.
-    """
-
-    def __init__(self, path: str | None) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        """Write it; OSError when it cannot be written."""
-        if self._path is not None:
-            with open(self._path, "w", encoding="ascii") as file:
-                file.write(f"{os.getpid()}\n")
-
-    def __exit__(self, *error: object) -> None:
-        """Remove it."""
-        if self._path is not None and os.path.exists(self._path):
-            os.unlink(self._path)

@@ -1,0 +1,81 @@
+"""Reads configuration files: geard's own in TOML, and gearmand's, which is a command line."""
+
+import difflib
+import tomllib
+from typing import Final
+
+from gear_server.foreign import FOREIGN_BY_SPELLING
+from gear_server.options import BY_KEY, OPTIONS
+from gear_server.parser import Given, parse
+from gear_wire.errors import ConfigurationError
+
+TABLE: Final = "geard"
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(f"cannot read the configuration file {path}: {error}") from error
+
+
+def read_toml(path: str) -> dict[str, object]:
+    """Return the options that a TOML file gives, by their attributes' names.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or a key or value in it makes no sense.
+    """
+    try:
+        document = tomllib.loads(_read(path))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is no TOML: {error}") from error
+    table = document.pop(TABLE, {})
+    if document:
+        raise ConfigurationError(
+            f"{path}: {next(iter(document))} is out of place; options belong under [{TABLE}]"
+        )
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{path}: {TABLE} must be a table: a line [{TABLE}], then options")
+    values: dict[str, object] = {}
+    for key, value in table.items():
+        try:
+            attribute = _attribute(key)
+            if attribute in values:
+                raise ConfigurationError(f"{key} is given twice, by different names")
+            values[attribute] = OPTIONS[attribute].from_value(value)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{path}: {error}") from error
+    return values
+
+
+def _attribute(key: str) -> str:
+    attribute = BY_KEY.get(key)
+    if attribute is not None:
+        if not OPTIONS[attribute].in_files:
+            raise ConfigurationError(f"{key} can be given on the command line only")
+        return attribute
+    foreign = FOREIGN_BY_SPELLING.get(f"--{key}")
+    if foreign is not None:
+        raise ConfigurationError(f"{key} has no meaning here: {foreign.reason}")
+    allowed = [name for name, attribute in BY_KEY.items() if OPTIONS[attribute].in_files]
+    close = difflib.get_close_matches(key.replace("_", "-"), allowed, 1)
+    hint = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(sorted(allowed))}"
+    raise ConfigurationError(f"{key} is no option; {hint}")
+
+
+def read_tokens(path: str) -> Given:
+    """Return what a configuration file of gearmand's says: options between white space.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or an option in it makes no sense.
+    """
+    try:
+        given = parse(_read(path).split())
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    for attribute in given.values:
+        if not OPTIONS[attribute].in_files:
+            name = OPTIONS[attribute].name
+            raise ConfigurationError(f"{path}: --{name} can be given on the command line only")
+    return given

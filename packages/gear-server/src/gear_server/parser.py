@@ -1,0 +1,131 @@
+"""Reads the command line of `geard` by the tables in `options` and `foreign`."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import Final, NoReturn
+
+import msgspec
+
+from gear_server.__about__ import __version__
+from gear_server.foreign import FOREIGN, FOREIGN_BY_SPELLING
+from gear_server.options import GROUPS, OPTIONS, Option
+from gear_wire.errors import ConfigurationError
+
+_MIB: Final = 1 << 20
+
+
+class Given(msgspec.Struct, frozen=True):
+    """What a command line says.
+
+    Attributes:
+        values: The options that are given, by their attributes' names.
+        notes: A sentence for each that is taken without effect.
+    """
+
+    values: dict[str, object]
+    notes: list[str]
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Names an option's value once, after all its spellings."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        spellings = ", ".join(action.option_strings)
+        return spellings if action.nargs == 0 else f"{spellings} {action.metavar}"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises an error in one line where argparse would print its usage and end the program."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(f"{message}; see geard --help")
+
+
+class _TakeForeign(argparse.Action):
+    """Refuses an option of gearmand, or notes why it has no effect."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        foreign = FOREIGN_BY_SPELLING[self.option_strings[0]]
+        text = f"{values}" if foreign.metavar else ""
+        if not foreign.taken and (not text or text.lower() != foreign.harmless):
+            shown = f"{option_string} {text}".rstrip()
+            raise ConfigurationError(f"{shown} is not possible here: {foreign.reason}")
+        if foreign.taken:
+            getattr(namespace, self.dest).append(f"{option_string} has no effect: {foreign.reason}")
+
+
+def _describe(option: Option) -> str:
+    default = option.default
+    text = option.help
+    if option.env:
+        text += f"; environment: {option.env}"
+    if default is None or not option.metavar:
+        return text
+    if option.metavar == "BYTES" and isinstance(default, int) and not default % _MIB:
+        default = f"{default // _MIB} MiB"
+    return f"{text} (default: {default})"
+
+
+def _add(group: argparse._ArgumentGroup, attribute: str, option: Option) -> None:
+    text = _describe(option).replace("%", "%%")
+    if option.metavar:
+        group.add_argument(*option.spellings, dest=attribute, metavar=option.metavar, help=text)
+    else:
+        group.add_argument(
+            *option.spellings, dest=attribute, action="store_const", const=True, help=text
+        )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; what it returns is text, and True for switches."""
+    parser = _Parser(
+        prog="geard",
+        usage="geard [OPTION]...",
+        description="A Gearman job server. Without -d it goes to the background, and returns when "
+        "it listens.",
+        epilog="Of gearmand's options, those for persistent queues and HTTP are refused.",
+        formatter_class=_Formatter,
+        argument_default=argparse.SUPPRESS,
+        add_help=False,
+    )
+    groups = {name: parser.add_argument_group(name) for name in GROUPS}
+    groups[GROUPS[0]].add_argument("-h", "--help", action="help", help="show this and end")
+    groups[GROUPS[0]].add_argument(
+        "-V", "--version", action="version", version=f"geard {__version__}",
+        help="show the version and end",
+    )  # fmt: skip
+    for attribute, option in OPTIONS.items():
+        _add(groups[option.group], attribute, option)
+    without_effect = parser.add_argument_group("Of gearmand, taken without effect")
+    for foreign in FOREIGN:
+        without_effect.add_argument(
+            *foreign.spellings,
+            action=_TakeForeign,
+            dest="notes",
+            nargs=None if foreign.metavar else 0,
+            metavar=foreign.metavar or None,
+            help=foreign.reason if foreign.taken else argparse.SUPPRESS,
+        )
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> Given:
+    """Return what a command line says.
+
+    Raises:
+        ConfigurationError: It names what there is not, or gives a value that makes no sense.
+    """
+    namespace = make_parser().parse_args(arguments, argparse.Namespace(notes=[]))
+    return Given(dict(_convert(namespace)), namespace.notes)
+
+
+def _convert(namespace: argparse.Namespace) -> Iterator[tuple[str, object]]:
+    for attribute, value in vars(namespace).items():
+        if attribute != "notes":
+            yield attribute, value if value is True else OPTIONS[attribute].from_text(value)

@@ -1,0 +1,249 @@
+"""The life of `geard`, from binding to the last signal; what it can be told is in `options`."""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from gear_server.__about__ import __version__
+from gear_server.acl import ACL
+from gear_server.config import ListenSettings, listen, read_acl
+from gear_server.logs import NOTICE, SYSLOG, Logs
+from gear_server.options import Options
+from gear_server.privileges import allow_descriptors, become
+from gear_server.runfile import RunFile
+from gear_server.server import Server, new_event_loop
+from gear_server.signals import DONE, Signals
+from gear_server.systemd import READY, STOPPING, Notifier
+from gear_wire.errors import ConfigurationError, GearmanError
+from gear_wire.link.tls import TLSFiles, check_tls_files
+
+DAEMON_LOG: Final = "/var/log/geard/geard.log"
+DAEMON_PID_FILE: Final = "/var/run/geard/geard.pid"
+"""Where gear 0.16's geard logged and wrote its number when it was a daemon."""
+
+_SIGNALS: Final = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP")
+    if hasattr(signal, name)  # Windows has two of them
+)
+_GRACEFUL: Final = {"SIGTERM", "SIGUSR1"}
+
+
+def _where_there_is_a_directory(path: str) -> str | None:
+    return path if os.path.isdir(os.path.dirname(path)) else None
+
+
+def make_logs(options: Options) -> Logs:
+    """Return the logs that the options ask for."""
+    file = options.log_file
+    syslog = options.syslog
+    if file is None and options.foreground:
+        file = "stderr"
+    elif file is None:
+        file = _where_there_is_a_directory(DAEMON_LOG)
+        syslog = syslog or file is None
+    return Logs(file or "none", options.verbose, SYSLOG if syslog else None, options.log_config)
+
+
+def _pid_file(options: Options) -> str | None:
+    if options.pid_file is not None or options.foreground:
+        return options.pid_file
+    return _where_there_is_a_directory(DAEMON_PID_FILE)
+
+
+def _tls_files(options: Options) -> TLSFiles | None:
+    if not options.ssl:
+        return None
+    files = {
+        "--ssl-key": options.ssl_key,
+        "--ssl-cert": options.ssl_cert,
+        "--ssl-ca": options.ssl_ca,
+    }
+    missing = [name for name, path in files.items() if path is None]
+    if missing:
+        raise ConfigurationError(f"TLS needs {', '.join(files)}; missing: {', '.join(missing)}")
+    return check_tls_files(*files.values())
+
+
+def _acl(options: Options) -> ACL | None:
+    return None if options.acl is None else read_acl(options.acl)
+
+
+def check(options: Options) -> None:
+    """Look whether the options fit together, and the files that they name can be used.
+
+    Raises:
+        ConfigurationError: They do not, or one cannot.
+    """
+    files = _tls_files(options)
+    if files is not None:
+        files.serverContext()
+    elif options.acl is not None:
+        raise ConfigurationError("--acl is about the names in certificates: it needs TLS")
+    _acl(options)
+
+
+def make_server(options: Options, sockets: Sequence[socket.socket]) -> Server:
+    """Return a server that runs; raises ConfigurationError for files that cannot be used."""
+    paths = (options.ssl_key, options.ssl_cert, options.ssl_ca)
+    return Server(
+        options.port,
+        *(paths if options.ssl else (None, None, None)),
+        options.statsd_host,
+        options.statsd_port,
+        options.statsd_prefix,
+        acl=_acl(options),
+        host=options.listen,
+        keepalive=options.keepalive,
+        tcp_keepidle=options.keepalive_idle,
+        tcp_keepintvl=options.keepalive_interval,
+        tcp_keepcnt=options.keepalive_count,
+        job_retries=options.job_retries,
+        job_handle_prefix=options.job_handle_prefix,
+        worker_wakeup=options.worker_wakeup,
+        exceptions=options.exceptions,
+        max_packet_size=options.max_packet_size,
+        max_send_queue=options.max_send_queue,
+        max_line_size=options.max_line_size,
+        backlog=options.backlog,
+        sockets=sockets,
+        verbose=options.verbose,
+        cancel_running=True,
+    )
+
+
+def run(
+    options: Options,
+    notes: Iterable[str],
+    inherited: Sequence[socket.socket],
+    notifier: Notifier,
+    ready: Callable[[], None],
+) -> None:
+    """Serve until a signal says to stop.
+
+    Args:
+        options: What to do.
+        notes: Lines for the log.
+        inherited: Sockets that listen already; without any, new ones are bound.
+        notifier: Whom to tell how it goes.
+        ready: Called when the server listens.
+
+    Raises:
+        ConfigurationError: It cannot start because of something that was asked for.
+        OSError: It cannot listen.
+    """
+    if options.file_descriptors is not None:
+        allow_descriptors(options.file_descriptors)
+    sockets = inherited or listen(
+        ListenSettings(host=options.listen, port=options.port, backlog=options.backlog)
+    )
+    if options.user is not None:
+        new_event_loop().close()  # loads modules that the user may have no right to read
+        become(options.user)
+    with (
+        make_logs(options) as logs,
+        Signals(_SIGNALS) as signals,
+        RunFile(_pid_file(options), str(os.getpid())),
+        contextlib.ExitStack() as closing,
+    ):
+        server = make_server(options, sockets)
+        closing.callback(server.shutdown)
+        closing.enter_context(RunFile(options.port_file, str(server.port)))
+        program = Program(options, server, logs, signals, notifier)
+        program.announce(sockets, notes)
+        ready()
+        program.serve()
+
+
+def _name(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{host}:{port}"
+
+
+class Program:
+    """A server that runs, and what it does about signals.
+
+    Args:
+        options: What it was told.
+        server: The server.
+        logs: Where it logs.
+        signals: What arrives.
+        notifier: Whom it tells how it goes.
+    """
+
+    def __init__(
+        self, options: Options, server: Server, logs: Logs, signals: Signals, notifier: Notifier
+    ) -> None:
+        self._options = options
+        self._server = server
+        self._logs = logs
+        self._signals = signals
+        self._notifier = notifier
+        self._log = logging.getLogger("gear.Server")
+
+    def announce(self, sockets: Iterable[socket.socket], notes: Iterable[str]) -> None:
+        """Tell the log and the service manager that the server listens."""
+        names = ", ".join(map(_name, sockets))
+        self._log.log(NOTICE, "geard %s listens on %s", __version__, names)
+        for note in notes:
+            self._log.log(NOTICE, "%s", note)
+        self._notifier.send(READY, f"STATUS=Listening on {names}")
+
+    def serve(self) -> None:
+        """Obey signals, until one of them says to leave."""
+        stopping: set[str] = set()
+        for number in self._signals:
+            name = "DONE" if number == DONE else signal.Signals(number).name
+            if number != DONE:
+                self._log.log(NOTICE, "Got %s", name)
+            if name == "SIGHUP":
+                self._reload()
+            elif name in _GRACEFUL and name not in stopping:
+                stopping.add(name)
+                # SIGUSR1 waits for the last job, as gearmand; SIGTERM only so long.
+                self._drain(None if name == "SIGUSR1" else self._options.grace)
+            elif name != "SIGUSR1":
+                break
+        self._notifier.send(STOPPING)
+        if self._server.total_jobs:
+            self._log.warning(
+                "Leaving with %s jobs, which are lost: %s ran, %s waited",
+                self._server.total_jobs, self._server.running_jobs, self._server.waiting_jobs,
+            )  # fmt: skip
+        self._log.log(NOTICE, "geard ends")
+
+    def _drain(self, limit: float | None) -> None:
+        running = self._server.running_jobs
+        self._notifier.send(STOPPING, f"STATUS=Waiting for {running} jobs")
+        self._log.log(
+            NOTICE, "No more connections and jobs; waiting for %s jobs, %s", running,
+            "without a limit" if limit is None else f"{limit:g} s at most",
+        )  # fmt: skip
+
+        def wait() -> None:
+            if not self._server.drain(limit):
+                self._log.warning("Jobs still run after %g s", limit)
+            self._signals.done()
+
+        threading.Thread(target=wait, name="geard drain", daemon=True).start()
+
+    def _reload(self) -> None:
+        self._notifier.reloading()
+        for step in (self._logs.reopen, self._read_acl):
+            try:
+                step()
+            except (GearmanError, OSError) as error:
+                self._log.error("Reload: %s; what was there before stays", error)
+        self._log.log(NOTICE, "Reloaded")
+        self._notifier.send(READY)
+
+    def _read_acl(self) -> None:
+        fresh = _acl(self._options)
+        if fresh is not None and self._server.acl is not None:
+            with self._server.lock:
+                self._server.acl.subjects = fresh.subjects

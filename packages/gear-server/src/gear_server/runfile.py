@@ -1,0 +1,51 @@
+"""A small file that says something about the process for as long as it runs."""
+
+import os
+from typing import Self
+
+from gear_wire.errors import ConfigurationError
+
+
+class RunFile:
+    """A file of one line, for the time of a `with` block; it appears whole or not at all.
+
+    Args:
+        path: Where it is; None for no file.
+        line: What it says.
+    """
+
+    def __init__(self, path: str | None, line: str) -> None:
+        self._path = path
+        self._content = f"{line}\n"
+
+    def __enter__(self) -> Self:
+        """Write it; raises ConfigurationError when it cannot be written."""
+        if self._path is not None:
+            try:
+                self._write(self._path)
+            except OSError as error:
+                raise ConfigurationError(f"cannot write {self._path}: {error.strerror}") from error
+        return self
+
+    def _write(self, path: str) -> None:
+        if os.path.exists(path) and not os.path.isfile(path):
+            fresh = path  # a pipe or a terminal, which cannot be replaced
+        else:
+            fresh = f"{path}.{os.getpid()}"
+        with open(fresh, "w", encoding="utf-8") as file:
+            file.write(self._content)
+        if fresh != path:
+            os.replace(fresh, path)
+
+    def __exit__(self, *error: object) -> None:
+        """Remove it, unless it is another's by now."""
+        path = self._path
+        if path is None or not os.path.isfile(path):
+            return
+        try:
+            with open(path, encoding="utf-8") as file:
+                ours = file.read() == self._content
+            if ours:
+                os.unlink(path)
+        except (OSError, UnicodeError):
+            pass  # whoever took the file away or over may keep it

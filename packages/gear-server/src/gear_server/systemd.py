@@ -1,0 +1,80 @@
+"""Tells systemd how the server does, and takes the sockets that it opened."""
+
+import os
+import socket
+import time
+from collections.abc import MutableMapping
+from typing import Final
+
+from gear_wire.errors import ConfigurationError
+
+FIRST_DESCRIPTOR: Final = 3
+READY: Final = "READY=1"
+STOPPING: Final = "STOPPING=1"
+
+
+class Notifier:
+    """Sends states to the service manager; to nobody when there is none.
+
+    Args:
+        address: The value of NOTIFY_SOCKET: a path, or ``@`` and an abstract name.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self._address = address
+
+    def send(self, *states: str) -> None:
+        """Send states such as `READY` or ``STATUS=…``; who does not listen misses them."""
+        if not self._address:
+            return
+        address = self._address
+        if address.startswith("@"):
+            address = f"\0{address[1:]}"
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+                sock.sendto("\n".join(states).encode(), address)
+        except OSError:
+            pass  # a server that works is worth more than a report of it
+
+    def reloading(self) -> None:
+        """Tell that a reload begins; `READY` ends it."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self.send("RELOADING=1", f"MONOTONIC_USEC={now}")
+
+
+def inherited_sockets(
+    environ: MutableMapping[str, str], first: int = FIRST_DESCRIPTOR
+) -> list[socket.socket]:
+    """Return the sockets that systemd opened for this process; the environment forgets them.
+
+    Args:
+        environ: The environment.
+        first: The number of the first descriptor.
+
+    Raises:
+        ConfigurationError: One of them is no TCP socket that listens.
+    """
+    process = environ.pop("LISTEN_PID", "")
+    count = environ.pop("LISTEN_FDS", "")
+    environ.pop("LISTEN_FDNAMES", None)
+    if process != str(os.getpid()) or not count.isdecimal():
+        return []
+    return [_listener(number) for number in range(first, first + int(count))]
+
+
+def _listener(number: int) -> socket.socket:
+    try:
+        sock = socket.socket(fileno=number)
+    except OSError as error:
+        raise ConfigurationError(
+            f"descriptor {number}, passed by systemd, is no socket: {error.strerror}"
+        ) from error
+    tcp = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
+    if not tcp or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        sock.close()
+        raise ConfigurationError(
+            f"descriptor {number}, passed by systemd, is no TCP socket that listens"
+        )
+    sock.set_inheritable(False)
+    sock.setblocking(False)
+    return sock
