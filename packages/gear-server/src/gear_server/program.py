@@ -162,7 +162,7 @@ def run(
 
 def _name(sock: socket.socket) -> str:
     host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{host}:{port}"
+    return f"{host} port {port}"
 
 
 class Program:
