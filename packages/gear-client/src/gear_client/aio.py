@@ -17,7 +17,7 @@ from gear_wire.errors import (
     NoConnectedServersError,
     TimeoutError,
 )
-from gear_wire.jobs import convert_to_bytes, to_handle, to_unique_key
+from gear_wire.jobs import to_handle, to_option, to_unique_key
 from gear_wire.link.aio import AsyncBaseClient, AsyncLink
 from gear_wire.packets import BasePacket
 
@@ -212,7 +212,7 @@ class AsyncClient(AsyncBaseClient):
         Returns:
             Whether every server that is connected confirmed it.
         """
-        option = convert_to_bytes(name)
+        option = to_option(name)
         self._options.add(option)
         confirmed = True
         for link in self.links[:]:

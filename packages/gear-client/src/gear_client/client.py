@@ -1,11 +1,11 @@
 """The documented `Client`: submits jobs from threads; the same on asyncio is in `aio`."""
 
-import threading
 from collections.abc import Callable
 from datetime import datetime
 
 from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
 from gear_client.jobs import Job, deadline_after, seconds_left
+from gear_client.latch import Latch
 from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
 from gear_wire.constants import PRECEDENCE_NORMAL
@@ -16,7 +16,7 @@ from gear_wire.errors import (
     NoConnectedServersError,
     TimeoutError,
 )
-from gear_wire.jobs import convert_to_bytes, to_handle, to_unique_key
+from gear_wire.jobs import to_handle, to_option, to_unique_key
 from gear_wire.link.connection import Connection
 from gear_wire.link.pool import BaseClient
 from gear_wire.packet import Packet
@@ -96,12 +96,12 @@ class Client(BaseClient):
         job._guard = self.checkThread
         while True:
             connection = self.getConnection()
-            settled = threading.Event()
-            submission = Submission(job, packet, not background, settled.set)
+            answered = Latch()
+            submission = Submission(job, packet, not background, answered.open)
             job.connection = connection
             if not self._request(connection, lambda session: session.submit(submission)):  # noqa: B023  (called at once)
                 continue
-            if not settled.wait(seconds_left(deadline)):
+            if not answered.wait(seconds_left(deadline)):
                 raise TimeoutError(f"{connection!r} has not answered SUBMIT_JOB in {timeout} s")
             if submission.error is not None:
                 raise submission.error
@@ -180,9 +180,9 @@ class Client(BaseClient):
         ask: Callable[[ClientSession], None],
         timeout: float | None,
     ) -> None:
-        settled = threading.Event()
-        expectation._on_settled = settled.set
-        if not self._request(connection, ask) or (settled.wait(timeout) and expectation.lost):
+        answered = Latch()
+        expectation._on_settled = answered.open
+        if not self._request(connection, ask) or (answered.wait(timeout) and expectation.lost):
             raise DisconnectError(f"{connection!r} was lost before the answer")
         if not expectation.settled:
             raise TimeoutError(f"no answer from {connection!r} in {timeout} s")
@@ -201,20 +201,20 @@ class Client(BaseClient):
             answer: for them it is False after the timeout, and the connection stays.
         """
         self.checkThread("setOption")
-        option = convert_to_bytes(name)
+        option = to_option(name)
         with self._state_lock:
             self.options.add(option)
             connections = self.active_connections[:]
-        waiting: list[tuple[OptionRequest, threading.Event]] = []
+        waiting: list[tuple[OptionRequest, Latch]] = []
         for connection in connections:
-            settled = threading.Event()
-            request = OptionRequest(option, settled.set)
-            waiting.append((request, settled))
+            answered = Latch()
+            request = OptionRequest(option, answered.open)
+            waiting.append((request, answered))
             if not self._request(connection, lambda session: session.request_option(request)):  # noqa: B023  (called at once)
-                settled.set()
+                request.settle(lost=True)
         deadline = deadline_after(timeout)
-        for _, settled in waiting:
-            settled.wait(seconds_left(deadline))
+        for _, answered in waiting:
+            answered.wait(seconds_left(deadline))
         return all(request.confirmed for request, _ in waiting)
 
     def echo(self, data: str | bytes | None = None, timeout: float | None = 30) -> bytes:

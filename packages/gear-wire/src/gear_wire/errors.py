@@ -56,6 +56,10 @@ class ServerError(GearmanError):
         self.code: str = code
         self.text: str = text
 
+    def __reduce__(self) -> tuple[type["ServerError"], tuple[str, str]]:
+        """Have copies made of both arguments, and not of the message."""
+        return type(self), (self.code, self.text)
+
 
 class JobFailedError(GearmanError):
     """A job ended without a result.

@@ -80,12 +80,18 @@ class FrameReader:
         self._chunks: list[bytes] = []
         self._held = 0
         self._needed = 0
+        self._in_line = False
         self._broken = False
 
     @property
     def held(self) -> int:
         """How many bytes of an unfinished message are kept."""
         return self._held
+
+    @property
+    def awaited(self) -> int:
+        """How many bytes the unfinished packet lacks, as far as its header has come."""
+        return max(0, self._needed - self._held) if self._held else 0
 
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes of the stream and return what they complete.
@@ -97,7 +103,7 @@ class FrameReader:
         if self._held:
             self._chunks.append(data)
             self._held += len(data)
-            if self._held < self._needed:
+            if self._held < self._needed or (self._in_line and b"\n" not in data):
                 return []
             data = b"".join(self._chunks)
             self._chunks.clear()
@@ -121,7 +127,7 @@ class FrameReader:
                     self._expect_line(size - position, events)
                     break
                 if self._max_line_size is not None and end - position > self._max_line_size:
-                    self._refuse(f"a line of {end - position} bytes", events)
+                    self._refuse_line(events)
                     break
                 append(TextLine(data[position:end]))
                 position = end
@@ -147,18 +153,26 @@ class FrameReader:
 
     def _expect_line(self, held: int, events: list[Event]) -> None:
         self._needed = 0
+        # A line of limited length is looked at anew with each read, any other at its end only.
+        self._in_line = self._max_line_size is None
         if self._max_line_size is not None and held > self._max_line_size:
-            self._refuse(f"a line of over {self._max_line_size} bytes", events)
+            self._refuse_line(events)
 
     def _expect_header(self, head: bytes, events: list[Event]) -> None:
-        self._needed = HEADER_SIZE
+        self._in_line = False
+        # What begins with another magic is refused at once, and not when a header is whole.
+        self._needed = HEADER_SIZE if len(head) >= 4 else 0
         if not any(magic.value.startswith(head[:4]) for magic in Magic):
             self._refuse(f"magic {head[:4]!r}", events)
 
     def _expect_body(self, length: int, events: list[Event]) -> None:
+        self._in_line = False
         self._needed = HEADER_SIZE + length
         if length > self._max_packet_size:
             self._refuse(f"a packet of {length} bytes", events)
+
+    def _refuse_line(self, events: list[Event]) -> None:
+        self._refuse(f"a line of over {self._max_line_size} bytes", events)
 
     def _refuse(self, what: str, events: list[Event]) -> None:
         self._broken = True

@@ -4,7 +4,7 @@ Jobs are ordinary open classes: programs hang attributes on them and subclass th
 """
 
 from gear_wire.errors import InvalidDataError
-from gear_wire.types import FunctionName, Handle, UniqueKey
+from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 
 
 def convert_to_bytes(data: str | bytes) -> bytes:
@@ -20,7 +20,8 @@ def _to_bytes(value: object, what: str) -> bytes:
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
-        return value.encode()
+        # Names and texts that are no UTF-8 are read with surrogates: they leave as they came.
+        return value.encode(errors="surrogateescape")
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     raise TypeError(f"{what} must be bytes or str, not {type(value).__name__}")
@@ -52,6 +53,16 @@ def to_unique_key(unique: str | bytes) -> UniqueKey:
 def to_handle(handle: str | bytes) -> Handle:
     """Return a job handle as it goes into a packet; raises as `to_function_name` does for a NUL."""
     return Handle(_without_nul(_to_bytes(handle, "a job handle"), "a job handle"))
+
+
+def to_client_id(client_id: str | bytes) -> ClientID:
+    """Return a client's id as it goes into a packet; raises as `to_function_name` for a NUL."""
+    return ClientID(_without_nul(_to_bytes(client_id, "a client id"), "a client id"))
+
+
+def to_option(option: str | bytes) -> bytes:
+    """Return an option as it goes into a packet; raises as `to_function_name` does for a NUL."""
+    return _without_nul(_to_bytes(option, "an option"), "an option")
 
 
 def _without_nul(value: bytes, what: str) -> bytes:

@@ -6,7 +6,7 @@ from typing import Protocol, cast
 from gear_wire.codec import decode
 from gear_wire.errors import InvalidDataError, UnknownJobError
 from gear_wire.framing import HEADER, Frame
-from gear_wire.jobs import BaseJob
+from gear_wire.jobs import BaseJob, convert_to_bytes
 from gear_wire.packets import BasePacket
 from gear_wire.table import BY_TYPE
 
@@ -30,6 +30,9 @@ class Packet:
         ptype: The packet's number, such as `gear.constants.WORK_COMPLETE`.
         data: The arguments, separated by NULs.
         connection: Where the packet came from, or None.
+
+    Raises:
+        InvalidDataError: The magic or the number is none.
     """
 
     def __init__(
@@ -39,7 +42,9 @@ class Packet:
             raise InvalidDataError(f"not the magic of a packet: {code!r}")
         self.code: bytes = code
         self.ptype: int = int(ptype)
-        self.data: bytes = bytes(data)
+        if not 0 <= self.ptype < 1 << 32:
+            raise InvalidDataError(f"the type of a packet has 32 bits: {ptype!r}")
+        self.data: bytes = convert_to_bytes(data)
         self.connection: PacketConnection | None = connection
         self._decoded: BasePacket | None = None
 

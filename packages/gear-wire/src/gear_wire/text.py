@@ -138,7 +138,7 @@ def parse_connection(line: bytes) -> ConnectionStatus:
     """Read a line of ``workers``, ``FD IP ID : FUNCTION ...``; the ID may hold spaces."""
     head, separator, functions = line.rpartition(b" :")
     words = head.split(b" ", 2)
-    if not separator or len(words) != 3 or not words[0].lstrip(b"-").isdigit():
+    if not separator or len(words) != 3 or not words[0].removeprefix(b"-").isdigit():
         raise InvalidDataError(f"expected 'FD IP ID : FUNCTIONS': {line!r}")
     names = tuple(FunctionName(name) for name in functions.split())
     return ConnectionStatus(

@@ -46,10 +46,12 @@ def check_host(host: str | bytes) -> str:
     """Return a host as text.
 
     Raises:
-        ConfigurationError: The host is empty.
+        ConfigurationError: The host is empty, or no name.
         TypeError: It is neither str nor bytes.
     """
-    name = convert_to_bytes(host).decode()
+    name = convert_to_bytes(host).decode(errors="replace")
+    if "\0" in name or "\ufffd" in name:
+        raise ConfigurationError(f"not the name of a host: {host!r}")
     if not name:
         raise ConfigurationError("the host of a server must not be empty")
     return name

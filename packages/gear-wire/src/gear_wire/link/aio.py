@@ -21,7 +21,7 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.framing import Frame, FrameReader, Malformed
-from gear_wire.jobs import BaseJob, convert_to_bytes
+from gear_wire.jobs import BaseJob, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
 from gear_wire.link.roster import Roster
 from gear_wire.link.tls import check_tls_files
@@ -181,12 +181,15 @@ class AsyncBaseClient:
     Attributes:
         client_id: As given, as bytes.
         log: The logger ``gear.<Class>.<client_id>``.
+
+    Raises:
+        InvalidDataError: The client id holds a NUL.
     """
 
     _kind: str = "AsyncClient"
 
     def __init__(self, client_id: str | bytes = "unknown") -> None:
-        self.client_id: bytes = convert_to_bytes(client_id)
+        self.client_id: bytes = to_client_id(client_id)
         name = self.client_id.decode(errors="replace")
         self.log: logging.Logger = logging.getLogger(f"gear.{self._kind}.{name}")
         self._roster: Roster[AsyncLink] = Roster()
@@ -264,7 +267,7 @@ class AsyncBaseClient:
         while True:
             try:
                 stream = await link._open(self)
-            except (OSError, builtins.TimeoutError) as error:
+            except (OSError, UnicodeError) as error:  # a TimeoutError is an OSError
                 self.log.warning(
                     "Cannot connect to %s port %s: %s",
                     link.host,

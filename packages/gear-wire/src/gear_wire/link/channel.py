@@ -12,7 +12,10 @@ from gear_wire.errors import ConnectionError, DisconnectError, TimeoutError
 from gear_wire.link.address import Keepalive
 from gear_wire.link.tls import TLSStream
 
-RECEIVE_SIZE: Final = 262144
+RECEIVE_SIZE: Final = 65536
+"""Bytes of one read; above this, a buffer costs the system calls of a mapping of its own."""
+LARGE_RECEIVE_SIZE: Final = 1 << 20
+"""Bytes of one read when as many are awaited of one packet."""
 _JOIN_BELOW: Final = 65536
 
 
@@ -52,18 +55,32 @@ class Channel:
         self._queued += len(data)
 
     def flush(self) -> bool:
-        """Send what the socket takes; True when nothing is left. OSError when it is broken."""
-        with self._send_lock:
-            while self._out:
-                chunk = self._next_chunk()
-                try:
-                    sent = self.sock.send(chunk)
-                except (BlockingIOError, InterruptedError):
-                    self._out.appendleft(chunk)
+        """Send what the socket takes; True when nothing is left. OSError when it is broken.
+
+        A thread that finds another one sending leaves its bytes to that one, which sends those of
+        many threads at once, and looks for more before it goes.
+        """
+        while self._out:
+            if not self._send_lock.acquire(blocking=False):
+                return True
+            try:
+                if not self._send():
                     return False
-                self._sent += sent
-                if sent < len(chunk):
-                    self._out.appendleft(memoryview(chunk)[sent:])
+            finally:
+                self._send_lock.release()
+        return True
+
+    def _send(self) -> bool:
+        while self._out:
+            chunk = self._next_chunk()
+            try:
+                sent = self.sock.send(chunk)
+            except (BlockingIOError, InterruptedError):
+                self._out.appendleft(chunk)
+                return False
+            self._sent += sent
+            if sent < len(chunk):
+                self._out.appendleft(memoryview(chunk)[sent:])
         return True
 
     def _next_chunk(self) -> bytes | memoryview:
@@ -78,15 +95,18 @@ class Channel:
             size += len(chunk)
         return b"".join(parts)
 
-    def receive(self) -> bytes | None:
+    def receive(self, awaited: int = 0) -> bytes | None:
         """Return the bytes that are there; None when there are none now.
+
+        Args:
+            awaited: How many bytes are missing of the packet that has begun.
 
         Raises:
             DisconnectError: The other side closed the connection.
             OSError: The socket is broken.
         """
         try:
-            data = self.sock.recv(RECEIVE_SIZE)
+            data = self.sock.recv(max(RECEIVE_SIZE, min(awaited, LARGE_RECEIVE_SIZE)))
         except (BlockingIOError, InterruptedError):
             return None
         if not data:
@@ -99,6 +119,8 @@ class Channel:
             if answer:
                 self._out.append(answer)
                 self._queued += len(answer)
+        if self._tls.ended:
+            self.interrupt()  # the next read sees the end, even if the socket stays open
         return plain or None
 
     def wait(self, write: bool, timeout: float | None) -> bool:

@@ -176,7 +176,7 @@ class Connection:
     def connect(
         self, timeout: float = CONNECT_TIMEOUT, cancel: socket.socket | None = None
     ) -> None:
-        """Connect to the server.
+        """Connect to the server; one that is connected is disconnected first.
 
         Args:
             timeout: Seconds that it may take.
@@ -185,6 +185,8 @@ class Connection:
         Raises:
             ConnectionError: The server cannot be reached, or TLS fails.
         """
+        if self.connected:
+            self.disconnect()
         self.log.debug("Connecting to %s port %s", self.host, self.port)
         connector = Connector(timeout, cancel)
         keepalive = Keepalive(
@@ -355,7 +357,7 @@ class Connection:
         if channel is None:
             raise DisconnectError(f"{self!r} is not connected")
         try:
-            data = channel.receive()
+            data = channel.receive(self._reader.awaited)
         except OSError as error:
             raise DisconnectError(f"{self!r}: {error}") from error
         if data is None:

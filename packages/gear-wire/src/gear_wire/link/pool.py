@@ -18,7 +18,7 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.handlers import PacketHandlers
-from gear_wire.jobs import BaseJob, convert_to_bytes
+from gear_wire.jobs import BaseJob, to_client_id
 from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.connection import Connection, Inbound, PendingAdminRequest
 from gear_wire.link.loop import READ, WRITE, PollLoop
@@ -44,12 +44,15 @@ class BaseClient(PacketHandlers):
         log: The logger ``gear.<Class>.<client_id>``.
         running: False after `shutdown`.
         connections_condition: Notified whenever a connection comes or goes.
+
+    Raises:
+        InvalidDataError: The client id holds a NUL.
     """
 
     _kind: str = "Client"
 
     def __init__(self, client_id: str | bytes = "unknown") -> None:
-        self.client_id: bytes = convert_to_bytes(client_id)
+        self.client_id: bytes = to_client_id(client_id)
         if not hasattr(self, "log"):
             name = self.client_id.decode(errors="replace")
             self.log: logging.Logger = logging.getLogger(f"gear.{self._kind}.{name}")
@@ -267,10 +270,10 @@ class BaseClient(PacketHandlers):
             self._lostConnection(connection)
             raise
 
-    def _queue(self) -> None:
-        """Queue all that the sessions want to say; under the state lock."""
-        for connection in self._roster.active:
-            connection.queueSession()
+    def _queue(self) -> bool:
+        """Queue all that the sessions want to say; under the state lock. True for something."""
+        queued = [connection.queueSession() for connection in self._roster.active]
+        return any(queued)
 
     def _flush(self) -> None:
         """Send what was queued on any connection; without the state lock."""
@@ -292,8 +295,9 @@ class BaseClient(PacketHandlers):
             if connection.session is None:
                 return None
             result = connection.session.apply(packet.decoded)
-            self._queue()
-        self._flush()
+            queued = self._queue()
+        if queued:
+            self._flush()
         return result
 
     # Receiving, on the poll thread

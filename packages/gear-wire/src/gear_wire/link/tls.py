@@ -94,6 +94,9 @@ class TLSStream:
 
     The caller holds a lock around each call: unlike an `ssl.SSLSocket`, it then serves a thread
     that reads beside threads that write.
+
+    Attributes:
+        ended: Whether the other side has said that nothing more comes.
     """
 
     def __init__(self, context: ssl.SSLContext, server_hostname: str) -> None:
@@ -104,6 +107,7 @@ class TLSStream:
         self._object = context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=server_hostname
         )
+        self.ended: bool = False
         self._want_read: tuple[type[Exception], ...] = (ssl.SSLWantReadError,)
         self._closed: tuple[type[Exception], ...] = (ssl.SSLZeroReturnError, ssl.SSLEOFError)
 
@@ -133,16 +137,17 @@ class TLSStream:
         self._incoming.write(data)
         chunks: list[bytes] = []
         try:
-            while True:
-                chunk = self._object.read(262144)
-                if not chunk:
-                    break
+            while chunk := self._object.read(262144):
                 chunks.append(chunk)
+            self.ended = True
         except self._want_read:
             pass
+        except self._closed:
+            self.ended = True
         except ssl.SSLError as error:
-            if not chunks or not isinstance(error, self._closed):
-                raise DisconnectError(f"TLS: {error}") from error
+            raise DisconnectError(f"TLS: {error}") from error
+        if self.ended and not chunks:
+            raise DisconnectError("TLS: the other side ended the connection")
         return b"".join(chunks)
 
     def outgoing(self) -> bytes:
