@@ -451,7 +451,11 @@ class Engine:
 
     def register(self, peer: Peer, name: bytes, timeout: float = 0.0) -> None:
         """Note that a worker can do a function."""
-        abilities.register(peer, self.queues.function(name), timeout)
+        function = self.queues.function(name)
+        abilities.register(peer, function, timeout)
+        if peer.sleeping and function.has_jobs():
+            # gearmand lets it sleep on until the next job of the function is submitted.
+            self.wake_peer(peer)
 
     def unregister(self, peer: Peer, name: bytes, now: float) -> None:
         """Note that a worker can no longer do a function; its jobs of it go to others."""
