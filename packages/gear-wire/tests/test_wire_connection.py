@@ -113,6 +113,15 @@ def test_no_reply_in_time() -> None:
         connection.disconnect()
 
 
+def test_connecting_again_leaves_no_socket_behind(connection: Connection) -> None:
+    first = connection.conn
+    connection.connect()
+    assert connection.conn is not first
+    assert first is not None
+    assert first.fileno() == -1
+    assert connection.echo(b"x") == b"x"
+
+
 def test_a_server_that_goes_wakes_who_waits() -> None:
     with scripted_server(lambda peer, message: peer.sock.shutdown(socket.SHUT_RDWR)) as server:
         connection = Connection("127.0.0.1", server.port)

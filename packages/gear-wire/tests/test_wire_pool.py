@@ -12,6 +12,7 @@ from gear_wire.errors import (
     ConnectionError,
     GearmanError,
     InterruptedError,
+    InvalidDataError,
     NoConnectedServersError,
     TimeoutError,
 )
@@ -265,3 +266,8 @@ def test_unknown_packet_types_reach_handlePacket(
         server.peers[0].send(JobCreated(Handle(b"H:1")))
         pool.wait_for(lambda: pool.seen)
     assert "unknown type 101" in caplog.text
+
+
+def test_a_client_id_without_nul() -> None:
+    with pytest.raises(InvalidDataError, match="a client id must not hold a NUL"):
+        BaseClient("a\0b")

@@ -1,0 +1,179 @@
+"""Channel and Connector over real sockets; TLS through a Connection is in test_wire_connection."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from gear_wire.errors import ConnectionError, DisconnectError
+from gear_wire.link.address import Keepalive
+from gear_wire.link.channel import Channel, Connector
+from gear_wire.link.tls import TLSFiles, TLSStream
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Channel, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    channel = Channel(ours, None, threading.RLock())
+    yield channel, theirs
+    channel.close()
+    theirs.close()
+
+
+def receive(sock: socket.socket, size: int) -> bytes:
+    chunks = []
+    while size:
+        chunks.append(sock.recv(min(size, 1 << 16)))
+        size -= len(chunks[-1])
+    return b"".join(chunks)
+
+
+def test_bytes_leave_in_order_and_only_when_flushed(pair: tuple[Channel, socket.socket]) -> None:
+    channel, theirs = pair
+    theirs.setblocking(False)
+    for number in range(1000):
+        channel.queue(b"%03d" % number)
+    assert channel.pending == 3000
+    with pytest.raises(BlockingIOError):
+        theirs.recv(1)
+    assert channel.flush()
+    assert channel.pending == 0
+    assert receive(theirs, 3000) == b"".join(b"%03d" % number for number in range(1000))
+
+
+def test_a_full_socket_takes_the_rest_later(pair: tuple[Channel, socket.socket]) -> None:
+    channel, theirs = pair
+    data = bytes(range(256)) * (1 << 14)
+    channel.queue(data)
+    channel.queue(b"end")
+    assert not channel.flush()
+    assert 0 < channel.pending < len(data) + 3
+    assert not channel.wait(write=True, timeout=0)
+    received = b""
+    while channel.pending:
+        received += theirs.recv(1 << 20)
+        channel.flush()
+    received += receive(theirs, len(data) + 3 - len(received))
+    assert received == data + b"end"
+
+
+def test_receiving(pair: tuple[Channel, socket.socket]) -> None:
+    channel, theirs = pair
+    assert channel.receive() is None
+    assert not channel.wait(write=False, timeout=0)
+    theirs.sendall(b"hello")
+    assert channel.wait(write=False, timeout=10)
+    assert channel.receive() == b"hello"
+    theirs.close()
+    with pytest.raises(DisconnectError, match="closed the connection"):
+        channel.receive()
+
+
+def test_who_waits_is_woken_by_an_interrupt(pair: tuple[Channel, socket.socket]) -> None:
+    channel, _ = pair
+    timer = threading.Timer(0.05, channel.interrupt)
+    timer.start()
+    assert channel.wait(write=False, timeout=10)
+    with pytest.raises(DisconnectError):
+        channel.receive()
+    timer.join()
+    channel.interrupt()
+
+
+def test_a_broken_socket_raises(pair: tuple[Channel, socket.socket]) -> None:
+    channel, theirs = pair
+    theirs.close()
+    channel.queue(b"x")
+    with pytest.raises(OSError, match=r"."):
+        channel.flush()
+
+
+def test_connecting_sets_nodelay_and_keepalive() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with Connector(10).connect("127.0.0.1", port, Keepalive(True)) as sock:
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+def test_the_next_address_of_a_host_is_tried() -> None:
+    # localhost is ::1 and 127.0.0.1, or 127.0.0.1 alone: nobody listens on the former.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with Connector(10).connect("localhost", port, Keepalive()) as sock:
+            assert sock.getpeername()[0] == "127.0.0.1"
+
+
+@contextlib.contextmanager
+def listener_that_is_full() -> Iterator[int]:
+    """Give the port of a listener whose queue takes no more: connecting to it hangs."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        with contextlib.ExitStack() as held:
+            for _ in range(4):
+                sock = held.enter_context(socket.socket())
+                sock.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    sock.connect(address)
+            yield address[1]
+
+
+def test_a_server_that_does_not_answer_is_given_up() -> None:
+    with listener_that_is_full() as port:
+        start = time.monotonic()
+        with pytest.raises(ConnectionError, match=f"127.0.0.1 port {port}: no answer in time"):
+            Connector(0.1).connect("127.0.0.1", port, Keepalive())
+        assert time.monotonic() - start < 5
+
+
+def test_an_attempt_is_cancelled() -> None:
+    ours, theirs = socket.socketpair()
+    with listener_that_is_full() as port, ours:
+        timer = threading.Timer(0.05, theirs.close)
+        timer.start()
+        with pytest.raises(ConnectionError, match="cancelled"):
+            Connector(60, ours).connect("127.0.0.1", port, Keepalive())
+        timer.join()
+
+
+@pytest.mark.parametrize("host", ["a.invalid", "a..b", "x" * 70])
+def test_hosts_that_cannot_be_looked_up(host: str) -> None:
+    with pytest.raises(ConnectionError, match="cannot look up"):
+        Connector(1).connect(host, 4730, Keepalive())
+
+
+def test_the_end_of_tls_is_the_end_though_the_socket_stays_open(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    ours, theirs = socket.socketpair()
+    files = TLSFiles(*(str(tmp_path / name) for name in ("key", "cert", "ca")))
+    certificate.private_key_pem.write_to_path(files.key)
+    certificate.cert_chain_pems[0].write_to_path(files.cert)
+    authority.cert_pem.write_to_path(files.ca)
+
+    def serve() -> None:
+        with files.serverContext().wrap_socket(theirs, server_side=True) as sock:
+            sock.sendall(b"bye")
+            sock.settimeout(30)
+            with pytest.raises(ssl.SSLError):
+                sock.unwrap()  # waits for the other side, which closes without a word
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    ours.setblocking(False)
+    tls = TLSStream(files.clientContext(), "localhost")
+    Connector(10).handshake(ours, tls)
+    channel = Channel(ours, tls, threading.RLock())
+    received = b""
+    with pytest.raises(DisconnectError):
+        while channel.wait(write=False, timeout=10):
+            received += channel.receive() or b""
+    assert received == b"bye"
+    channel.close()
+    thread.join(10)

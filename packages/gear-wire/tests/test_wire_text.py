@@ -1,0 +1,158 @@
+"""Replies of the administrative protocol, as gearmand and gear's server write them."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wire_strategies import repeatable
+
+from gear_wire.errors import InvalidDataError, ServerError
+from gear_wire.text import (
+    ConnectionStatus,
+    FunctionQueue,
+    FunctionStatus,
+    JobStatus,
+    command,
+    parse_connection,
+    parse_function_queue,
+    parse_function_status,
+    parse_job,
+    parse_line,
+    parse_rows,
+    parse_unique,
+)
+from gear_wire.types import ClientID, FunctionName, Handle
+
+PARSERS: list[Callable[[bytes], object]] = [
+    parse_function_status,
+    parse_function_queue,
+    parse_connection,
+    parse_job,
+    parse_unique,
+]
+
+
+def test_commands() -> None:
+    assert command(b"status") == b"status\n"
+    assert command(b"maxqueue", b"reverse", b"5") == b"maxqueue reverse 5\n"
+
+
+@pytest.mark.parametrize("word", [b"", b" ", b"a b", b"a\n", b"\ta", b"a\0", b"a\r"])
+def test_an_argument_is_one_word(word: bytes) -> None:
+    with pytest.raises(InvalidDataError, match="'cancel job' must be one word"):
+        command(b"cancel job", word)
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        (b"OK\r\n", b""),
+        (b"OK\n", b""),
+        (b"OK 1.1.20+ds\n", b"1.1.20+ds"),
+        (b"1.140_001\n", b"1.140_001"),  # Perl's server says no OK
+        (b"OKAY\n", b"OKAY"),
+    ],
+)
+def test_one_line(reply: bytes, text: bytes) -> None:
+    assert parse_line(reply) == text
+
+
+def test_an_error_has_code_and_text() -> None:
+    with pytest.raises(
+        ServerError, match="UNKNOWN_COMMAND: Unknown server commandshutdown"
+    ) as info:
+        parse_line(b"ERR UNKNOWN_COMMAND Unknown+server+commandshutdown\r\n")
+    assert (info.value.code, info.value.text) == (
+        "UNKNOWN_COMMAND",
+        "Unknown server commandshutdown",
+    )
+    with pytest.raises(ServerError, match=r"^UNKNOWN_JOB$"):
+        parse_line(b"ERR UNKNOWN_JOB\r\n")
+
+
+def test_rows_of_status() -> None:
+    reply = b"reverse\t3\t1\t2\nname\twith tab\t0\t0\t0\n.\n"
+    assert parse_rows(reply, parse_function_status) == [
+        FunctionStatus(FunctionName(b"reverse"), 3, 1, 2),
+        FunctionStatus(FunctionName(b"name\twith tab"), 0, 0, 0),
+    ]
+    assert parse_rows(b".\n", parse_function_status) == []
+    assert parse_rows(b".\r\n", parse_function_status) == []
+
+
+def test_rows_of_prioritystatus() -> None:
+    row = FunctionQueue(FunctionName(b"reverse"), 1, 2, 3, 4)
+    assert parse_rows(b"reverse\t1\t2\t3\t4\n.\n", parse_function_queue) == [row]
+
+
+def test_rows_of_workers() -> None:
+    reply = b"38 127.0.0.1 - :\n-1 ::1 my worker : reverse count\n40 1.2.3.4  : a\n.\n"
+    assert parse_rows(reply, parse_connection) == [
+        ConnectionStatus(38, "127.0.0.1", ClientID(b"-"), ()),
+        ConnectionStatus(
+            -1, "::1", ClientID(b"my worker"), (FunctionName(b"reverse"), FunctionName(b"count"))
+        ),
+        ConnectionStatus(40, "1.2.3.4", ClientID(b""), (FunctionName(b"a"),)),
+    ]
+
+
+def test_rows_of_show_jobs_and_show_unique_jobs() -> None:
+    job = JobStatus(Handle(b"H:host:1"), 2, ignored=True, queued=False)
+    assert parse_rows(b"H:host:1\t2\t1\t0\n.\n", parse_job) == [job]
+    assert parse_rows(b"one\n\n-\n.\n", parse_unique) == [b"one", b"", b"-"]
+
+
+def test_an_error_instead_of_rows() -> None:
+    with pytest.raises(ServerError, match="UNKNOWN_SHOW_ARGUMENTS"):
+        parse_rows(b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n", parse_job)
+
+
+def test_a_function_called_err_is_no_error() -> None:
+    reply = b"ERR\t0\t0\t0\n.\n"
+    assert parse_rows(reply, parse_function_status)[0].function == b"ERR"
+
+
+@pytest.mark.parametrize("reply", [b"", b"reverse\t0\t0\t0\n", b"reverse\t0\t0\t0\n.", b"x.\n"])
+def test_a_reply_that_is_not_whole(reply: bytes) -> None:
+    with pytest.raises(InvalidDataError, match="does not end with a dot"):
+        parse_rows(reply, parse_function_status)
+
+
+@pytest.mark.parametrize(
+    ("parse", "line"),
+    [
+        (parse_function_status, b"reverse\t1\t2"),
+        (parse_function_status, b"reverse\t1\tx\t2"),
+        (parse_function_queue, b"reverse\t1\t2\t3"),
+        (parse_connection, b"38 127.0.0.1 -"),
+        (parse_connection, b"x 127.0.0.1 - :"),
+        (parse_connection, b"--1 127.0.0.1 - :"),
+        (parse_connection, b"38 : a"),
+        (parse_job, b"H:1 0 0 0"),
+    ],
+)
+def test_a_line_that_makes_no_sense(parse: Callable[[bytes], object], line: bytes) -> None:
+    with pytest.raises(InvalidDataError, match="expected"):
+        parse(line)
+
+
+@repeatable
+@given(st.sampled_from(PARSERS), st.binary(max_size=60) | st.from_regex(rb"[-0-9 :\t.a]*"))
+def test_any_line_is_read_or_refused(parse: Callable[[bytes], object], line: bytes) -> None:
+    try:
+        parse(line)
+    except InvalidDataError as error:
+        assert "expected" in str(error)
+
+
+@repeatable
+@given(
+    st.sampled_from(PARSERS), st.binary(max_size=60) | st.from_regex(rb"(ERR |\.|[a0]\t|\r?\n)*")
+)
+def test_any_reply_is_read_or_refused(parse: Callable[[bytes], object], reply: bytes) -> None:
+    try:
+        rows = parse_rows(reply, parse)
+    except (InvalidDataError, ServerError):
+        return
+    assert len(rows) == reply.count(b"\n") - 1
