@@ -86,7 +86,7 @@ def test_it_connects_and_greets() -> None:
             assert await client.next() == EchoRes(b"a\0b")
 
         run(test)
-        assert server.messages == [SetClientID(ClientID(b"me")), EchoReq(b"a\0b")]
+        server.wait_for(lambda: server.messages == [SetClientID(ClientID(b"me")), EchoReq(b"a\0b")])
 
 
 def test_what_a_session_says_leaves_at_once() -> None:
