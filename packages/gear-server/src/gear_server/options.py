@@ -55,7 +55,7 @@ class Option(msgspec.Struct, frozen=True):
     env: str = ""
     implies: str = ""
     expected: str = ""
-    read: Callable[[str], str] = str
+    read: Callable[[str], object] = str
     in_files: bool = True
     name: str = ""
     type: object = None
@@ -110,10 +110,10 @@ def describe(kind: object) -> str:
             return "a text that is not empty"
 
 
-def read_port(text: str) -> str:
+def read_port(text: str) -> int | str:
     """Return the number of a service that is given by name; anything else as it is."""
     try:
-        return text if text.isdecimal() else str(socket.getservbyname(text, "tcp"))
+        return text if text.isdecimal() else socket.getservbyname(text, "tcp")
     except OSError:
         return text
 
