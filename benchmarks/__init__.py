@@ -1,0 +1,1 @@
+"""How fast geard, the client and the worker are, beside their peers; see README.md."""

@@ -1,0 +1,131 @@
+"""What a question is made of: cases that run on a fresh server and give figures."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.generator import Count, run_load
+from benchmarks.servers import Server, TLSFiles
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure that is compared.
+
+    Attributes:
+        key: Names it in the JSON and among the floors: its question's number and a word.
+        title: What it says.
+        unit: Of the figure.
+        higher_is_better: False for times and sizes.
+    """
+
+    key: str
+    title: str
+    unit: str = "jobs/s"
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which cores the two sides use; None for any."""
+
+    name: str
+    server_core: int | None
+    load_core: int | None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How long and how large the runs are.
+
+    Attributes:
+        seconds: Of measured time, where time ends a run.
+        divisor: Of all counts; 1 for the questions as they are asked.
+    """
+
+    seconds: float
+    divisor: int = 1
+
+    def count(self, full: int) -> int:
+        """Return how many of something there are in this run."""
+        return max(1, full // self.divisor)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a case runs: one server, just started, and what loads it.
+
+    Attributes:
+        server: The server.
+        placement: The cores.
+        scale: How long and how large.
+        program: The load generator.
+        tls: The files to speak TLS with, or None.
+        python: The interpreter of the library that is measured, or None.
+        counts: What the load generator counted so far.
+    """
+
+    server: Server
+    placement: Placement
+    scale: Scale
+    program: Path
+    tls: TLSFiles | None
+    python: Path | None
+    counts: list[Count] = field(default_factory=list)
+
+    def load(self, role: str, **options: object) -> Count:
+        """Run the load generator; see ``load/options.h`` for the options.
+
+        Raises:
+            LoadError: It counted wrong, a payload changed, or the server broke off.
+        """
+        chosen: dict[str, object] = {"port": self.server.port, "pid": self.server.process.pid}
+        if self.placement.load_core is not None:
+            chosen["core"] = self.placement.load_core
+        if self.tls is not None:
+            chosen |= {"ca": self.tls.ca, "cert": self.tls.cert, "key": self.tls.key}
+        count = run_load(self.program, role, chosen | options)
+        self.counts.append(count)
+        return count
+
+
+Figures = dict[str, float]
+"""Figures by the key of their measure."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run on a fresh server, which gives one or more figures.
+
+    Attributes:
+        measures: Its figures.
+        run: What is done.
+        entrants: Names of those that take part.
+        gearmand: Sets of gearmand's options; the best set counts.
+        tls: True when all connections speak TLS.
+    """
+
+    measures: tuple[Measure, ...]
+    run: Callable[[Stage], Figures]
+    entrants: tuple[str, ...] = ("geard", "gearmand", "gear016")
+    gearmand: tuple[tuple[str, ...], ...] = ((), ("--threads", "1"))
+    tls: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question: its number, its name and its cases."""
+
+    number: int
+    title: str
+    cases: tuple[Case, ...]
+
+
+def placements() -> tuple[Placement, ...]:
+    """Return the placements that this machine allows: apart on two cores, and free on all."""
+    free = Placement("free", None, None)
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        return (free,)
+    return (Placement("alone", cores[0], cores[1]), free)

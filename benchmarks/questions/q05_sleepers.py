@@ -1,0 +1,39 @@
+"""5: what does one job cost when a thousand workers sleep?"""
+
+from benchmarks.question import Case, Figures, Measure, Question, Stage
+
+WORKERS = 1_000
+
+
+def all_woken(stage: Stage) -> Figures:
+    """One job at a time, each server as it wakes workers by default."""
+    return {"5": _rate(stage)}
+
+
+def one_woken(stage: Stage) -> Figures:
+    """The same, and gearmand wakes one worker a job."""
+    return {"5-wakeup": _rate(stage)}
+
+
+def _rate(stage: Stage) -> float:
+    seconds = stage.scale.seconds
+    workers = stage.scale.count(WORKERS)
+    return stage.load("foreground", workers=workers, warm=0.25 * seconds, seconds=seconds).rate
+
+
+QUESTION = Question(
+    5,
+    "sleeping workers",
+    (
+        Case((Measure("5", "1,000 asleep, one job at a time"),), all_woken),
+        Case(
+            (Measure("5-wakeup", "the same, gearmand --worker-wakeup 1"),),
+            one_woken,
+            entrants=("geard", "gearmand"),
+            gearmand=(
+                ("--worker-wakeup", "1"),
+                ("--worker-wakeup", "1", "--threads", "1"),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,181 @@
+"""One server under measurement: started on a free port, pinned to its cores, stopped."""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HOST = "127.0.0.1"
+START_TIMEOUT = 20.0
+STOP_TIMEOUT = 5.0
+
+
+class ServerError(Exception):
+    """A server does not start."""
+
+
+@dataclass(frozen=True)
+class TLSFiles:
+    """The three files of TLS."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Address:
+    """What a server is told of where to be.
+
+    Attributes:
+        port: On the loopback interface.
+        folder: For its log and what else it writes.
+        tls: The files to serve TLS with, or None.
+    """
+
+    port: int
+    folder: Path
+    tls: TLSFiles | None
+
+
+Command = Callable[[Address], list[str]]
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def memory(self) -> int:
+        """Return the bytes of memory that it has resident."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise ServerError("the server is gone")
+
+
+@contextmanager
+def running(command: Command, core: int | None, tls: TLSFiles | None) -> Iterator[Server]:
+    """Start a server and stop it at the end.
+
+    Args:
+        command: Makes the command line.
+        core: The one core that it may use; None for all.
+        tls: The files to serve TLS with, or None.
+
+    Raises:
+        ServerError: It does not listen in time.
+    """
+    pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
+    with tempfile.TemporaryDirectory() as name:
+        address = Address(_free_port(), Path(name), tls)
+        with (address.folder / "output").open("wb") as output:
+            words = pinned + command(address)
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+        try:
+            if not _listens(process, address.port):
+                said = (address.folder / "output").read_text(errors="replace")
+                raise ServerError(f"{' '.join(words)} does not start: {said}")
+            yield Server(address.port, process)
+        finally:
+            _stop(process)
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    deadline = time.monotonic() + START_TIMEOUT
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection((HOST, port), 1).close()
+        except OSError:
+            time.sleep(0.01)  # another program's start has no event to wait for
+        else:
+            return True
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.kill()  # what still waits in its queues is of no use
+    process.wait(STOP_TIMEOUT)
+
+
+def geard(python: Path) -> Command:
+    """Return the command of our server, of the environment of an interpreter."""
+    program = python.parent / "geard"
+
+    def command(address: Address) -> list[str]:
+        words = [str(program), "-d", "--listen-address", HOST, "-p", str(address.port)]
+        return words + _tls_options(address)
+
+    return command
+
+
+def gear016(python: Path) -> Command:
+    """Return the command of gear 0.16's server; it logs as its daemon does, to a file."""
+    program = python.parent / "geard"
+
+    def command(address: Address) -> list[str]:
+        config = address.folder / "logging.ini"
+        config.write_text(LOGGING.format(path=address.folder / "geard.log"))
+        words = [str(program), "-d", "--listen-address", HOST, "-p", str(address.port)]
+        return [*words, "--log-config", str(config), *_tls_options(address)]
+
+    return command
+
+
+def gearmand(*options: str) -> Command:
+    """Return the command of gearmand with these options.
+
+    Raises:
+        ServerError: It is not here.
+    """
+    program = shutil.which("gearmand") or shutil.which("gearmand", path="/usr/sbin")
+    if program is None:
+        raise ServerError("gearmand is not here: Debian's package gearman-job-server brings it")
+
+    def command(address: Address) -> list[str]:
+        return [
+            program, "--listen", HOST, "--port", str(address.port),
+            "--log-file", str(address.folder / "gearmand.log"),
+            "--pid-file", str(address.folder / "gearmand.pid"), *options,
+        ]  # fmt: skip
+
+    return command
+
+
+def _tls_options(address: Address) -> list[str]:
+    if address.tls is None:
+        return []
+    files = address.tls
+    return ["--ssl-ca", str(files.ca), "--ssl-cert", str(files.cert), "--ssl-key", str(files.key)]
+
+
+LOGGING = """\
+[loggers]
+keys = root
+[handlers]
+keys = file
+[formatters]
+keys =
+[logger_root]
+level = INFO
+handlers = file
+[handler_file]
+class = FileHandler
+args = ("{path}",)
+"""
