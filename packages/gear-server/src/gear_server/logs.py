@@ -3,6 +3,7 @@
 import logging
 import logging.config
 import logging.handlers
+import os
 import sys
 from typing import Final, Self
 
@@ -30,20 +31,18 @@ class LogFile(logging.FileHandler):
 
     def reopen(self) -> None:
         """Go on in a new file of the same name; in the old one, with OSError, if that fails."""
-        with open(self.baseFilename, "a", encoding=self.encoding):
-            pass  # the old file is closed only when the new one can be opened
-        self.acquire()
-        try:
-            self.close()
-            self.stream = self._open()
-        finally:
-            self.release()
+        old = self.setStream(self._open())
+        if old is not None:
+            old.close()
 
 
 class SyslogHandler(logging.handlers.SysLogHandler):
     """Logs to syslog, which has a level for NOTICE."""
 
     priority_map = logging.handlers.SysLogHandler.priority_map | {"NOTICE": "notice"}
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Drop a line that syslog does not take, as when it restarts."""
 
 
 class Logs:
@@ -64,6 +63,7 @@ class Logs:
         self._syslog = syslog
         self._config = config
         self._handlers: list[logging.Handler] = []
+        self._old_level = logging.getLogger().level
 
     def __enter__(self) -> Self:
         """Begin to log; raises ConfigurationError when that cannot be done."""
@@ -83,9 +83,11 @@ class Logs:
 
     def __exit__(self, *error: object) -> None:
         """Log no more."""
+        root = logging.getLogger()
         for handler in self._handlers:
-            logging.getLogger().removeHandler(handler)
+            root.removeHandler(handler)
             handler.close()
+        root.setLevel(self._old_level)
 
     def reopen(self) -> None:
         """Open the log file again, or read the configuration again.
@@ -120,11 +122,8 @@ class Logs:
     def _syslog_handlers(self) -> list[logging.Handler]:
         if self._syslog is None:
             return []
-        try:
-            handler = SyslogHandler(self._syslog)
-        except OSError as error:
-            raise ConfigurationError(
-                f"cannot log to syslog at {self._syslog}: {error.strerror}"
-            ) from error
+        if not os.path.exists(self._syslog):
+            raise ConfigurationError(f"cannot log to syslog: there is no {self._syslog}")
+        handler = SyslogHandler(self._syslog)
         handler.setFormatter(logging.Formatter(SYSLOG_LINE))
         return [handler]

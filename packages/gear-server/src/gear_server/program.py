@@ -46,7 +46,7 @@ def make_logs(options: Options) -> Logs:
         file = "stderr"
     elif file is None:
         file = _where_there_is_a_directory(DAEMON_LOG)
-        syslog = syslog or file is None
+        syslog = syslog or (file is None and os.path.exists(SYSLOG))
     return Logs(file or "none", options.verbose, SYSLOG if syslog else None, options.log_config)
 
 

@@ -1,0 +1,134 @@
+"""Where geard logs."""
+
+import logging
+import socket
+from pathlib import Path
+
+import pytest
+
+from gear_server.logs import LEVELS, NOTICE, Logs
+from gear_wire.errors import ConfigurationError
+
+LOG = logging.getLogger("gear.Server.test_logs")
+
+
+def messages(file: Path) -> list[str]:
+    return [line.split(": ", 1)[1] for line in file.read_text().splitlines()]
+
+
+def test_lines_have_a_time_a_level_and_a_name(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    with Logs(str(file), "INFO"):
+        LOG.log(NOTICE, "text")
+    date, time, rest = file.read_text().split(" ", 2)
+    assert (date.count("-"), time.count(":")) == (2, 2)
+    assert rest == "NOTICE gear.Server.test_logs: text\n"
+
+
+@pytest.mark.parametrize(
+    ("level", "number"),
+    [("DEBUG", 6), ("INFO", 5), ("NOTICE", 4), ("WARNING", 3), ("ERROR", 2), ("CRITICAL", 1),
+     ("ALERT", 1), ("FATAL", 1)],
+)  # fmt: skip
+def test_a_level_lets_through_what_is_as_bad(tmp_path: Path, level: str, number: int) -> None:
+    file = tmp_path / "log"
+    names = ["CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"]
+    with Logs(str(file), level):
+        for name in names:
+            LOG.log(LEVELS[name], "%s", name)
+    assert messages(file) == names[:number]
+
+
+def test_nothing_is_left_at_the_end(tmp_path: Path) -> None:
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers))
+    with Logs(str(tmp_path / "log"), "DEBUG"):
+        assert root.level == logging.DEBUG
+    assert (root.level, root.handlers) == before
+
+
+def test_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with Logs("stderr", "INFO"):
+        LOG.info("here")
+    assert capsys.readouterr().err.endswith("INFO gear.Server.test_logs: here\n")
+
+
+def test_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with Logs("none", "INFO"):
+        LOG.error("nowhere")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_file_that_was_moved_away_is_opened_again(tmp_path: Path) -> None:
+    file, moved = tmp_path / "log", tmp_path / "log.1"
+    with Logs(str(file), "INFO") as logs:
+        LOG.info("one")
+        file.rename(moved)
+        LOG.info("two")
+        logs.reopen()
+        LOG.info("three")
+    assert messages(moved) == ["one", "two"]
+    assert messages(file) == ["three"]
+
+
+def test_a_file_that_cannot_be_opened_again_goes_on(tmp_path: Path) -> None:
+    file, moved = tmp_path / "log", tmp_path / "log.1"
+    with Logs(str(file), "INFO") as logs:
+        file.rename(moved)
+        file.mkdir()
+        with pytest.raises(IsADirectoryError):
+            logs.reopen()
+        LOG.info("still here")
+    assert messages(moved) == ["still here"]
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=f"^cannot log to {tmp_path}: Is a directory$"):
+        with Logs(str(tmp_path), "INFO"):
+            pass
+
+
+def test_syslog_gets_every_level_under_its_name(tmp_path: Path) -> None:
+    address = str(tmp_path / "syslog")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.settimeout(10)
+        syslog.bind(address)
+        with Logs("none", "INFO", syslog=address):
+            for name in ("CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO"):
+                LOG.log(LEVELS[name], "text")
+        lines = [syslog.recv(1000).rstrip(b"\0").decode() for _ in range(5)]
+    facility = 1 << 3
+    assert [line.partition(">")[0] for line in lines] == [
+        f"<{facility + severity}" for severity in (2, 3, 4, 5, 6)
+    ]
+    assert all(line.partition(">")[2].startswith("geard[") for line in lines)
+    assert lines[3].endswith("]: NOTICE gear.Server.test_logs: text")
+
+
+def test_a_line_that_syslog_does_not_take_is_dropped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = tmp_path / "syslog"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(str(address))
+        with Logs("none", "INFO", syslog=str(address)):
+            syslog.close()
+            LOG.info("text")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_syslog_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none")
+    with pytest.raises(ConfigurationError, match=f"^cannot log to syslog: there is no {missing}$"):
+        with Logs("none", "INFO", syslog=missing):
+            pass
+
+
+@pytest.mark.parametrize("content", ["", "[loggers]\nkeys=root\n", None])
+def test_a_configuration_that_makes_no_sense_is_named(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "logging.ini"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigurationError, match=f"^--log-config {file}: "):
+        with Logs("none", "INFO", config=str(file)):
+            pass
