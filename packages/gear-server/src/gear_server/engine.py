@@ -4,63 +4,32 @@ One thread at a time may call it, and tells it the time. What it has to say is i
 the peers that `take_dirty` returns; whoever moves the bytes sends each of them once a turn.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Final
-
-import msgspec
 
 from gear_server import abilities
 from gear_server.acl import ACL
 from gear_server.jobs import ServerJob
 from gear_server.peers import Peer
-from gear_server.queues import Function, Queues
+from gear_server.settings import UNLIMITED, EngineSettings
 from gear_server.stats import Counters
-from gear_server.timers import Timer, Timers
+from gear_server.timers import Timer
 from gear_server.uniques import Uniques
-from gear_wire.codec import encode
-from gear_wire.enums import Magic, Precedence
+from gear_server.wakeups import Wakeups
+from gear_wire.enums import Magic, PacketType, Precedence
 from gear_wire.framing import HEADER, RESPONSE_MAGIC, Frame
-from gear_wire.packets import BasePacket, Error, Noop, WorkFail
+from gear_wire.packets import WorkFail
+from gear_wire.table import frame_key
 from gear_wire.types import Handle
 
-WAKE_DELAY: Final = 0.1
-"""Seconds that a woken worker has to take a job before the next are woken, as Perl's server."""
-UNLIMITED: Final = -1
-WORKLOAD: Final = b"-"
-"""The unique of jobs that are one when their function and their arguments are the same."""
+UNIQUE_SIZE: Final = 64
+"""The most bytes of a unique, as in gearmand."""
 MAX_WORDS: Final = 5
 """The most words of a command, as in gearmand."""
 
 Rule = Callable[["Engine", Peer, Frame, float], None]
 TextRule = Callable[["Engine", Peer, list[bytes], float], bytes]
-_NOOP: Final = encode(Noop(), Magic.RES)
-
-
-class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be set.
-
-    Attributes:
-        handle_prefix: What job handles begin with, before ``:`` and a number.
-        job_retries: How often a job that comes back is given out; 0 for once, -1 for no limit.
-        worker_wakeup: How many sleepers a new job wakes at first; 0 for all.
-        exceptions: Whether every client hears of exceptions without asking.
-        cancel_running: Whether ``cancel job`` takes jobs that workers have, as gearmand's does:
-            their clients hear WORK_FAIL, and the worker's result goes nowhere. gear 0.16 does not
-            know such jobs.
-        version: What ``version`` says.
-        verbose: What ``verbose`` says.
-        pid: What ``getpid`` says.
-    """
-
-    handle_prefix: bytes = b"H:localhost"
-    job_retries: int = UNLIMITED
-    worker_wakeup: int = 1
-    exceptions: bool = False
-    cancel_running: bool = True
-    version: bytes = b"1.0.0"
-    verbose: bytes = b"ERROR"
-    pid: int = 0
+_JOB_CREATED: Final = frame_key(Magic.RES, PacketType.JOB_CREATED)
 
 
 def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
@@ -69,7 +38,7 @@ def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
     engine.close(peer)
 
 
-class Engine:
+class Engine(Wakeups):
     """All of a job server's state.
 
     Args:
@@ -80,13 +49,11 @@ class Engine:
 
     Attributes:
         peers: The connections.
-        queues: The functions and their queued jobs.
         uniques: The jobs that have a unique.
         jobs: Every job by handle.
         running: How many jobs workers have.
         counters: What happened since the start.
-        draining: Whether no more jobs are given out.
-        choose: Returns the job that is next for a worker; replaced by servers that hold jobs back.
+        guarded: Whether a submission must be looked at before it is taken.
         unknown: The rule for packets that have none.
     """
 
@@ -101,19 +68,15 @@ class Engine:
         self.rules: dict[int, Rule] = rules
         self.text_rules: dict[bytes, TextRule] = text_rules
         self.acl: ACL | None = acl
-        self.log: logging.Logger = logging.getLogger("gear.Server")
+        super().__init__(settings.worker_wakeup)
         self.peers: dict[Peer, None] = {}
-        self.queues: Queues = Queues()
         self.uniques: Uniques = Uniques()
         self.jobs: dict[bytes, ServerJob] = {}
         self.running: int = 0
         self.counters: Counters = Counters()
-        self.draining: bool = False
-        self.choose: Callable[[Peer, bool], ServerJob | None] = self.next_job
+        self.guarded: bool = acl is not None
         self.unknown: Rule = refuse
-        self._timers = Timers()
         self._timed: dict[bytes, Timer] = {}
-        self._dirty: list[Peer] = []
         self._prefix = settings.handle_prefix + b":"
         self._number = 0
 
@@ -163,48 +126,14 @@ class Engine:
 
     def tick(self, now: float) -> float | None:
         """Do what is due, and return when the next thing will be."""
-        for due in self._timers.due(now):
+        for due in self.timers.due(now):
             due(now)
-        return self._timers.next
+        return self.timers.next
 
     @property
     def deadline(self) -> float | None:
         """When `tick` must be called; None when nothing is due."""
-        return self._timers.next
-
-    # Saying something
-
-    def send(self, peer: Peer, data: bytes) -> None:
-        """Queue bytes for a connection."""
-        if not peer.dirty:
-            peer.dirty = True
-            self._dirty.append(peer)
-        peer.outbox.append(data)
-
-    def say(self, peer: Peer, packet: BasePacket) -> None:
-        """Queue a packet for a connection."""
-        self.send(peer, encode(packet, Magic.RES))
-
-    def error(self, peer: Peer, code: bytes, text: bytes) -> None:
-        """Queue an ERROR for a connection, which goes on."""
-        self.log.info("Error for %r: %r %r", peer, code, text)
-        self.say(peer, Error(code, text))
-
-    def close(self, peer: Peer) -> None:
-        """Have a connection closed, once what is queued for it is sent."""
-        peer.closing = True
-        if not peer.dirty:
-            peer.dirty = True
-            self._dirty.append(peer)
-
-    def take_dirty(self) -> list[Peer]:
-        """Return the peers with something to send or to close, and forget them."""
-        dirty = self._dirty
-        if dirty:
-            self._dirty = []
-            for peer in dirty:
-                peer.dirty = False
-        return dirty
+        return self.timers.next
 
     # A job's life
 
@@ -216,73 +145,70 @@ class Engine:
         arguments: bytes,
         precedence: Precedence,
         background: bool,
-    ) -> tuple[ServerJob, bool] | None:
-        """Take a job, or let the submission join one with the same unique.
+    ) -> ServerJob | None:
+        """Take a submission and answer it with JOB_CREATED or ERROR.
 
         Returns:
-            The job, and whether it is new and must be queued; None when the function has as many
-            jobs as it may.
+            The job when it is new, and must be queued; None when the submission joined a job with
+            the same unique, or was refused.
         """
-        function = self.queues.function(name)
-        job = self._find(function, unique, arguments) if unique else None
-        new = job is None
-        if job is not None:
-            self.counters.joined += 1
-            if background:
-                # Or the job would be lost when its foreground clients leave, as in gearmand.
-                job.background = True
-        elif function.limits is not None and function.full(precedence):
+        if self.guarded and not self._admits(peer, name):
             return None
-        else:
-            job = self._new_job(function, unique, arguments, precedence, background)
-        if not background:
-            job.clients += (peer,)
-            peer.submitted[job.handle] = job
-        return job, new
-
-    def _find(self, function: Function, unique: bytes, arguments: bytes) -> ServerJob | None:
-        if unique == WORKLOAD:
-            return function.workloads.get(arguments)
-        return self.uniques.find(function, unique)
-
-    def _remember(self, job: ServerJob, unique: bytes) -> None:
-        """Let later submissions join a job."""
-        if unique == WORKLOAD:
-            if job.arguments:
-                job.function.workloads[job.arguments] = job
-        else:
-            self.uniques.add(job, unique)
-
-    def _forget(self, job: ServerJob, unique: bytes) -> None:
-        """Let no more submissions join a job."""
-        if unique == WORKLOAD:
-            if job.function.workloads.get(job.arguments) is job:
-                del job.function.workloads[job.arguments]
-        else:
-            self.uniques.remove(job, unique)
-
-    def _new_job(
-        self,
-        function: Function,
-        unique: bytes,
-        arguments: bytes,
-        precedence: Precedence,
-        background: bool,
-    ) -> ServerJob:
+        if len(unique) > UNIQUE_SIZE:
+            self.error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
+            return None
+        function = self.queues.function(name)
+        if unique:
+            known = self.uniques.find(function, unique, arguments)
+            if known is not None:
+                self._join(known, peer, background)
+                return None
+        if function.limits is not None and function.full(precedence):
+            self.error(peer, b"QUEUE_ERROR", b"Job queue is full")
+            return None
         self._number += 1
         handle = b"%b%d" % (self._prefix, self._number)
         job = ServerJob(handle, function, unique or None, arguments, precedence, background)
         self.jobs[handle] = job
         function.total += 1
-        if unique:
-            self._remember(job, unique)
         self.counters.submitted += 1
+        if unique:
+            self.uniques.add(job)
+        if not background:
+            job.clients = (peer,)
+            peer.submitted[handle] = job
+        self.send(peer, HEADER.pack(_JOB_CREATED, len(handle)) + handle)
         return job
+
+    def _admits(self, peer: Peer, name: bytes) -> bool:
+        """Tell whether a submission is taken at all, and answer it if not."""
+        if self.acl is not None and not self.acl.canInvoke(peer.subject, name):
+            self.error(peer, b"PERMISSION_DENIED", b"Permission denied to invoke " + name)
+            return False
+        if self.draining:
+            self.error(peer, b"QUEUE_ERROR", b"Server is shutting down")
+            return False
+        return True
+
+    def drain(self) -> None:
+        """Take no more jobs, and give out no more; those that run go on."""
+        self.draining = self.guarded = True
+
+    def _join(self, job: ServerJob, peer: Peer, background: bool) -> None:
+        """Let a submission join a job, and answer it."""
+        self.counters.joined += 1
+        if background:
+            # Or the job would be lost when its foreground clients leave, as in gearmand.
+            job.background = True
+        else:
+            job.clients += (peer,)
+            peer.submitted[job.handle] = job
+        self.send(peer, HEADER.pack(_JOB_CREATED, len(job.handle)) + job.handle)
 
     def enqueue(self, job: ServerJob, now: float) -> None:
         """Queue a job, now or when its time comes, and wake a worker for it."""
         if job.when > now:
-            self._timed[job.handle] = self._timers.at(job.when, lambda due: self._come(job, due))
+            self._timed[job.handle] = self.timers.at(job.when, lambda due: self._come(job, due))
             return
         self.queues.append(job)
         function = job.function
@@ -295,13 +221,6 @@ class Engine:
         job.requeued = self._number
         self.enqueue(job, now)
 
-    def next_job(self, peer: Peer, peek: bool = False) -> ServerJob | None:
-        """Return the job that is next for a worker, and take it from its queue unless `peek`."""
-        job = self.queues.choose(peer)
-        if job is not None and not peek:
-            self.queues.remove(job)
-        return job
-
     def assign(self, peer: Peer, job: ServerJob, now: float) -> None:
         """Give a job to a worker."""
         self.queues.remove(job)
@@ -313,7 +232,7 @@ class Engine:
         ability = peer.abilities.get(job.name)
         if ability is not None and ability.timeout:
             end = now + ability.timeout
-            self._timed[job.handle] = self._timers.at(end, lambda due: self._run_out(job, due))
+            self._timed[job.handle] = self.timers.at(end, lambda due: self._run_out(job, due))
 
     def _run_out(self, job: ServerJob, now: float) -> None:
         self.log.warning("Job %r ran too long on %r", job, job.holder)
@@ -322,7 +241,7 @@ class Engine:
     def _stop_timer(self, job: ServerJob) -> None:
         timer = self._timed.pop(job.handle, None)
         if timer is not None:
-            self._timers.cancel(timer)
+            self.timers.cancel(timer)
 
     def _release(self, job: ServerJob) -> None:
         """Take a job from the worker that has it."""
@@ -374,7 +293,7 @@ class Engine:
         job.background = False
         # A later submission of the same unique must not join a job that was taken back.
         if job.unique:
-            self._forget(job, job.unique)
+            self.uniques.remove(job)
 
     def forward(self, job: ServerJob, frame: Frame) -> None:
         """Send a worker's packet to all that wait for its job, as it came."""
@@ -393,7 +312,7 @@ class Engine:
         del self.jobs[job.handle]
         job.function.total -= 1
         if job.unique:
-            self._forget(job, job.unique)
+            self.uniques.remove(job)
         for client in job.clients:
             client.submitted.pop(job.handle, None)
 
@@ -408,46 +327,6 @@ class Engine:
         if job is not None:
             self.assign(peer, job, now)
         return job
-
-    def sleep(self, peer: Peer) -> None:
-        """Note that a worker waits for a NOOP, or send it at once if there is a job for it."""
-        if not self.draining and self.choose(peer, True) is not None:
-            self.send(peer, _NOOP)
-            return
-        abilities.fall_asleep(peer)
-
-    def wake(self, function: Function, now: float) -> None:
-        """Send a NOOP to as many sleepers of a function as a new job wakes.
-
-        If none of them has taken a job after a while, all others are woken: one that hangs must
-        not hold up a job while others are free.
-        """
-        wanted = self.settings.worker_wakeup or len(function.sleepers)
-        woken = self._wake_sleepers(function, wanted)
-        if woken and function.sleepers and not function.checking:
-            function.checking = True
-            self._timers.at(now + WAKE_DELAY, lambda due: self._wake_more(function, due))
-
-    def _wake_more(self, function: Function, now: float) -> None:
-        function.checking = False
-        if function.has_jobs():
-            self._wake_sleepers(function, len(function.sleepers))
-
-    def _wake_sleepers(self, function: Function, wanted: int) -> int:
-        woken = 0
-        while woken < wanted:
-            peer = abilities.next_sleeper(function)
-            if peer is None:
-                break
-            self.wake_peer(peer)
-            woken += 1
-        return woken
-
-    def wake_peer(self, peer: Peer) -> None:
-        """Send a NOOP to a worker that sleeps."""
-        if peer.sleeping:
-            peer.sleeping = False
-            self.send(peer, _NOOP)
 
     def register(self, peer: Peer, name: bytes, timeout: float = 0.0) -> None:
         """Note that a worker can do a function."""

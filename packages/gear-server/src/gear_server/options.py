@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from gear_server.config import BACKLOG, MAX_PACKET_SIZE, MAX_SEND_QUEUE
-from gear_server.engine import UNLIMITED
+from gear_server.settings import UNLIMITED
 from gear_wire.errors import ConfigurationError
 from gear_wire.framing import MAX_LINE_SIZE
 from gear_wire.link.address import DEFAULT_PORT

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from gear_server.engine import Engine, Rule
+from gear_server.engine import UNIQUE_SIZE, Engine, Rule
 from gear_server.jobs import ServerJob
 from gear_server.peers import Peer
 from gear_wire.enums import Magic, PacketType, Precedence
@@ -12,7 +12,6 @@ from gear_wire.packets import StatusRes, StatusResUnique, WorkFail
 from gear_wire.table import BY_TYPE, frame_key
 from gear_wire.types import Handle, UniqueKey
 
-UNIQUE_SIZE: Final = 64
 CLIENT_ID_SIZE: Final = 127
 _HEAD: Final = 512
 """Bytes of a WORK_* packet in which its separators are looked for; the rest is payload."""
@@ -25,7 +24,6 @@ def _response(ptype: PacketType) -> int:
     return RESPONSE_MAGIC << 32 | ptype
 
 
-_JOB_CREATED: Final = _response(PacketType.JOB_CREATED)
 _JOB_ASSIGN: Final = _response(PacketType.JOB_ASSIGN)
 _JOB_ASSIGN_UNIQ: Final = _response(PacketType.JOB_ASSIGN_UNIQ)
 _JOB_ASSIGN_ALL: Final = _response(PacketType.JOB_ASSIGN_ALL)
@@ -53,39 +51,11 @@ def _submit(precedence: Precedence, background: bool) -> Rule:
         except ValueError:
             _refuse_count(engine, peer, frame)
             return
-        job = _take(engine, peer, name, unique, arguments, precedence, background)
+        job = engine.submit(peer, name, unique, arguments, precedence, background)
         if job is not None:
             engine.enqueue(job, now)
 
     return rule
-
-
-def _take(
-    engine: Engine,
-    peer: Peer,
-    name: bytes,
-    unique: bytes,
-    arguments: bytes,
-    precedence: Precedence,
-    background: bool,
-) -> ServerJob | None:
-    """Take a submission and answer it; returns the job if it is new and must be queued."""
-    if len(unique) > UNIQUE_SIZE:
-        engine.error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
-        return None
-    if engine.acl is not None and not engine.acl.canInvoke(peer.subject, name):
-        engine.error(peer, b"PERMISSION_DENIED", b"Permission denied to invoke " + name)
-        return None
-    if engine.draining:
-        engine.error(peer, b"QUEUE_ERROR", b"Server is shutting down")
-        return None
-    taken = engine.submit(peer, name, unique, arguments, precedence, background)
-    if taken is None:
-        engine.error(peer, b"QUEUE_ERROR", b"Job queue is full")
-        return None
-    job, new = taken
-    _send(engine, peer, _JOB_CREATED, job.handle)
-    return job if new else None
 
 
 def _submit_epoch(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
@@ -94,7 +64,7 @@ def _submit_epoch(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
         _refuse_count(engine, peer, frame)
         return
     name, unique, when, arguments = parts
-    job = _take(engine, peer, name, unique, arguments, Precedence.NORMAL, background=True)
+    job = engine.submit(peer, name, unique, arguments, Precedence.NORMAL, True)
     if job is not None:
         job.when = leading_number(when)
         engine.enqueue(job, now)
@@ -110,7 +80,7 @@ def _submit_reduce(background: bool) -> Rule:
         if len(reducer) > UNIQUE_SIZE:
             engine.error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
             return
-        job = _take(engine, peer, name, unique, arguments, Precedence.NORMAL, background)
+        job = engine.submit(peer, name, unique, arguments, Precedence.NORMAL, background)
         if job is not None:
             job.reducer = reducer or None
             engine.enqueue(job, now)
@@ -297,7 +267,7 @@ _SUBMITS: Final[dict[PacketType, Rule]] = {
     PacketType.SUBMIT_JOB: _submit(Precedence.NORMAL, background=False),
     PacketType.SUBMIT_JOB_HIGH: _submit(Precedence.HIGH, background=False),
     PacketType.SUBMIT_JOB_LOW: _submit(Precedence.LOW, background=False),
-    PacketType.SUBMIT_JOB_BG: _submit(Precedence.NORMAL, background=True),
+    PacketType.SUBMIT_JOB_BG: _submit(Precedence.NORMAL, True),
     PacketType.SUBMIT_JOB_HIGH_BG: _submit(Precedence.HIGH, background=True),
     PacketType.SUBMIT_JOB_LOW_BG: _submit(Precedence.LOW, background=True),
     PacketType.SUBMIT_JOB_EPOCH: _submit_epoch,

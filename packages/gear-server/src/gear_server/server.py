@@ -20,10 +20,11 @@ from gear_server.config import (
     listen_settings,
 )
 from gear_server.connections import ServerAdminRequest, ServerConnection, as_connection
-from gear_server.engine import Engine, EngineSettings
+from gear_server.engine import Engine
 from gear_server.handlers import ServerHandlers
 from gear_server.jobs import ServerJob
 from gear_server.rules import assign_unique_body, packet_rules
+from gear_server.settings import EngineSettings
 from gear_server.statsd import Statsd
 from gear_server.views import ServerViews
 from gear_wire.enums import Magic
@@ -322,7 +323,7 @@ class Server(ServerHandlers, ServerViews):
             Whether no job runs any more.
         """
         with self.lock:
-            self._engine.draining = True
+            self._engine.drain()
         if self._server is not None:
             self._call(self._server.stop_listening)
         return self.waitFor(lambda: not self._engine.running, timeout)

@@ -1,0 +1,52 @@
+"""What the server says, kept until it is sent; who sends it is in `aio`."""
+
+import logging
+
+from gear_server.peers import Peer
+from gear_wire.codec import encode
+from gear_wire.enums import Magic
+from gear_wire.packets import BasePacket, Error
+
+
+class Outboxes:
+    """Queues bytes for connections, and remembers which connections have some.
+
+    Attributes:
+        log: The logger of the server.
+    """
+
+    def __init__(self) -> None:
+        self.log: logging.Logger = logging.getLogger("gear.Server")
+        self._dirty: list[Peer] = []
+
+    def send(self, peer: Peer, data: bytes) -> None:
+        """Queue bytes for a connection."""
+        if not peer.dirty:
+            peer.dirty = True
+            self._dirty.append(peer)
+        peer.outbox.append(data)
+
+    def say(self, peer: Peer, packet: BasePacket) -> None:
+        """Queue a packet for a connection."""
+        self.send(peer, encode(packet, Magic.RES))
+
+    def error(self, peer: Peer, code: bytes, text: bytes) -> None:
+        """Queue an ERROR for a connection, which goes on."""
+        self.log.info("Error for %r: %r %r", peer, code, text)
+        self.say(peer, Error(code, text))
+
+    def close(self, peer: Peer) -> None:
+        """Have a connection closed, once what is queued for it is sent."""
+        peer.closing = True
+        if not peer.dirty:
+            peer.dirty = True
+            self._dirty.append(peer)
+
+    def take_dirty(self) -> list[Peer]:
+        """Return the peers with something to send or to close, and forget them."""
+        dirty = self._dirty
+        if dirty:
+            self._dirty = []
+            for peer in dirty:
+                peer.dirty = False
+        return dirty

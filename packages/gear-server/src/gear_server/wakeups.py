@@ -1,0 +1,88 @@
+"""Which worker gets which job, and who is woken for it; what becomes of jobs is in `engine`."""
+
+from collections.abc import Callable
+from typing import Final
+
+from gear_server import abilities
+from gear_server.jobs import ServerJob
+from gear_server.outboxes import Outboxes
+from gear_server.peers import Peer
+from gear_server.queues import Function, Queues
+from gear_server.timers import Timers
+from gear_wire.codec import encode
+from gear_wire.enums import Magic
+from gear_wire.packets import Noop
+
+WAKE_DELAY: Final = 0.1
+"""Seconds that a woken worker has to take a job before the next are woken, as Perl's server."""
+_NOOP: Final = encode(Noop(), Magic.RES)
+
+
+class Wakeups(Outboxes):
+    """Finds jobs for workers, and workers for jobs.
+
+    Args:
+        worker_wakeup: How many sleepers a new job wakes at first; 0 for all.
+
+    Attributes:
+        queues: The functions and their queued jobs.
+        timers: What is due.
+        draining: Whether no more jobs are given out.
+        choose: Returns the job that is next for a worker; replaced by servers that hold jobs back.
+    """
+
+    def __init__(self, worker_wakeup: int) -> None:
+        super().__init__()
+        self.queues: Queues = Queues()
+        self.timers: Timers = Timers()
+        self.choose: Callable[[Peer, bool], ServerJob | None] = self.next_job
+        self.draining: bool = False
+        self._worker_wakeup = worker_wakeup
+
+    def next_job(self, peer: Peer, peek: bool = False) -> ServerJob | None:
+        """Return the job that is next for a worker, and take it from its queue unless `peek`."""
+        job = self.queues.choose(peer)
+        if job is not None and not peek:
+            self.queues.remove(job)
+        return job
+
+    def sleep(self, peer: Peer) -> None:
+        """Note that a worker waits for a NOOP, or send it at once if there is a job for it."""
+        if not self.draining and self.choose(peer, True) is not None:
+            peer.sleeping = False
+            self.send(peer, _NOOP)
+            return
+        abilities.fall_asleep(peer)
+
+    def wake(self, function: Function, now: float) -> None:
+        """Send a NOOP to as many sleepers of a function as a new job wakes.
+
+        If none of them has taken a job after a while, all others are woken: one that hangs must
+        not hold up a job while others are free.
+        """
+        wanted = self._worker_wakeup or len(function.sleepers)
+        woken = self._wake_sleepers(function, wanted)
+        if woken and function.sleepers and not function.checking:
+            function.checking = True
+            self.timers.at(now + WAKE_DELAY, lambda due: self._wake_more(function, due))
+
+    def _wake_more(self, function: Function, now: float) -> None:
+        function.checking = False
+        if function.has_jobs():
+            self._wake_sleepers(function, len(function.sleepers))
+
+    def _wake_sleepers(self, function: Function, wanted: int) -> int:
+        woken = 0
+        while woken < wanted:
+            peer = abilities.next_sleeper(function)
+            if peer is None:
+                break
+            self.wake_peer(peer)
+            woken += 1
+        return woken
+
+    def wake_peer(self, peer: Peer) -> None:
+        """Send a NOOP to a worker that sleeps."""
+        if peer.sleeping:
+            peer.sleeping = False
+            self.send(peer, _NOOP)
