@@ -219,7 +219,6 @@ class ClientSession(Session):
             job.known = packet.known == b"1"
             job.running = packet.running == b"1"
             _set_progress(job, packet.numerator, packet.denominator)
-            job._notify(packet)
         if request is not None:
             request.state = _state(packet)
             request.settle()

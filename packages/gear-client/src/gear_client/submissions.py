@@ -1,5 +1,6 @@
 """Which packet submits a job; what is awaited afterwards is in `expectations`."""
 
+import math
 from datetime import datetime
 from typing import Final
 
@@ -49,15 +50,17 @@ def to_epoch(when: float | datetime) -> int:
 
     Raises:
         InvalidDataError: A datetime without time zone, or no time that fits.
+        TypeError: It is no time at all.
     """
     if isinstance(when, datetime):
         if when.tzinfo is None:
             raise InvalidDataError(f"a datetime needs a time zone: {when!r}")
         when = when.timestamp()
-    seconds = -int(-when // 1)
-    if not 0 <= seconds < 1 << 63:
+    if not isinstance(when, int | float):
+        raise TypeError(f"a time is a number of seconds or a datetime, not {type(when).__name__}")
+    if not -1 < when < 1 << 63:
         raise InvalidDataError(f"not a time in seconds since 1970: {when!r}")
-    return seconds
+    return math.ceil(when)
 
 
 def submit_packet(
