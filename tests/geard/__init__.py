@@ -1,0 +1,1 @@
+"""geard as a program, in processes of its own."""

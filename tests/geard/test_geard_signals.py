@@ -1,0 +1,182 @@
+"""What signals do to a geard."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import gear
+from certificates import Authority
+
+from .program import HOST, TIMEOUT, Geard, running_job, wait_until
+
+Start = Callable[..., Geard]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_an_idle_server_ends_at_once(start: Start, number: signal.Signals) -> None:
+    geard = start("--grace", "3600")
+    with geard.connect():
+        geard.signal(number)
+        log = geard.end()
+    assert f"Got {number.name}" in log
+    assert log.endswith("geard ends\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "grace"), [(signal.SIGTERM, "3600"), (signal.SIGUSR1, "0")], ids=["TERM", "USR1"]
+)
+def test_a_running_job_may_end(start: Start, number: signal.Signals, grace: str) -> None:
+    geard = start("--grace", grace)
+    with running_job(geard.port) as running:
+        geard.signal(number)
+        geard.wait_until_refusing()
+        assert geard.process.poll() is None
+        running.assigned.sendWorkComplete(b"done")
+        assert running.job.result(TIMEOUT) == b"done"
+        log = geard.end()
+    assert "waiting for 1 jobs" in log
+    assert "lost" not in log
+
+
+def test_a_job_that_runs_too_long_is_left(start: Start) -> None:
+    geard = start("--grace", "0.05")
+    with running_job(geard.port) as running:
+        geard.signal(signal.SIGTERM)
+        log = geard.end()
+        with pytest.raises(gear.GearmanError):
+            running.job.result(TIMEOUT)
+    assert "WARNING gear.Server: Jobs still run after 0.05 s" in log
+    assert "WARNING gear.Server: Leaving with 1 jobs, which are lost: 1 ran, 0 waited" in log
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_second_signal_ends_the_waiting(
+    start: Start, first: signal.Signals, second: signal.Signals
+) -> None:
+    grace = "3600" if first == signal.SIGTERM else "0"
+    geard = start("--grace", grace)
+    with running_job(geard.port):
+        geard.signal(first)
+        geard.wait_for_log("waiting for 1 jobs")
+        geard.signal(second)
+        geard.end()
+
+
+def test_queued_jobs_that_are_lost_are_counted(start: Start) -> None:
+    geard = start()
+    client = gear.Client()
+    try:
+        client.addServer(HOST, geard.port)
+        client.waitForServer(TIMEOUT)
+        for _ in range(3):
+            client.submitJob(gear.Job("nobody-does-this", b""), background=True)
+        geard.signal(signal.SIGTERM)
+        log = geard.end()
+    finally:
+        client.shutdown()
+    assert "Leaving with 3 jobs, which are lost: 0 ran, 3 waited" in log
+
+
+def test_sigpipe_is_ignored(start: Start) -> None:
+    geard = start()
+    geard.signal(signal.SIGPIPE)
+    assert geard.ask("version").startswith("OK ")
+
+
+def test_sighup_opens_the_log_again(start: Start, tmp_path: Path) -> None:
+    geard = start()
+    moved = tmp_path / "log.1"
+    geard.log.rename(moved)
+    geard.signal(signal.SIGHUP)
+    geard.wait_for_log("Reloaded$")
+    assert "listens on" in moved.read_text()
+    assert "Reloaded" not in moved.read_text()
+    assert "listens on" not in geard.stop()
+
+
+def test_a_log_that_cannot_be_opened_again_goes_on(start: Start, tmp_path: Path) -> None:
+    geard = start()
+    moved = tmp_path / "log.1"
+    geard.log.rename(moved)
+    geard.log.mkdir()
+    geard.signal(signal.SIGHUP)
+    wait_until(lambda: "Reloaded" in moved.read_text(), "no reload")
+    assert "ERROR gear.Server: Reload: [Errno 21] Is a directory" in moved.read_text()
+    geard.log.rmdir()
+    geard.stop()
+    assert moved.read_text().endswith("geard ends\n")
+
+
+LOG_CONFIG = """
+[loggers]
+keys = root
+[handlers]
+keys = file
+[formatters]
+keys = line
+[logger_root]
+level = {level}
+handlers = file
+[handler_file]
+class = FileHandler
+formatter = line
+args = ({path!r},)
+[formatter_line]
+format = mine: %(message)s
+"""
+
+
+def test_a_logging_configuration_is_read_and_read_again(start: Start, tmp_path: Path) -> None:
+    config, one, two = (tmp_path / name for name in ("logging.ini", "one", "two"))
+    config.write_text(LOG_CONFIG.format(level="INFO", path=str(one)))
+    geard = start("--log-config", str(config))
+    assert one.read_text().startswith("mine: geard ")
+    config.write_text(LOG_CONFIG.format(level="INFO", path=str(two)))
+    geard.signal(signal.SIGHUP)
+    wait_until(lambda: two.exists() and "mine: Reloaded\n" in two.read_text(), "no reload")
+    config.write_text("nonsense")
+    geard.signal(signal.SIGHUP)
+    wait_until(lambda: "mine: Reload: --log-config" in two.read_text(), "no error")
+    geard.stop()
+    assert not geard.log.exists()
+
+
+def test_sighup_reads_the_access_control_list_again(start: Start, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "tls")
+    server = authority.issue(HOST)
+    mine = authority.issue("client", common_name="mine")
+    acl = tmp_path / "acl"
+    acl.write_text("[mine]\ngrant = yes\n")
+    geard = start(
+        "--ssl-key", server.key, "--ssl-cert", server.cert, "--ssl-ca", server.ca,
+        "--acl", str(acl),
+    )  # fmt: skip
+    client = gear.Client()
+    try:
+        client.addServer(HOST, geard.port, mine.key, mine.cert, mine.ca)
+        client.waitForServer(TIMEOUT)
+        assert list_acl(client) == "mine\tregister=None\tinvoke=None\tgrant=True"
+        acl.write_text("[mine]\ninvoke = f\ngrant = yes\n")
+        geard.signal(signal.SIGHUP)
+        geard.wait_for_log("Reloaded$")
+        assert list_acl(client) == "mine\tregister=None\tinvoke=f\tgrant=True"
+        acl.write_text("[mine]\ninvoke = (\n")
+        geard.signal(signal.SIGHUP)
+        geard.wait_for_log(r"ERROR gear\.Server: Reload: .*is no regular expression")
+        assert list_acl(client) == "mine\tregister=None\tinvoke=f\tgrant=True"
+    finally:
+        client.shutdown()
+
+
+class ListACL(gear.AdminRequest):
+    command = b"acl list"
+
+
+def list_acl(client: gear.Client) -> str:
+    request = ListACL()
+    client.getConnection().sendAdminRequest(request, TIMEOUT)
+    assert isinstance(request.response, bytes)
+    return request.response.decode().splitlines()[0]
