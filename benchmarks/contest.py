@@ -8,7 +8,8 @@ from pathlib import Path
 
 from benchmarks.entrants import Entrant, Variant
 from benchmarks.generator import LoadError
-from benchmarks.question import Case, Measure, Placement, Scale, Stage
+from benchmarks.library import LibraryError
+from benchmarks.question import Case, Figure, Measure, Placement, Question, Scale, Stage
 from benchmarks.servers import ServerError, TLSFiles, running
 
 
@@ -20,7 +21,8 @@ class Series:
         variant: The options it was started with.
         placement: The name of the placement.
         figures: One a round.
-        costs: Microseconds of the server's processor time per job, one a round.
+        costs: Microseconds of the server's processor time per job, one a round where counted.
+        loads: Shares of its core that the load generator used, likewise.
         failures: Why a round has no figure.
     """
 
@@ -28,7 +30,14 @@ class Series:
     placement: str
     figures: list[float] = field(default_factory=list)
     costs: list[float] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+
+    def add(self, figure: Figure) -> None:
+        """Add the figure of a round."""
+        self.figures.append(figure.value)
+        self.costs += [] if figure.cost is None else [figure.cost]
+        self.loads += [] if figure.load is None else [figure.load]
 
     @property
     def median(self) -> float:
@@ -40,9 +49,23 @@ class Series:
 class Result:
     """What the entrants reached in one measure, by their names; ours is first."""
 
-    question: int
+    question: Question
     measure: Measure
     series: dict[str, list[Series]] = field(default_factory=dict)
+
+    @property
+    def ours(self) -> str:
+        """The name of the entrant that the others are compared with: the first."""
+        return next(iter(self.series))
+
+    @property
+    def others(self) -> list[str]:
+        """The names of the others."""
+        return list(self.series)[1:]
+
+    def failures(self, name: str) -> list[str]:
+        """Return why runs of an entrant gave no figure."""
+        return [failure for series in self.series[name] for failure in series.failures]
 
     def best(self, name: str) -> Series | None:
         """Return the series that counts for an entrant; None when all failed."""
@@ -53,9 +76,12 @@ class Result:
         return choose(complete, key=lambda series: series.median)
 
     def ratio(self, name: str) -> float | None:
-        """Return how many times better ours is than an entrant; None when either failed."""
-        ours, other = self.best(next(iter(self.series))), self.best(name)
-        if ours is None or other is None or not ours.median or not other.median:
+        """Return how many times better ours is than an entrant.
+
+        None when either failed, or the figures are not to be compared.
+        """
+        ours, other = self.best(self.ours), self.best(name)
+        if not self.measure.compared or ours is None or other is None:
             return None
         if self.measure.higher_is_better:
             return ours.median / other.median
@@ -82,7 +108,7 @@ class Contest:
     tls: TLSFiles | None
     tell: Callable[[str], None]
 
-    def run(self, question: int, case: Case, entrants: list[Entrant]) -> list[Result]:
+    def run(self, question: Question, case: Case, entrants: list[Entrant]) -> list[Result]:
         """Run a case and return a result for each of its measures."""
         results = [Result(question, measure) for measure in case.measures]
         turns = []
@@ -108,14 +134,12 @@ class Contest:
         tls = self.tls if case.tls else None
         try:
             with running(variant.command, placement.server_core, tls) as server:
-                stage = Stage(server, placement, self.scale, self.program, tls, entrant.python)
+                stage = Stage(server, placement, self.scale, self.program, tls, entrant.library)
                 figures = case.run(stage)
-        except (LoadError, ServerError) as error:
+        except (LibraryError, LoadError, ServerError) as error:
             for series in row:
                 series.failures.append(str(error))
             return f"FAILED: {error}"
         for measure, series in zip(case.measures, row, strict=True):
-            series.figures.append(figures[measure.key])
-            series.costs += [count.cost * 1e6 for count in stage.counts[-1:]]
-        said = ", ".join(f"{figures[m.key]:,.1f} {m.unit}" for m in case.measures)
-        return said + "".join(f" ({count.cost * 1e6:.1f} µs/job)" for count in stage.counts[-1:])
+            series.add(figures[measure.key])
+        return ", ".join(f"{figures[m.key].value:,.2f} {m.unit}" for m in case.measures)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import servers
-from benchmarks.environments import GEAR016, build, build_ours
+from benchmarks.environments import GEAR016, PYTHON3_GEARMAN, build, build_ours
+from benchmarks.library import Library
 from benchmarks.question import Case
 
 MOST_ROUNDS = 3
@@ -32,13 +33,17 @@ class Entrant:
         name: As in the tables.
         variants: The ways to start it; the best counts.
         most_rounds: Rounds that are enough, or None.
-        python: The interpreter of the library that is measured, or None.
+        library: The library that is measured, over the server of the variant, or None.
     """
 
     name: str
     variants: tuple[Variant, ...]
     most_rounds: int | None = None
-    python: Path | None = None
+    library: Library | None = None
+
+
+PACKAGES = {"gear016": GEAR016, "python3-gearman": PYTHON3_GEARMAN}
+PROGRAMS = Path(__file__).parent / "libraries"
 
 
 class Entrants:
@@ -47,41 +52,50 @@ class Entrants:
     Args:
         python: The interpreter to build environments on.
         installed: Interpreters that have gear already, by the name of the entrant.
-        chosen: Names of those that may take part; None for all.
+        chosen: Names of those that may take part; empty for all.
     """
 
-    def __init__(
-        self, python: str, installed: dict[str, Path], chosen: frozenset[str] | None
-    ) -> None:
+    def __init__(self, python: str, installed: dict[str, Path], chosen: frozenset[str]) -> None:
         self._python = python
         self._interpreters = dict(installed)
-        self._more = [name for name in installed if name not in ("geard", "gear016")]
+        self._more = [name for name in installed if name != "gear" and name not in PACKAGES]
         self._chosen = chosen
 
     def of(self, case: Case) -> list[Entrant]:
         """Return those that take part in a case, ours first."""
-        names = [*case.entrants, *(self._more if "geard" in case.entrants else ())]
+        names = [*case.entrants, *self._more]
         return [
-            self._make(name, case) for name in names if self._chosen is None or name in self._chosen
+            self._make(name, case) for name in names if not self._chosen or name in self._chosen
         ]
 
-    def interpreter(self, name: str) -> Path:
-        """Return the interpreter of an entrant that is written in Python."""
+    @property
+    def interpreters(self) -> dict[str, Path]:
+        """The interpreters that took part so far, by the name of the entrant."""
+        return dict(self._interpreters)
+
+    def _interpreter(self, name: str) -> Path:
         if name not in self._interpreters:
             self._interpreters[name] = (
-                build(name, self._python, [GEAR016])
-                if name == "gear016"
+                build(name, self._python, [PACKAGES[name]])
+                if name in PACKAGES
                 else build_ours(self._python)
             )
         return self._interpreters[name]
 
     def _make(self, name: str, case: Case) -> Entrant:
+        if case.over_gearmand:
+            return self._library(name)
         if name == "gearmand":
-            variants = (
+            variants = [
                 Variant(" ".join(options), servers.gearmand(*options)) for options in case.gearmand
-            )
+            ]
             return Entrant(name, tuple(variants))
+        python = self._interpreter(name)
         if name == "gear016":
-            command = servers.gear016(self.interpreter(name))
-            return Entrant(name, (Variant("", command),), MOST_ROUNDS)
-        return Entrant(name, (Variant("", servers.geard(self.interpreter(name))),))
+            return Entrant(name, (Variant("", servers.gear016(python)),), MOST_ROUNDS)
+        return Entrant(name, (Variant("", servers.geard(python)),))
+
+    def _library(self, name: str) -> Entrant:
+        program = "python3_gearman_calls.py" if name == "python3-gearman" else "gear_calls.py"
+        library = Library(self._interpreter(name), PROGRAMS / program)
+        return Entrant(name, (Variant("", servers.gearmand()),), library=library)

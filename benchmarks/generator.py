@@ -66,7 +66,7 @@ def compile_load() -> Path:
         raise SetupError(f"{OPENSSL_HEADER} is not here: Debian's package libssl-dev brings it")
     BUILD.mkdir(exist_ok=True)
     program = BUILD / "load"
-    flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"]
+    flags = ["-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE"]
     sources = [str(path) for path in sorted(SOURCES.glob("*.c"))]
     run([compiler, *flags, *sources, "-o", str(program), "-lssl", "-lcrypto"])
     return program
@@ -93,4 +93,7 @@ def run_load(program: Path, role: str, options: dict[str, object]) -> Count:
         raise LoadError(f"the load generator does not end: {role} {words}") from error
     if result.returncode:
         raise LoadError(result.stderr.strip() or f"the load generator ended: {result.returncode}")
-    return Count(**json.loads(result.stdout))
+    count = Count(**json.loads(result.stdout))
+    if not count.jobs:
+        raise LoadError(f"no job came back within {count.seconds:.1f} s")
+    return count

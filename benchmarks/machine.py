@@ -1,5 +1,6 @@
 """What the figures were taken on: processor, kernel, interpreters and versions."""
 
+import json
 import os
 import platform
 import re
@@ -7,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.environments import run
+from benchmarks.servers import find_gearmand
 
 _ASK = """
 import importlib.metadata as metadata, json, sys, sysconfig
@@ -15,7 +17,7 @@ found = {d.name: d.version for d in metadata.distributions()}
 print(json.dumps({
     "python": sys.version.split("\\n")[0],
     "configured": sysconfig.get_config_var("CONFIG_ARGS") or "",
-    "versions": {name: found[name] for name in names if name in found},
+    "versions": " ".join(f"{name} {found[name]}" for name in names if name in found),
 }))
 """
 
@@ -33,8 +35,6 @@ def describe_machine() -> dict[str, object]:
 
 def describe_python(interpreter: Path) -> dict[str, object]:
     """Return version, build and packages of an interpreter."""
-    import json
-
     said = json.loads(run([str(interpreter), "-c", _ASK]))
     return {
         "python": said["python"],
@@ -56,6 +56,7 @@ def _build(interpreter: Path, configured: str) -> str:
     return "built WITHOUT optimizations: figures of it are not those that users see"
 
 
-def describe_gearmand(program: str) -> str:
-    """Return what gearmand says of its version."""
-    return run([program, "--version"]).split(" - ")[0].strip()
+def describe_gearmand() -> str:
+    """Return what gearmand says of its version; says so when it is not here."""
+    program = find_gearmand()
+    return "not here" if program is None else run([program, "--version"]).split(" - ")[0].strip()

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from benchmarks.generator import Count, run_load
+from benchmarks.library import Library, LibraryError
 from benchmarks.servers import Server, TLSFiles
 
 
@@ -18,12 +20,14 @@ class Measure:
         title: What it says.
         unit: Of the figure.
         higher_is_better: False for times and sizes.
+        compared: False where the figure says something of one server alone.
     """
 
     key: str
     title: str
     unit: str = "jobs/s"
     higher_is_better: bool = True
+    compared: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,7 @@ class Stage:
         scale: How long and how large.
         program: The load generator.
         tls: The files to speak TLS with, or None.
-        python: The interpreter of the library that is measured, or None.
-        counts: What the load generator counted so far.
+        library: The library that is measured instead of the server, or None.
     """
 
     server: Server
@@ -71,8 +74,7 @@ class Stage:
     scale: Scale
     program: Path
     tls: TLSFiles | None
-    python: Path | None
-    counts: list[Count] = field(default_factory=list)
+    library: Library | None
 
     def load(self, role: str, **options: object) -> Count:
         """Run the load generator; see ``load/options.h`` for the options.
@@ -85,12 +87,44 @@ class Stage:
             chosen["core"] = self.placement.load_core
         if self.tls is not None:
             chosen |= {"ca": self.tls.ca, "cert": self.tls.cert, "key": self.tls.key}
-        count = run_load(self.program, role, chosen | options)
-        self.counts.append(count)
-        return count
+        return run_load(self.program, role, chosen | options)
+
+    def call(self, role: str, jobs: int) -> float:
+        """Let the library work and return jobs per second; see `Library.rate`.
+
+        Raises:
+            LibraryError: It failed or did less than it was asked to.
+        """
+        if self.library is None:
+            raise LibraryError("no library takes part")
+        return self.library.rate(
+            role, self.server.port, jobs, self.scale.seconds, self.placement.load_core
+        )
 
 
-Figures = dict[str, float]
+@dataclass(frozen=True)
+class Figure:
+    """What one run gave for one measure.
+
+    Attributes:
+        value: In the unit of the measure.
+        cost: Microseconds of the server's processor time per job, or None.
+        load: Share of its core that the load generator used, or None.
+    """
+
+    value: float
+    cost: float | None = None
+    load: float | None = None
+
+    @classmethod
+    def of(cls, count: Count, value: float | None = None) -> Self:
+        """Return the figure of a count: its rate, unless it is another value of it."""
+        return cls(
+            count.rate if value is None else value, count.cost * 1e6, count.own_cpu / count.seconds
+        )
+
+
+Figures = dict[str, Figure]
 """Figures by the key of their measure."""
 
 
@@ -104,13 +138,15 @@ class Case:
         entrants: Names of those that take part.
         gearmand: Sets of gearmand's options; the best set counts.
         tls: True when all connections speak TLS.
+        over_gearmand: True when the entrants are libraries, all over a gearmand.
     """
 
     measures: tuple[Measure, ...]
     run: Callable[[Stage], Figures]
-    entrants: tuple[str, ...] = ("geard", "gearmand", "gear016")
+    entrants: tuple[str, ...] = ("gear", "gearmand", "gear016")
     gearmand: tuple[tuple[str, ...], ...] = ((), ("--threads", "1"))
     tls: bool = False
+    over_gearmand: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def read_floors() -> Floors:
 def met(result: Result, floors: Floors) -> dict[str, bool | None]:
     """Return which floors of a measure are met, by name; None where a figure is missing."""
     answers: dict[str, bool | None] = {}
-    ours = result.best(next(iter(result.series)))
+    ours = result.best(result.ours)
     for name, floor in floors.get(result.measure.key, {}).items():
         if name == "most":
             answers[name] = None if ours is None else ours.median <= floor
@@ -37,7 +37,7 @@ def as_json(results: list[Result], floors: Floors) -> list[dict[str, object]]:
     """Return the results as what JSON can hold."""
     return [
         {
-            "question": result.question,
+            "question": result.question.number,
             "measure": result.measure.key,
             "title": result.measure.title,
             "unit": result.measure.unit,
@@ -46,7 +46,7 @@ def as_json(results: list[Result], floors: Floors) -> list[dict[str, object]]:
                 name: None if best is None else best.median
                 for name, best in ((name, result.best(name)) for name in result.series)
             },
-            "ratios": {name: result.ratio(name) for name in list(result.series)[1:]},
+            "ratios": {name: result.ratio(name) for name in result.others},
             "floors": floors.get(result.measure.key, {}),
             "met": met(result, floors),
             "series": {
@@ -58,19 +58,32 @@ def as_json(results: list[Result], floors: Floors) -> list[dict[str, object]]:
     ]
 
 
+def as_lines(found: dict[str, object]) -> str:
+    """Return what was measured, on what and how, in lines for people."""
+    lines = []
+    for key, value in found.items():
+        entries = value.items() if isinstance(value, dict) else [("", value)]
+        for name, entry in entries:
+            words = entry.values() if isinstance(entry, dict) else [entry]
+            lines.append(f"{f'{key} {name}':24}" + ", ".join(str(word) for word in words))
+    return "\n".join(lines)
+
+
 def as_table(results: list[Result], floors: Floors) -> str:
     """Return a line for each measure and entrant, with ratio, floor and whether it is met."""
-    lines = [f"{'':24}{'figure':>14}{'':10}{'cost':>10}{'ratio':>10}{'floor':>8}  {'':8}how"]
+    lines = [
+        f"{'':28}{'figure':>14}{'':10}{'cost':>10}{'load':>6}{'ratio':>11}{'floor':>8}  {'':8}how"
+    ]
     question = None
     for result in results:
         if result.question != question:
-            lines.append("")
-        question = result.question
-        lines.append(f"{result.measure.key:10}{result.measure.title}")
+            question = result.question
+            lines += ["", f"{question.number}. {question.title}"]
+        lines.append(f"    {result.measure.key:24}{result.measure.title}")
         answers = met(result, floors)
         limits = floors.get(result.measure.key, {})
-        for index, name in enumerate(result.series):
-            lines.append(_line(result, name, limits, answers, first=index == 0))
+        for name in result.series:
+            lines.append(_line(result, name, limits, answers, first=name == result.ours))
     return "\n".join(lines)
 
 
@@ -79,22 +92,28 @@ def _line(
     *, first: bool,
 ) -> str:  # fmt: skip
     best = result.best(name)
+    failures = result.failures(name)
     if best is None:
-        failures = [failure for series in result.series[name] for failure in series.failures]
-        return f"{'':12}{name:12}{'failed':>14} {failures[0] if failures else ''}"
+        return f"{'':8}{name:20}{'failed':>14} {failures[0] if failures else ''}"
     ratio = None if first else result.ratio(name)
     limit = "most" if first else name
     floor = limits.get(limit)
     verdict = {True: "met", False: "NOT met", None: ""}[answers.get(limit)]
     sign = "≤" if first else "≥"
     return (
-        f"{'':12}{name:12}{best.median:>14,.1f} {result.measure.unit:9}"
+        f"{'':8}{name:20}{_number(best.median):>14} {result.measure.unit:9}"
         f"{f'{statistics.median(best.costs):,.1f} µs' if best.costs else '':>10}"
-        f"{'' if ratio is None else f'{ratio:,.2f} x':>10}"
-        f"{'' if floor is None else f'{sign} {floor:g}':>8}  {verdict:8}{_how(best)}"
+        f"{f'{statistics.median(best.loads):.0%}' if best.loads else '':>6}"
+        f"{'' if ratio is None else f'{_number(ratio)} x':>11}"
+        f"{'' if floor is None else f'{sign} {floor:g}':>8}  {verdict:8}"
+        f"{_how(best)}{f' FAILED {len(failures)} times: {failures[0]}' if failures else ''}"
     ).rstrip()
 
 
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}"
+
+
 def _how(series: Series) -> str:
-    spread = f"{min(series.figures):,.0f} to {max(series.figures):,.0f}"
+    spread = f"{_number(min(series.figures))} to {_number(max(series.figures))}"
     return " ".join(word for word in (series.placement, series.variant, f"({spread})") if word)

@@ -5,32 +5,40 @@ import json
 import resource
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.certificates import make_certificates
+from benchmarks.chart import draw
 from benchmarks.contest import Contest, Result
 from benchmarks.entrants import Entrants
 from benchmarks.environments import SetupError, default_python
 from benchmarks.generator import compile_load
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_gearmand, describe_machine, describe_python
 from benchmarks.question import Question, Scale, placements
 from benchmarks.questions import QUESTIONS
-from benchmarks.report import as_json, as_table, read_floors
+from benchmarks.report import as_json, as_lines, as_table, read_floors
 from benchmarks.servers import ServerError
 
 DESCRIPTORS = 16_384
+QUICK_SECONDS = 0.2
+QUICK_DIVISOR = 20
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="hatch run bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: %(default)s")
     parser.add_argument(
         "--seconds", type=float, default=2.0, metavar="S",
         help="measured time of a run that time ends (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--only", default="", metavar="1,4", help="numbers of questions")
-    parser.add_argument("--entrants", default="", metavar="NAMES", help="geard,gearmand,gear016")
+    parser.add_argument(
+        "--entrants", default="", metavar="NAMES",
+        help="of gear, gearmand, gear016, python3-gearman (default: all)",
+    )  # fmt: skip
     parser.add_argument(
         "--quick", action="store_true", help="short runs of small counts: shows that all works"
     )
@@ -40,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--installed", action="append", default=[], metavar="NAME=PATH",
-        help="an interpreter that has gear already: geard=PATH instead of building this checkout, "
+        help="an interpreter that has gear already: gear=PATH instead of building this checkout, "
         "another name for one more entrant beside it",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
@@ -68,27 +76,48 @@ def tell(line: str) -> None:
     sys.stderr.flush()
 
 
-def measure(options: argparse.Namespace) -> list[Result]:
-    """Run what the options ask for and return what was found."""
-    names = frozenset(name for name in options.entrants.split(",") if name) or None
-    installed = dict(item.split("=", 1) for item in options.installed)
-    entrants = Entrants(
-        options.python, {name: Path(path) for name, path in installed.items()}, names
-    )
+def measure(options: argparse.Namespace, entrants: Entrants, folder: Path) -> list[Result]:
+    """Run what the options ask for and return what was found.
+
+    Args:
+        options: Of the command line.
+        entrants: Who takes part.
+        folder: For files that are needed only now.
+
+    Raises:
+        SetupError: Something that a question needs is not here.
+        ServerError: gearmand is not here.
+    """
+    cases = [
+        (question, case) for question in chosen_questions(options.only) for case in question.cases
+    ]
     all_placements = placements()
     contest = Contest(
         rounds=1 if options.quick else options.rounds,
-        scale=Scale(0.2, 20) if options.quick else Scale(options.seconds),
+        scale=Scale(QUICK_SECONDS, QUICK_DIVISOR) if options.quick else Scale(options.seconds),
         placements=all_placements[:1] if options.quick else all_placements,
         program=compile_load(),
-        tls=None,
+        tls=make_certificates(folder) if any(case.tls for _, case in cases) else None,
         tell=tell,
     )
     results = []
-    for question in chosen_questions(options.only):
-        for case in question.cases:
-            results += contest.run(question.number, case, entrants.of(case))
+    for question, case in cases:
+        results += contest.run(question, case, entrants.of(case))
     return results
+
+
+def describe(options: argparse.Namespace, entrants: Entrants) -> dict[str, object]:
+    """Return what was measured, on what, and how."""
+    pythons = {
+        name: describe_python(interpreter) for name, interpreter in entrants.interpreters.items()
+    }
+    keys = ("rounds", "seconds", "quick", "only")
+    return {
+        "machine": describe_machine(),
+        "gearmand": describe_gearmand(),
+        "pythons": pythons,
+        "options": {key: vars(options)[key] for key in keys},
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,17 +126,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what was started, too
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, hard), hard))
+    names = frozenset(name for name in options.entrants.split(",") if name)
+    installed = dict(item.split("=", 1) for item in options.installed)
+    entrants = Entrants(
+        options.python, {name: Path(path) for name, path in installed.items()}, names
+    )
     try:
-        results = measure(options)
+        with tempfile.TemporaryDirectory() as folder:
+            results = measure(options, entrants, Path(folder))
+        found = describe(options, entrants)
     except (SetupError, ServerError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    return report(options, found, results)
+
+
+def report(options: argparse.Namespace, found: dict[str, object], results: list[Result]) -> int:
+    """Print and write what was found; returns the exit code: 1 when ours failed."""
     floors = read_floors()
-    sys.stdout.write(as_table(results, floors) + "\n")
+    sys.stdout.write(f"{as_lines(found)}\n\n{as_table(results, floors)}\n")
     if options.json is not None:
-        found = {"machine": describe_machine(), "results": as_json(results, floors)}
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return 0
+        text = json.dumps(found | {"results": as_json(results, floors)}, indent=1)
+        options.json.write_text(text + "\n", encoding="utf-8")
+    if options.svg is not None:
+        options.svg.write_text(draw(results, floors), encoding="utf-8")
+    return int(any(result.failures(result.ours) for result in results))
 
 
 if __name__ == "__main__":

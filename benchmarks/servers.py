@@ -138,13 +138,18 @@ def gear016(python: Path) -> Command:
     return command
 
 
+def find_gearmand() -> str | None:
+    """Return the path of gearmand, which may lie where only the superuser looks."""
+    return shutil.which("gearmand") or shutil.which("gearmand", path="/usr/sbin:/usr/local/sbin")
+
+
 def gearmand(*options: str) -> Command:
     """Return the command of gearmand with these options.
 
     Raises:
         ServerError: It is not here.
     """
-    program = shutil.which("gearmand") or shutil.which("gearmand", path="/usr/sbin")
+    program = find_gearmand()
     if program is None:
         raise ServerError("gearmand is not here: Debian's package gearman-job-server brings it")
 

@@ -7,6 +7,12 @@ from benchmarks.questions import (
     q03_drain,
     q04_latency,
     q05_sleepers,
+    q06_growth,
+    q07_million,
+    q08_large,
+    q09_unique,
+    q10_libraries,
+    q11_tls,
 )
 
 QUESTIONS: tuple[Question, ...] = (
@@ -15,5 +21,11 @@ QUESTIONS: tuple[Question, ...] = (
     q03_drain.QUESTION,
     q04_latency.QUESTION,
     q05_sleepers.QUESTION,
+    q06_growth.QUESTION,
+    q07_million.QUESTION,
+    q08_large.QUESTION,
+    q09_unique.QUESTION,
+    q10_libraries.QUESTION,
+    q11_tls.QUESTION,
 )
 """All of them, by number."""

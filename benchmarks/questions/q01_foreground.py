@@ -1,6 +1,6 @@
 """1: how many jobs a second go from clients to workers and back?"""
 
-from benchmarks.question import Case, Figures, Measure, Question, Stage
+from benchmarks.question import Case, Figure, Figures, Measure, Question, Stage
 
 WARM = 0.25
 """Part of the measured time that goes before it."""
@@ -21,9 +21,10 @@ def unique(stage: Stage) -> Figures:
     return {"1-unique": _rate(stage, clients=8, inflight=16, workers=4, keys=-1)}
 
 
-def _rate(stage: Stage, **options: object) -> float:
+def _rate(stage: Stage, **options: object) -> Figure:
     seconds = stage.scale.seconds
-    return stage.load("foreground", warm=WARM * seconds, seconds=seconds, **options).rate
+    count = stage.load("foreground", warm=WARM * seconds, seconds=seconds, **options)
+    return Figure.of(count)
 
 
 QUESTION = Question(

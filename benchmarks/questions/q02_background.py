@@ -1,6 +1,6 @@
 """2: how many background jobs a second does the server take in?"""
 
-from benchmarks.question import Case, Figures, Measure, Question, Stage
+from benchmarks.question import Case, Figure, Figures, Measure, Question, Stage
 
 JOBS = 200_000
 
@@ -15,10 +15,12 @@ def eight_clients(stage: Stage) -> Figures:
     return {"2-8": _rate(stage, 8)}
 
 
-def _rate(stage: Stage, clients: int) -> float:
+def _rate(stage: Stage, clients: int) -> Figure:
     jobs = stage.scale.count(JOBS)
     seconds = stage.scale.seconds
-    return stage.load("background", clients=clients, inflight=256, jobs=jobs, seconds=seconds).rate
+    return Figure.of(
+        stage.load("background", clients=clients, inflight=256, jobs=jobs, seconds=seconds)
+    )
 
 
 QUESTION = Question(

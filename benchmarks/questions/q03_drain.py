@@ -1,6 +1,6 @@
 """3: how fast do workers empty a full queue?"""
 
-from benchmarks.question import Case, Figures, Measure, Question, Stage
+from benchmarks.question import Case, Figure, Figures, Measure, Question, Stage
 
 JOBS = 100_000
 LIMIT = 30.0
@@ -10,7 +10,7 @@ LIMIT = 30.0
 def drain(stage: Stage) -> Figures:
     """4 workers empty a queue of 100,000 jobs."""
     jobs = stage.load("background", inflight=256, jobs=stage.scale.count(JOBS), seconds=LIMIT).jobs
-    return {"3": stage.load("drain", workers=4, jobs=jobs, seconds=LIMIT).rate}
+    return {"3": Figure.of(stage.load("drain", workers=4, jobs=jobs, seconds=LIMIT))}
 
 
 QUESTION = Question(

@@ -1,6 +1,6 @@
 """5: what does one job cost when a thousand workers sleep?"""
 
-from benchmarks.question import Case, Figures, Measure, Question, Stage
+from benchmarks.question import Case, Figure, Figures, Measure, Question, Stage
 
 WORKERS = 1_000
 
@@ -15,10 +15,11 @@ def one_woken(stage: Stage) -> Figures:
     return {"5-wakeup": _rate(stage)}
 
 
-def _rate(stage: Stage) -> float:
+def _rate(stage: Stage) -> Figure:
     seconds = stage.scale.seconds
     workers = stage.scale.count(WORKERS)
-    return stage.load("foreground", workers=workers, warm=0.25 * seconds, seconds=seconds).rate
+    count = stage.load("foreground", workers=workers, warm=0.25 * seconds, seconds=seconds)
+    return Figure.of(count)
 
 
 QUESTION = Question(
@@ -29,7 +30,7 @@ QUESTION = Question(
         Case(
             (Measure("5-wakeup", "the same, gearmand --worker-wakeup 1"),),
             one_woken,
-            entrants=("geard", "gearmand"),
+            entrants=("gear", "gearmand"),
             gearmand=(
                 ("--worker-wakeup", "1"),
                 ("--worker-wakeup", "1", "--threads", "1"),
