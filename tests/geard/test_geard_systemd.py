@@ -118,20 +118,20 @@ def test_a_descriptor_that_is_no_socket_is_refused(launch: Start) -> None:
 def test_systemds_own_tool_starts_it() -> None:
     activate = require_program("systemd-socket-activate", "systemd")
     # It takes no port 0: an address that nobody else uses.
-    address = (f"127.{secrets.choice(range(1, 255))}.{secrets.choice(range(256))}.1", 4730)
+    host = f"127.{secrets.choice(range(1, 255))}.{secrets.choice(range(256))}.1"
     process = subprocess.Popen(
-        [activate, "-l", "%s:%d" % address, PROGRAM, "-d", "-l", "none"], stderr=subprocess.DEVNULL
+        [activate, "-l", f"{host}:4730", PROGRAM, "-d", "-l", "none"], stderr=subprocess.DEVNULL
     )
     try:
-        wait_until(lambda: answers(address, process.pid), "no answer")
+        wait_until(lambda: answers(host, process.pid), "no answer")
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(TIMEOUT)
 
 
-def answers(address: tuple[str, int], process: int) -> bool:
+def answers(host: str, process: int) -> bool:
     try:
-        with socket.create_connection(address, TIMEOUT) as sock:
+        with socket.create_connection((host, 4730), TIMEOUT) as sock:
             sock.sendall(b"getpid\n")
             return sock.recv(100) == b"OK %d\n" % process
     except OSError:

@@ -1,0 +1,37 @@
+"""What the documentation says of geard's options."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gear_server.foreign import FOREIGN, ForeignOption
+from gear_server.options import OPTIONS, Option
+
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "operate.md").read_text()
+
+
+@pytest.mark.parametrize("foreign", FOREIGN, ids=lambda foreign: foreign.spellings[-1])
+def test_every_option_that_only_gearmand_has_is_in_the_table_with_its_reason(
+    foreign: ForeignOption,
+) -> None:
+    (row,) = re.findall(rf"^\|.*`{foreign.spellings[-1]}`.*\|$", PAGE, re.M)
+    assert row.endswith(f"| {foreign.reason} |")
+    table = PAGE[: PAGE.index(row)]
+    taken, refused = table.rfind("\nTaken without effect"), table.rfind("\nRefused")
+    assert foreign.taken is (taken > refused)
+
+
+@pytest.mark.parametrize(
+    "option", [option for option in OPTIONS.values() if option.env], ids=lambda option: option.env
+)
+def test_every_variable_of_the_environment_is_documented(option: Option) -> None:
+    assert re.search(rf"^\|.*`{option.env}`.*`--{option.name}`.*\|$", PAGE, re.M)
+
+
+def test_every_option_that_the_page_names_exists() -> None:
+    named = set(re.findall(r"`(--[a-z][a-z0-9-]*)", PAGE))
+    known = {spelling for option in OPTIONS.values() for spelling in option.spellings}
+    known |= {spelling for foreign in FOREIGN for spelling in foreign.spellings}
+    of_others = {"--status"}
+    assert named - known - of_others == set()
