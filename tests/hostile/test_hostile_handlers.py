@@ -8,11 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from scripted_server import Peer, scripted_server
 
 import gear
 from certificates import Authority, Files
+from gear_wire.codec import encode
+from gear_wire.enums import Magic
+from gear_wire.packets import JobCreated, SubmitJob, WorkFail
+from gear_wire.types import Handle
 
 HOST = "127.0.0.1"
+HANDLE = Handle(b"H:1")
 
 
 @pytest.fixture
@@ -49,21 +55,24 @@ def test_a_client_whose_handlers_raise_goes_on(server: gear.Server) -> None:
         end.shutdown()
 
 
-def test_a_job_cancelled_twice_stalls_no_administrative_request(server: gear.Server) -> None:
-    """The second WORK_FAIL is about a job that nobody knows: in 0.16, all behind it waited."""
-    client = gear.Client()
-    client.addServer(HOST, server.port)
-    client.waitForServer(20)
-    job = gear.Job("nobody", b"")
-    client.submitJob(job)
-    (peer,) = server.active_connections
-    assert job.handle is not None
-    fail = gear.Packet(gear.constants.RES, gear.constants.WORK_FAIL, job.handle)
-    peer.sendRaw(fail.toBinary() * 2 + b".\n")
-    status = gear.StatusAdminRequest()
-    client.getConnection().sendAdminRequest(status, 20)
-    assert job.failure
-    client.shutdown()
+def cancel_twice(peer: Peer, message: object) -> None:
+    """Tell of a failure twice before a reply, all in one write, as gearmand 1.1.20 does."""
+    if isinstance(message, SubmitJob):
+        peer.send(JobCreated(HANDLE))
+    if message == b"cancel job H:1\n":
+        peer.sock.sendall(encode(WorkFail(HANDLE), Magic.RES) * 2 + b"OK\r\n")
+
+
+def test_a_packet_about_an_unknown_job_stalls_no_reply_behind_it() -> None:
+    with scripted_server(cancel_twice) as server:
+        client = gear.Client()
+        client.addServer(HOST, server.port)
+        client.waitForServer(20)
+        job = gear.Job("do", b"")
+        client.submitJob(job)
+        client.getConnection().sendAdminRequest(gear.CancelJobAdminRequest(HANDLE), 20)
+        assert job.failure
+        client.shutdown()
 
 
 def test_a_worker_whose_handlers_raise_goes_on(server: gear.Server) -> None:
