@@ -126,3 +126,17 @@ def test_listen_takes_one_address(start: Start) -> None:
     except ConnectionRefusedError:
         return
     raise AssertionError("it listens on another address too")
+
+
+def test_measurements_go_to_statsd(start: Start) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
+        statsd.settimeout(30)
+        statsd.bind((HOST, 0))
+        variables = {"STATSD_HOST": HOST, "STATSD_PORT": str(statsd.getsockname()[1])}
+        geard = start("--statsd-prefix", "mine", environ=variables)
+        with geard.connect() as sock:
+            send(sock, SubmitJobBg(FunctionName(b"f"), UniqueKey(b""), b""))
+            receive(sock)
+        expected = {b"mine.packet.SUBMIT_JOB_BG:1|c", b"mine.queue.total:1|g"}
+        while expected:
+            expected.discard(statsd.recv(1000))

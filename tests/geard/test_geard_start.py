@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_a_port_in_use_is_told_and_harms_nobody(start: Start) -> None:
         (["--user", "no-such-user"], "there is no user no-such-user"),
         (["-f", str(1 << 30)], f"cannot have {1 << 30} file descriptors: "),
         (["--log-file", "/none/log"], "cannot log to /none/log: No such file or directory"),
-        (["--log-config", "/none.ini"], "--log-config /none.ini: "),
+        (["--log-config", "/none.ini"], "--log-config /none.ini: No such file or directory"),
         (["--pid-file", "/none/pid"], "cannot write /none/pid: No such file or directory"),
         (["--port-file", "/none/port"], "cannot write /none/port: No such file or directory"),
     ],
@@ -165,3 +166,22 @@ def test_a_port_file_may_be_a_pipe(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
     assert process.returncode == 0
     assert Path("/dev/stdout").is_symlink()
+
+
+def loads(geard: Geard, module: str) -> bool:
+    return module in Path(f"/proc/{geard.process.pid}/maps").read_text()
+
+
+def test_without_uvloop_it_runs_on_asyncio(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "uvloop.py").write_text("raise ImportError")
+    geard = start(environ={"PYTHONPATH": str(tmp_path)})
+    assert not loads(geard, "uvloop")
+    assert geard.ask("version").startswith("OK ")
+    geard.stop()
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="uvloop is for CPython")
+def test_it_runs_on_uvloop(start: Start) -> None:
+    geard = start()
+    assert loads(geard, "uvloop")
+    geard.stop()

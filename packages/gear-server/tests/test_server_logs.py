@@ -124,11 +124,16 @@ def test_syslog_that_is_not_there_is_named(tmp_path: Path) -> None:
             pass
 
 
-@pytest.mark.parametrize("content", ["", "[loggers]\nkeys=root\n", None])
-def test_a_configuration_that_makes_no_sense_is_named(tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [("", "Error"), ("[loggers]\nkeys=root\n", "KeyError"), (None, "No such file or directory")],
+)
+def test_a_configuration_that_makes_no_sense_is_named(
+    tmp_path: Path, content: str | None, reason: str
+) -> None:
     file = tmp_path / "logging.ini"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(ConfigurationError, match=f"^--log-config {file}: "):
+    with pytest.raises(ConfigurationError, match=f"^--log-config {file}: .*{reason}"):
         with Logs("none", "INFO", config=str(file)):
             pass

@@ -103,10 +103,14 @@ class Logs:
                 handler.reopen()
 
     def _configure(self) -> None:
+        path = str(self._config)
         try:
-            logging.config.fileConfig(str(self._config), disable_existing_loggers=False)
+            open(path, encoding="utf-8").close()  # fileConfig takes a missing file for an empty one
+            logging.config.fileConfig(path, disable_existing_loggers=False, encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"--log-config {path}: {error.strerror}") from error
         except Exception as error:  # whatever the classes that it names raise
-            raise ConfigurationError(f"--log-config {self._config}: {error!r}") from error
+            raise ConfigurationError(f"--log-config {path}: {error!r}") from error
 
     def _file_handler(self) -> logging.Handler:
         if self._file == "none":

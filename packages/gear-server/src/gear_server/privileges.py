@@ -14,8 +14,10 @@ def become(user: str) -> None:
     Raises:
         ConfigurationError: There is no such user, or the process is not root's.
     """
-    import pwd
-
+    try:
+        import pwd
+    except ImportError:
+        raise ConfigurationError("this platform has no users to become") from None
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
@@ -33,8 +35,10 @@ def allow_descriptors(number: int) -> None:
     Raises:
         ConfigurationError: It may not have so many.
     """
-    import resource
-
+    try:
+        import resource
+    except ImportError:
+        raise ConfigurationError("this platform has no limit for file descriptors") from None
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     unlimited = hard == resource.RLIM_INFINITY
     try:

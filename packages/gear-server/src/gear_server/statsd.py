@@ -3,6 +3,8 @@
 import contextlib
 import socket
 
+from gear_wire.errors import ConfigurationError
+
 
 class Statsd:
     """A statsd client over UDP.
@@ -11,12 +13,17 @@ class Statsd:
         host: The statsd server.
         port: Its port.
         prefix: What all keys begin with; None for nothing.
+
+    Raises:
+        ConfigurationError: The host has no address.
     """
 
     def __init__(self, host: str, port: int, prefix: str | None) -> None:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[
-            0
-        ]
+        try:
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        except (OSError, UnicodeError) as error:
+            raise ConfigurationError(f"cannot find the statsd server {host}: {error}") from error
+        family, kind, protocol, _, address = addresses[0]
         self._socket = socket.socket(family, kind, protocol)
         self._socket.setblocking(False)
         self._address = address
