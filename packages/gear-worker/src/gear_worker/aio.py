@@ -95,7 +95,8 @@ class AsyncWorker(AsyncBaseClient):
         if isinstance(result, AsyncWorkerJob):
             self._wake()
         elif isinstance(packet, Error):
-            self.log.error("Server %r: %s: %s", link, packet.code, packet.text)
+            code, text = packet.code.decode(errors="replace"), packet.text.decode(errors="replace")
+            self.log.error("Server %r: %s: %s", link, code, text)
 
     def _wake(self) -> None:
         while self._waiters:
@@ -150,9 +151,7 @@ class AsyncWorker(AsyncBaseClient):
         try:
             async with asyncio.timeout(timeout):
                 while not self._assignments.jobs:
-                    waiter = asyncio.get_running_loop().create_future()
-                    self._waiters.append(waiter)
-                    await waiter
+                    await self._woken()
                     self._check_open()
                 return self._assignments.jobs.popleft()
         except builtins.TimeoutError:
@@ -161,6 +160,16 @@ class AsyncWorker(AsyncBaseClient):
             self._assignments.leave()
             if self._assignments.jobs:
                 self._wake()
+
+    async def _woken(self) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            raise
 
     async def __aiter__(self) -> AsyncIterator[AsyncWorkerJob]:
         """Give one job after the other until the worker is closed."""

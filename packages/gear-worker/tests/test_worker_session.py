@@ -1,0 +1,364 @@
+"""WorkerSession and Assignments without a network: packets in, packets and jobs out."""
+
+import pytest
+
+from gear_wire.errors import DisconnectError
+from gear_wire.jobs import BaseJob
+from gear_wire.packets import (
+    BasePacket,
+    CanDo,
+    CanDoTimeout,
+    CantDo,
+    GrabJobAll,
+    GrabJobUniq,
+    JobAssign,
+    JobAssignAll,
+    JobAssignUnique,
+    NoJob,
+    Noop,
+    PreSleep,
+    ResetAbilities,
+    SetClientID,
+    WorkComplete,
+    WorkData,
+    WorkException,
+    WorkFail,
+    WorkStatus,
+)
+from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
+from gear_worker import FunctionRecord, WorkerJob
+from gear_worker.session import Assigned, Assignments, WorkerSession
+from gear_worker.states import State
+
+REVERSE = FunctionName(b"reverse")
+GREETING: list[BasePacket] = [SetClientID(ClientID(b"me"))]
+GRAB, SLEEP = GrabJobUniq(), PreSleep()
+
+
+def assignment(number: int) -> JobAssignUnique:
+    return JobAssignUnique(Handle(b"H:%d" % number), REVERSE, UniqueKey(b""), b"test")
+
+
+class Workplace:
+    """A worker with as many connections as a test opens."""
+
+    def __init__(self) -> None:
+        self.assignments: Assignments[WorkerJob] = Assignments(self.make_job)
+        self.states: list[str] = []
+        self.related: list[dict[bytes, BaseJob]] = []
+
+    def make_job(self, session: WorkerSession[WorkerJob], packet: Assigned) -> WorkerJob:
+        return WorkerJob(packet.handle, packet.function, packet.payload)
+
+    def open(self) -> WorkerSession[WorkerJob]:
+        self.related.append({})
+        session = WorkerSession(b"me", self.assignments, self.related[-1], self.states.append)
+        session.greet()
+        return session
+
+    def handles(self) -> list[bytes | None]:
+        return [job.handle for job in self.assignments.jobs]
+
+
+@pytest.fixture
+def place() -> Workplace:
+    return Workplace()
+
+
+# The greeting
+
+
+def test_nobody_waits_and_nothing_is_asked_for(place: Workplace) -> None:
+    session = place.open()
+    assert session.take() == GREETING
+    assert (session.state, place.states) == (State.IDLE, ["IDLE"])
+
+
+def test_a_connection_hears_of_all_functions(place: Workplace) -> None:
+    place.assignments.register(FunctionRecord("reverse"))
+    place.assignments.register(FunctionRecord("count", 5))
+    place.assignments.wait()
+    assert place.open().take() == [
+        *GREETING,
+        CanDo(REVERSE),
+        CanDoTimeout(FunctionName(b"count"), b"5000"),
+        GRAB,
+    ]
+
+
+# One connection
+
+
+def test_a_job_from_waiting_to_its_end(place: Workplace) -> None:
+    session = place.open()
+    session.take()
+    place.assignments.wait()
+    assert session.take() == [GRAB]
+    job = session.apply(assignment(1))
+    assert place.handles() == [b"H:1"]
+    assert place.assignments.jobs.popleft() is job
+    place.assignments.leave()
+    assert session.take() == []
+    session.work(WorkData(Handle(b"H:1"), b"x"))
+    assert place.related == [{b"H:1": job}]
+    session.work(WorkComplete(Handle(b"H:1"), b"y"))
+    assert place.related == [{}]
+    assert session.take() == [WorkData(Handle(b"H:1"), b"x"), WorkComplete(Handle(b"H:1"), b"y")]
+    assert place.states == ["IDLE", "GRAB_WAIT", "IDLE"]
+
+
+def test_who_finds_no_job_sleeps_until_a_noop(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.wait()
+    session.take()
+    session.apply(NoJob())
+    assert session.take() == [SLEEP]
+    assert session.state is State.SLEEP
+    session.apply(Noop())
+    assert session.take() == [GRAB]
+    session.apply(assignment(1))
+    assert place.handles() == [b"H:1"]
+
+
+def test_a_noop_that_crosses_a_grab_changes_nothing(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.wait()
+    session.take()
+    session.apply(Noop())
+    assert session.take() == []
+    session.apply(NoJob())
+    assert session.take() == [SLEEP]
+
+
+def test_a_no_job_that_overtakes_registration_leads_to_sleep(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.wait()
+    assert session.take() == [*GREETING, GRAB]
+    place.assignments.register(FunctionRecord("reverse"))
+    assert session.take() == [CanDo(REVERSE)]
+    session.apply(NoJob())
+    assert session.take() == [SLEEP]
+
+
+def test_a_new_function_wakes_a_connection_that_sleeps(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.wait()
+    session.apply(NoJob())
+    session.take()
+    place.assignments.register(FunctionRecord("reverse"))
+    assert session.take() == [CanDo(REVERSE), GRAB]
+
+
+def test_nobody_waits_any_more(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.wait()
+    session.take()
+    place.assignments.leave()
+    session.apply(NoJob())
+    # It does not sleep: a NOOP would be for nothing.
+    assert session.take() == []
+    assert session.state is State.IDLE
+    place.assignments.wait()
+    assert session.take() == [GRAB]
+
+
+def test_a_job_that_nobody_waits_for_any_more_is_kept(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.wait()
+    place.assignments.leave()
+    session.take()
+    session.apply(assignment(1))
+    place.assignments.wait()
+    assert session.take() == []
+    assert place.handles() == [b"H:1"]
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        JobAssign(Handle(b"H:1"), REVERSE, b"test"),
+        assignment(1),
+        JobAssignAll(Handle(b"H:1"), REVERSE, UniqueKey(b"u"), FunctionName(b"sum"), b"test"),
+    ],
+)
+def test_three_kinds_of_assignment(place: Workplace, packet: BasePacket) -> None:
+    session = place.open()
+    place.assignments.wait()
+    assert session.apply(packet) is place.assignments.jobs[0]
+    assert place.handles() == [b"H:1"]
+
+
+def test_reducers_are_asked_for_when_wanted(place: Workplace) -> None:
+    place.assignments.grab_all(True)
+    session = place.open()
+    place.assignments.wait()
+    assert session.take() == [*GREETING, GrabJobAll()]
+    session.apply(NoJob())
+    session.take()
+    place.assignments.grab_all(False)
+    session.apply(Noop())
+    assert session.take() == [GRAB]
+
+
+def test_two_grabs_asked_for_by_hand(place: Workplace) -> None:
+    session = place.open()
+    session.take()
+    session.ask()
+    session.ask()
+    assert (session.take(), session.grabs) == ([GRAB, GRAB], 2)
+    session.apply(NoJob())
+    assert session.state is State.GRAB_WAIT
+    session.apply(assignment(1))
+    assert (session.state, session.grabs) == (State.IDLE, 0)
+
+
+def test_packets_that_are_for_clients_change_nothing(place: Workplace) -> None:
+    session = place.open()
+    assert session.apply(WorkStatus(Handle(b"H:1"), b"1", b"2")) is None
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        WorkComplete(Handle(b"H:1"), b""),
+        WorkFail(Handle(b"H:1")),
+        WorkException(Handle(b"H:1"), b""),
+    ],
+)
+def test_what_ends_a_job(place: Workplace, packet: BasePacket) -> None:
+    session = place.open()
+    place.assignments.wait()
+    session.apply(assignment(1))
+    session.work(packet)
+    assert place.related == [{}]
+    session.work(packet)  # the server knows best whether that is too much
+
+
+# Several callers and connections
+
+
+def test_as_many_jobs_are_asked_for_as_are_waited_for(place: Workplace) -> None:
+    sessions = [place.open() for _ in range(3)]
+    for session in sessions:
+        session.take()
+    place.assignments.wait()
+    assert [session.take() for session in sessions] == [[GRAB], [], []]
+    place.assignments.wait()
+    assert [session.take() for session in sessions] == [[], [GRAB], []]
+
+
+def test_connections_take_turns(place: Workplace) -> None:
+    sessions = [place.open() for _ in range(2)]
+    for turn in range(4):
+        place.assignments.wait()
+        sessions[turn % 2].apply(assignment(turn))
+        place.assignments.jobs.popleft()
+        place.assignments.leave()
+        assert GRAB in sessions[turn % 2].take()
+
+
+def test_the_next_connection_is_asked_when_one_has_no_job(place: Workplace) -> None:
+    first, second = place.open(), place.open()
+    place.assignments.wait()
+    first.take()
+    second.take()
+    first.apply(NoJob())
+    assert (first.take(), second.take()) == ([SLEEP], [GRAB])
+    second.apply(NoJob())
+    assert (first.take(), second.take()) == ([], [SLEEP])
+
+
+def test_several_callers_on_one_connection_have_jobs_one_by_one(place: Workplace) -> None:
+    session = place.open()
+    session.take()
+    for _ in range(3):
+        place.assignments.wait()
+    for number in range(3):
+        assert session.take() == [GRAB]
+        session.apply(assignment(number))
+    assert session.take() == []
+    assert place.handles() == [b"H:0", b"H:1", b"H:2"]
+
+
+# Functions
+
+
+def test_a_function_is_told_once(place: Workplace) -> None:
+    session = place.open()
+    session.take()
+    place.assignments.register(FunctionRecord("reverse"))
+    place.assignments.register(FunctionRecord("reverse"))
+    assert session.take() == [CanDo(REVERSE)]
+    place.assignments.register(FunctionRecord("reverse", 5))
+    assert session.take() == [CanDoTimeout(REVERSE, b"5000")]
+
+
+def test_a_function_is_taken_back(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.register(FunctionRecord("reverse"))
+    session.take()
+    place.assignments.unregister(REVERSE)
+    assert session.take() == [CantDo(REVERSE)]
+    assert place.assignments.functions == {}
+    with pytest.raises(KeyError):
+        place.assignments.unregister(REVERSE)
+
+
+def test_replacing_tells_the_differences(place: Workplace) -> None:
+    # RESET_ABILITIES makes a server take back the jobs that run here.
+    session = place.open()
+    place.assignments.replace([FunctionRecord("a"), FunctionRecord("b")])
+    session.take()
+    place.assignments.replace([FunctionRecord("b"), FunctionRecord("c")])
+    assert session.take() == [CantDo(FunctionName(b"a")), CanDo(FunctionName(b"c"))]
+    assert list(place.assignments.functions) == [b"b", b"c"]
+
+
+def test_replacing_all_by_nothing(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.register(FunctionRecord("a"))
+    session.take()
+    place.assignments.replace([])
+    assert session.take() == [ResetAbilities()]
+    place.assignments.replace([])
+    assert session.take() == []
+
+
+# The loss of a connection
+
+
+def test_a_lost_connection_takes_its_jobs_along(place: Workplace) -> None:
+    lost, other = place.open(), place.open()
+    place.assignments.wait()
+    place.assignments.wait()
+    lost.take()
+    other.take()
+    lost.apply(assignment(1))
+    other.apply(assignment(2))
+    lost.lost()
+    assert place.handles() == [b"H:2"]
+    assert lost.take() == []
+    # The caller who would have had the lost job is served by the other connection.
+    assert other.take() == [GRAB]
+    with pytest.raises(DisconnectError, match="the server has taken the job back"):
+        lost.work(WorkComplete(Handle(b"H:1"), b""))
+
+
+def test_a_grab_that_was_lost_is_asked_of_another(place: Workplace) -> None:
+    lost, other = place.open(), place.open()
+    place.assignments.wait()
+    assert lost.take() == [*GREETING, GRAB]
+    other.take()
+    lost.lost()
+    assert other.take() == [GRAB]
+
+
+def test_a_job_that_was_taken_before_the_loss_is_not_given_back(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.wait()
+    session.apply(assignment(1))
+    place.assignments.jobs.popleft()
+    place.assignments.leave()
+    session.lost()
+    session.lost()
+    assert place.handles() == []
