@@ -67,8 +67,12 @@ def test_an_error_has_code_and_text() -> None:
         "UNKNOWN_COMMAND",
         "Unknown server commandshutdown",
     )
-    with pytest.raises(ServerError, match=r"^UNKNOWN_JOB$"):
-        parse_line(b"ERR UNKNOWN_JOB\r\n")
+    for line in (b"ERR UNKNOWN_JOB\r\n", b"ERR function not found\r\n"):
+        with pytest.raises(ServerError, match=f"^{line[4:-2].decode()}$") as info:
+            parse_line(line)
+        assert (info.value.code, info.value.text) == (line[4:-2].decode(), "")
+    with pytest.raises(ServerError, match=r"^unknown_command: Unknown server command$"):
+        parse_line(b"ERR unknown_command Unknown+server+command\r\n")  # Perl's server
 
 
 def test_rows_of_status() -> None:

@@ -70,17 +70,18 @@ class AsyncAdminClient:
         await self.close()
 
     async def connect(self) -> None:
-        """Connect to the server.
+        """Connect to the server; one that is connected is disconnected first.
 
         Raises:
             ConnectionError: It cannot be reached, or TLS fails.
         """
+        await self.close()
         try:
             async with asyncio.timeout(self._timeout):
                 self._streams = await asyncio.open_connection(
                     self._host, self._port, ssl=self._tls_context, limit=_LINE_LIMIT
                 )
-        except OSError as error:  # TimeoutError too
+        except (OSError, UnicodeError) as error:  # a TimeoutError is an OSError
             raise ConnectionError(
                 f"cannot connect to {self._host} port {self._port}: {str(error) or 'timeout'}"
             ) from error

@@ -81,11 +81,15 @@ def parse_line(reply: bytes) -> bytes:
     """
     line = reply.rstrip(b"\r\n")
     if line.startswith(b"ERR"):
-        code, _, text = line[3:].strip().partition(b" ")
-        raise ServerError(
-            code.decode(errors="replace"), text.replace(b"+", b" ").decode(errors="replace")
-        )
+        raise _server_error(line[3:].strip().decode(errors="replace"))
     return line[2:].lstrip() if line == b"OK" or line.startswith(b"OK ") else line
+
+
+def _server_error(message: str) -> ServerError:
+    code, _, text = message.partition(" ")
+    if code.isupper() or "_" in code:
+        return ServerError(code, text.replace("+", " "))
+    return ServerError(message, "")  # gearmand has errors in plain words, without a code
 
 
 def parse_rows(reply: bytes, parse: Callable[[bytes], Row]) -> list[Row]:

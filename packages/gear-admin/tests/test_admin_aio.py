@@ -1,0 +1,163 @@
+"""AsyncAdminClient over real sockets."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from scripted_admin import admin, old
+from scripted_server import ScriptedServer, scripted_server
+
+from gear_admin import AsyncAdminClient
+from gear_wire.errors import (
+    ConfigurationError,
+    ConnectionError,
+    DisconnectError,
+    InvalidDataError,
+    ServerError,
+    TimeoutError,
+)
+from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
+from gear_wire.types import ClientID, FunctionName, Handle
+
+REVERSE = FunctionName(b"reverse")
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted_server(admin) as server:
+        yield server
+
+
+def run(
+    server: ScriptedServer,
+    test: Callable[[AsyncAdminClient], Awaitable[None]],
+    timeout: float = 10,
+) -> None:
+    """Run a test on a loop of its own with a connected client that is closed afterwards."""
+
+    async def main() -> None:
+        async with (
+            asyncio.timeout(20),
+            AsyncAdminClient("127.0.0.1", server.port, timeout=timeout) as client,
+        ):
+            await test(client)
+
+    asyncio.run(main())
+
+
+def test_every_command(server: ScriptedServer) -> None:
+    async def test(client: AsyncAdminClient) -> None:
+        assert await client.status() == [FunctionStatus(REVERSE, 3, 1, 2)]
+        assert await client.priority_status() == [FunctionQueue(REVERSE, 1, 2, 3, 4)]
+        assert await client.workers() == [
+            ConnectionStatus(38, "127.0.0.1", ClientID(b"me"), (REVERSE,)),
+            ConnectionStatus(39, "::1", ClientID(b"-"), ()),
+        ]
+        job = JobStatus(Handle(b"H:1"), 0, ignored=False, queued=True)
+        assert await client.show_jobs() == [job]
+        assert await client.show_unique_jobs() == [b"u", b""]
+        assert await client.version() == "1.1.20+ds"
+        assert await client.verbose() == "ERROR"
+        assert await client.get_pid() == 123
+        await client.cancel_job("H:1")
+        await client.create_function(b"f")
+        await client.drop_function("f")
+        await client.max_queue("f", 5)
+
+    run(server, test)
+
+
+def test_errors_of_the_server(server: ScriptedServer) -> None:
+    async def test(client: AsyncAdminClient) -> None:
+        with pytest.raises(ServerError, match="UNKNOWN_JOB"):
+            await client.cancel_job(b"H:2")
+        with pytest.raises(InvalidDataError, match="one word"):
+            await client.drop_function("a b")
+        assert await client.version() == "1.1.20+ds"
+
+    run(server, test)
+
+
+def test_a_server_that_knows_no_command() -> None:
+    async def test(client: AsyncAdminClient) -> None:
+        for ask in (client.status, client.workers, client.show_unique_jobs, client.get_pid):
+            with pytest.raises(ServerError, match="UNKNOWN_COMMAND"):
+                await ask()
+
+    with scripted_server(old) as server:
+        run(server, test)
+
+
+def test_questions_asked_at_once_are_answered_in_turn(server: ScriptedServer) -> None:
+    async def test(client: AsyncAdminClient) -> None:
+        versions = await asyncio.gather(*(client.version() for _ in range(20)))
+        assert versions == ["1.1.20+ds"] * 20
+
+    run(server, test)
+
+
+def test_no_reply_in_time_ends_the_connection(server: ScriptedServer) -> None:
+    async def test(client: AsyncAdminClient) -> None:
+        with pytest.raises(TimeoutError, match=r"drop function silence.* in 0\.05 s"):
+            await client.drop_function("silence")
+        # A late reply would be taken for the next one's.
+        with pytest.raises(ConnectionError, match="not connected"):
+            await client.version()
+        await client.connect()
+        assert await client.version() == "1.1.20+ds"
+
+    run(server, test, timeout=0.05)
+
+
+def test_a_question_that_is_cancelled_ends_the_connection(server: ScriptedServer) -> None:
+    async def test(client: AsyncAdminClient) -> None:
+        asking = asyncio.ensure_future(client.drop_function("silence"))
+        await asyncio.to_thread(
+            server.wait_for, lambda: b"drop function silence\n" in server.messages
+        )
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        with pytest.raises(ConnectionError, match="not connected"):
+            await client.version()
+
+    run(server, test)
+
+
+def test_a_server_that_goes(server: ScriptedServer) -> None:
+    async def test(client: AsyncAdminClient) -> None:
+        with pytest.raises(DisconnectError):
+            await client.create_function("unknown")
+        await client.connect()
+        assert await client.version() == "1.1.20+ds"
+
+    run(server, test)
+
+
+def test_connecting_again_leaves_no_socket_behind(server: ScriptedServer) -> None:
+    async def test(client: AsyncAdminClient) -> None:
+        await client.connect()
+        assert await client.version() == "1.1.20+ds"
+        await client.close()
+        await client.close()
+
+    run(server, test)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "a.invalid", "a..b"])
+def test_a_server_that_is_not_there(host: str) -> None:
+    with scripted_server() as server:
+        port = server.port
+
+    async def connect() -> None:
+        with pytest.raises(ConnectionError, match=f"cannot connect to {host} port {port}"):
+            await AsyncAdminClient(host, port).connect()
+
+    asyncio.run(connect())
+
+
+def test_settings_that_make_no_sense() -> None:
+    with pytest.raises(ConfigurationError, match="missing: ssl_cert, ssl_ca"):
+        AsyncAdminClient("localhost", 4730, "key.pem")
+    with pytest.raises(ConfigurationError, match="1 to 65535"):
+        AsyncAdminClient("localhost", 0)

@@ -1,0 +1,34 @@
+"""A scripted server of the administrative protocol: the replies are gearmand's."""
+
+from scripted_server import Peer
+
+REPLIES = {
+    b"status\n": b"reverse\t3\t1\t2\n.\n",
+    b"prioritystatus\n": b"reverse\t1\t2\t3\t4\n.\n",
+    b"workers\n": b"38 127.0.0.1 me : reverse\n39 ::1 - :\n.\n",
+    b"show jobs\n": b"H:1\t0\t0\t1\n.\n",
+    b"show unique jobs\n": b"u\n\n.\n",
+    b"version\n": b"OK 1.1.20+ds\n",
+    b"verbose\n": b"OK ERROR\n",
+    b"getpid\n": b"OK 123\n",
+    b"cancel job H:1\n": b"OK\r\n",
+    b"cancel job H:2\n": b"ERR UNKNOWN_JOB\r\n",
+    b"create function f\n": b"OK\r\n",
+    b"drop function f\n": b"OK\r\n",
+    b"drop function busy\n": b"ERR there are still connected workers or executing clients\r\n",
+    b"maxqueue f 5\n": b"OK\r\n",
+    b"drop function silence\n": b"",
+}
+
+
+def admin(peer: Peer, message: object) -> None:
+    """Answer a command, in pieces, or break the connection over one that is not in the script."""
+    if not isinstance(message, bytes) or message not in REPLIES:
+        raise ConnectionResetError("not in the script")
+    for byte in REPLIES[message]:
+        peer.sock.sendall(bytes([byte]))
+
+
+def old(peer: Peer, message: object) -> None:
+    """Refuse every command, as a server that does not know it."""
+    peer.sock.sendall(b"ERR UNKNOWN_COMMAND Unknown+server+command\r\n")
