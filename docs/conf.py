@@ -1,0 +1,70 @@
+"""Settings of the documentation; `hatch run docs:build` builds it."""
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+import gear
+from gear_server import jobs, peers, queues
+
+# These modules name each other: at run time, jobs does without the others.
+vars(jobs).update(Peer=peers.Peer, Function=queues.Function, JobQueue=queues.JobQueue)
+
+project = "gear"
+author = "the authors of gear"
+copyright = author  # noqa: A001  (Sphinx's name)
+release = gear.__version__
+version = release
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinxcontrib.programoutput",
+]
+exclude_patterns = ["_build", "examples"]
+
+html_theme = "furo"
+html_title = f"gear {release}"
+html_static_path = ["_static"]
+html_css_files = ["gear.css"]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+default_role = "py:obj"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autoclass_content = "class"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+python_maximum_signature_line_length = 88
+python_use_unqualified_type_names = True
+
+# What signatures name and other projects document: nothing is fetched while building.
+nitpick_ignore_regex = [
+    ("py:.*", r"(argparse|asyncio|collections|datetime|enum|logging|os|re|socket|ssl)\..*"),
+    ("py:.*", r"(threading|types|typing|msgspec)\..*"),
+    # Of the server, not for programs.
+    ("py:.*", r"gear_server\.(aio|engine|peers|queues)\..*"),
+    ("py:.*", r"gear_wire\.link\.loop\.PollLoop|gear_wire\.text\.Row"),
+]
+
+
+def literal_when_unknown(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.Node | None:
+    """Show a name in backticks that is no name of the reference as code.
+
+    Docstrings put arguments in backticks as well as classes and methods.
+    """
+    return content if node.get("reftype") == "obj" else None
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the above."""
+    app.connect("missing-reference", literal_when_unknown)
