@@ -13,10 +13,11 @@ def convert_to_bytes(data: str | bytes) -> bytes:
     Raises:
         TypeError: `data` is neither.
     """
-    return _to_bytes(data, "data")
+    return to_bytes(data, "data")
 
 
-def _to_bytes(value: object, what: str) -> bytes:
+def to_bytes(value: object, what: str) -> bytes:
+    """Return text as UTF-8 and bytes as they are; else a TypeError says what must be so."""
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
@@ -29,7 +30,7 @@ def _to_bytes(value: object, what: str) -> bytes:
 
 def to_payload(value: str | bytes | bytearray | memoryview) -> bytes:
     """Return a job's arguments or data as bytes, text as UTF-8; TypeError for anything else."""
-    return _to_bytes(value, "arguments or data of a job")
+    return to_bytes(value, "arguments or data of a job")
 
 
 def to_function_name(name: str | bytes) -> FunctionName:
@@ -39,7 +40,7 @@ def to_function_name(name: str | bytes) -> FunctionName:
         TypeError: The name is neither str nor bytes.
         InvalidDataError: The name is empty or holds a NUL, which separates arguments.
     """
-    value = _to_bytes(name, "a function name")
+    value = to_bytes(name, "a function name")
     if not value:
         raise InvalidDataError("a function name must not be empty")
     return FunctionName(_without_nul(value, "a function name"))
@@ -47,22 +48,22 @@ def to_function_name(name: str | bytes) -> FunctionName:
 
 def to_unique_key(unique: str | bytes) -> UniqueKey:
     """Return a unique as it goes into a packet; raises as `to_function_name` does for a NUL."""
-    return UniqueKey(_without_nul(_to_bytes(unique, "a unique"), "a unique"))
+    return UniqueKey(_without_nul(to_bytes(unique, "a unique"), "a unique"))
 
 
 def to_handle(handle: str | bytes) -> Handle:
     """Return a job handle as it goes into a packet; raises as `to_function_name` does for a NUL."""
-    return Handle(_without_nul(_to_bytes(handle, "a job handle"), "a job handle"))
+    return Handle(_without_nul(to_bytes(handle, "a job handle"), "a job handle"))
 
 
 def to_client_id(client_id: str | bytes) -> ClientID:
     """Return a client's id as it goes into a packet; raises as `to_function_name` for a NUL."""
-    return ClientID(_without_nul(_to_bytes(client_id, "a client id"), "a client id"))
+    return ClientID(_without_nul(to_bytes(client_id, "a client id"), "a client id"))
 
 
 def to_option(option: str | bytes) -> bytes:
     """Return an option as it goes into a packet; raises as `to_function_name` does for a NUL."""
-    return _without_nul(_to_bytes(option, "an option"), "an option")
+    return _without_nul(to_bytes(option, "an option"), "an option")
 
 
 def _without_nul(value: bytes, what: str) -> bytes:
@@ -95,7 +96,7 @@ class BaseJob:
         self._name: FunctionName = to_function_name(name)
         self._arguments: bytes = to_payload(arguments)
         self._unique: UniqueKey | None = None if unique is None else to_unique_key(unique)
-        self.handle: bytes | None = handle
+        self.handle: bytes | None = None if handle is None else to_handle(handle)
         self.connection: object | None = None
 
     @property

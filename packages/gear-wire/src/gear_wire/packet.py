@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Protocol, cast
 
 from gear_wire.codec import decode
+from gear_wire.constants import REQ, RES
 from gear_wire.errors import InvalidDataError, UnknownJobError
 from gear_wire.framing import HEADER, Frame
-from gear_wire.jobs import BaseJob, convert_to_bytes
+from gear_wire.jobs import BaseJob, to_bytes
 from gear_wire.packets import BasePacket
 from gear_wire.table import BY_TYPE
 
@@ -33,18 +34,23 @@ class Packet:
 
     Raises:
         InvalidDataError: The magic or the number is none.
+        TypeError: The number is none, or the data neither bytes nor str.
     """
 
     def __init__(
         self, code: bytes, ptype: int, data: bytes, connection: PacketConnection | None = None
     ) -> None:
-        if len(code) != 4 or code[:1] != b"\0":
-            raise InvalidDataError(f"not the magic of a packet: {code!r}")
+        if code not in (REQ, RES):
+            raise InvalidDataError(
+                f"not the magic of a packet, gear.constants.REQ or RES: {code!r}"
+            )
+        if not isinstance(ptype, int):
+            raise TypeError(f"the type of a packet is a number, not {ptype!r}")
         self.code: bytes = code
         self.ptype: int = int(ptype)
         if not 0 <= self.ptype < 1 << 32:
             raise InvalidDataError(f"the type of a packet has 32 bits: {ptype!r}")
-        self.data: bytes = convert_to_bytes(data)
+        self.data: bytes = to_bytes(data, "the data of a packet")
         self.connection: PacketConnection | None = connection
         self._decoded: BasePacket | None = None
 

@@ -6,9 +6,11 @@ from typing import Final
 import msgspec
 
 from gear_wire.errors import ConfigurationError
-from gear_wire.jobs import convert_to_bytes
+from gear_wire.jobs import to_bytes
 
 DEFAULT_PORT: Final = 4730
+# What Linux takes; others take more, which nobody needs.
+_MOST: Final = {"idle": 32767, "interval": 32767, "count": 127}
 
 
 class Keepalive(msgspec.Struct, frozen=True):
@@ -19,12 +21,26 @@ class Keepalive(msgspec.Struct, frozen=True):
         idle: Seconds without traffic before the first probe.
         interval: Seconds between probes.
         count: Probes without an answer before the connection is given up.
+
+    Raises:
+        ConfigurationError: It is enabled, and one of the numbers is none that can be set.
     """
 
     enabled: bool = False
     idle: int = 7200
     interval: int = 75
     count: int = 9
+
+    def __post_init__(self) -> None:
+        """Check the numbers when they count."""
+        if not self.enabled:
+            return
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 0 < value <= most:
+                raise ConfigurationError(
+                    f"keepalive: {name} is a number from 1 to {most}, not {value!r}"
+                )
 
     def apply(self, sock: socket.socket) -> None:
         """Set it on a socket, as far as the platform can."""
@@ -39,7 +55,7 @@ class Keepalive(msgspec.Struct, frozen=True):
         for name, value in settings.items():
             option = getattr(socket, name, None)
             if option is not None:
-                sock.setsockopt(socket.IPPROTO_TCP, option, int(value))
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def check_host(host: str | bytes) -> str:
@@ -49,7 +65,7 @@ def check_host(host: str | bytes) -> str:
         ConfigurationError: The host is empty, or no name.
         TypeError: It is neither str nor bytes.
     """
-    name = convert_to_bytes(host).decode(errors="replace")
+    name = to_bytes(host, "the host of a server").decode(errors="replace")
     if "\0" in name or "\ufffd" in name:
         raise ConfigurationError(f"not the name of a host: {host!r}")
     if not name:
@@ -68,7 +84,7 @@ def check_port(port: int | str | bytes, least: int = 1) -> int:
         ConfigurationError: It is no number or out of range.
     """
     try:
-        number = int(port)
+        number = -1 if isinstance(port, bool | float) else int(port)
     except (TypeError, ValueError):
         number = -1
     if not least <= number <= 65535:

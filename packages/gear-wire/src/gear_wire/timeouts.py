@@ -1,0 +1,29 @@
+"""Timeouts as callers give them; waiting is in `link` and in the faces."""
+
+from typing import Final
+
+from gear_wire.errors import InvalidDataError
+
+LONGEST: Final = 1e9
+"""Seconds, some thirty years: about as far as system calls can count."""
+
+
+def check_timeout(timeout: float | None) -> float | None:
+    """Return a timeout that can be waited for; one that is not positive is over at once.
+
+    Args:
+        timeout: Seconds; None for no limit, as is anything over `LONGEST`.
+
+    Raises:
+        TypeError: It is no number.
+        InvalidDataError: It is not a number in the other sense, NaN.
+    """
+    if timeout is None:
+        return None
+    if not isinstance(timeout, int | float):
+        raise TypeError(
+            f"a timeout is a number of seconds or None, not {type(timeout).__name__}: {timeout!r}"
+        )
+    if timeout != timeout:  # only NaN differs from itself
+        raise InvalidDataError(f"a timeout is a number of seconds or None, not {timeout!r}")
+    return timeout if timeout < LONGEST else None
