@@ -1,5 +1,6 @@
 """Timeouts as callers give them; waiting is in `link` and in the faces."""
 
+import math
 from typing import Final
 
 from gear_wire.errors import InvalidDataError
@@ -24,6 +25,8 @@ def check_timeout(timeout: float | None) -> float | None:
         raise TypeError(
             f"a timeout is a number of seconds or None, not {type(timeout).__name__}: {timeout!r}"
         )
-    if timeout != timeout:  # only NaN differs from itself
+    if timeout >= LONGEST:
+        return None
+    if math.isnan(timeout):
         raise InvalidDataError(f"a timeout is a number of seconds or None, not {timeout!r}")
-    return timeout if timeout < LONGEST else None
+    return timeout
