@@ -1,0 +1,72 @@
+"""The server's engine with visitors in place of connections, without a network."""
+
+from gear_server.admin import text_rules
+from gear_server.engine import Engine
+from gear_server.peers import Peer
+from gear_server.rules import packet_rules
+from gear_server.settings import EngineSettings
+from gear_wire.codec import decode, encode
+from gear_wire.framing import Event, Frame, FrameReader
+from gear_wire.packets import BasePacket
+
+EPOCH = 1_700_000_000.0
+
+
+class Visitor:
+    """One connection, as its far end sees it."""
+
+    def __init__(self, desk: "Desk") -> None:
+        self._desk = desk
+        self._reader = FrameReader(max_line_size=None)
+        self.peer = Peer(host="127.0.0.1", port=1, descriptor=5)
+
+    def send(self, *packets: BasePacket) -> None:
+        """Have the engine take packets in, through the bytes that they are on the wire."""
+        for packet in packets:
+            (frame,) = FrameReader().feed(encode(packet))
+            assert isinstance(frame, Frame)
+            self._desk.engine.receive(self.peer, frame, self._desk.now)
+
+    def said(self) -> bytes:
+        """Return all that the engine has said since the last time."""
+        said = b"".join(self.peer.outbox)
+        self.peer.outbox.clear()
+        return said
+
+    def heard(self) -> list[BasePacket]:
+        """Return the packets that the engine has said since the last time."""
+        return [decode(event) for event in self.events() if isinstance(event, Frame)]
+
+    def events(self) -> list[Event]:
+        """Return the packets and lines that the engine has said since the last time."""
+        return self._reader.feed(self.said())
+
+    def ask(self, line: bytes) -> bytes:
+        """Return what the engine answers to a text command."""
+        self._desk.engine.text(self.peer, line, self._desk.now)
+        return self.said()
+
+    def leave(self) -> None:
+        """Break the connection."""
+        self._desk.engine.gone(self.peer, self._desk.now)
+
+
+class Desk:
+    """An engine, its clock, and the visitors that come to it."""
+
+    def __init__(self, settings: EngineSettings | None = None) -> None:
+        self.now = EPOCH
+        settings = settings or EngineSettings(handle_prefix=b"H")
+        self.engine = Engine(settings, packet_rules(), text_rules())
+
+    def visitor(self, *packets: BasePacket) -> Visitor:
+        """Return a fresh connection that has sent some packets."""
+        visitor = Visitor(self)
+        self.engine.add(visitor.peer)
+        visitor.send(*packets)
+        return visitor
+
+    def wait(self, seconds: float) -> float | None:
+        """Let time pass; returns when the engine must be called again."""
+        self.now += seconds
+        return self.engine.tick(self.now)

@@ -1,0 +1,107 @@
+"""Access control lists; the text commands for them are in the server's rules."""
+
+import pytest
+
+from gear_server import ACL, ACLEntry, ACLError
+from gear_wire.errors import GearmanError
+
+
+def test_an_entry() -> None:
+    entry = ACLEntry("worker", register="build:.*", invoke=b"test:.*", grant=True)
+    assert (entry.subject, entry.register, entry.invoke) == ("worker", "build:.*", "test:.*")
+    assert entry.grant
+    assert entry.canRegister(b"build:docs")
+    assert entry.canRegister("build:docs")
+    assert not entry.canRegister(b"test:docs")
+    assert entry.canInvoke(b"test:docs")
+    assert not entry.canInvoke(b"build:docs")
+    assert "worker register=build:.* invoke=test:.* grant=True" in repr(entry)
+
+
+def test_a_pattern_matches_from_the_beginning() -> None:
+    entry = ACLEntry("x", register="build")
+    assert entry.canRegister("build:docs")
+    assert not entry.canRegister("rebuild")
+
+
+def test_names_that_are_no_text() -> None:
+    assert ACLEntry("x", register=".*").canRegister(b"\xff")
+
+
+def test_an_empty_entry() -> None:
+    entry = ACLEntry("nobody")
+    assert entry.isEmpty()
+    assert not entry.canRegister("f")
+    assert not entry.canInvoke("f")
+    entry.setGrant(True)
+    assert not entry.isEmpty()
+
+
+@pytest.mark.parametrize("setter", ["setRegister", "setInvoke"])
+def test_patterns_are_set_and_unset(setter: str) -> None:
+    entry = ACLEntry("x")
+    getattr(entry, setter)("f.*")
+    assert not entry.isEmpty()
+    with pytest.raises(ACLError, match=r"'\(' is no regular expression"):
+        getattr(entry, setter)("(")
+    assert not entry.isEmpty()
+    getattr(entry, setter)(None)
+    assert entry.isEmpty()
+
+
+def test_who_is_not_on_the_list_may_do_nothing() -> None:
+    acl = ACL()
+    acl.add(ACLEntry("a", register=".*", invoke=".*", grant=True))
+    assert acl.canRegister("a", b"f")
+    assert acl.canInvoke("a", b"f")
+    assert acl.canGrant("a")
+    for subject in ("b", None, ""):
+        assert not acl.canRegister(subject, b"f")
+        assert not acl.canInvoke(subject, b"f")
+        assert not acl.canGrant(subject)
+
+
+def test_entries_are_added_replaced_and_removed() -> None:
+    acl = ACL()
+    for subject in ("b", "a"):
+        acl.add(ACLEntry(subject))
+    replacement = ACLEntry("b", grant=True)
+    acl.add(replacement)
+    assert [entry.subject for entry in acl.getEntries()] == ["a", "b"]
+    assert acl.getEntries()[1] is replacement
+    acl.remove("b")
+    with pytest.raises(ACLError, match="there is no entry for b"):
+        acl.remove("b")
+    assert issubclass(ACLError, GearmanError)
+
+
+def test_rights_are_granted_and_revoked() -> None:
+    acl = ACL()
+    acl.grantRegister("x", "build:.*")
+    acl.grantInvoke("x", "test:.*")
+    acl.grantGrant("x")
+    assert acl.canRegister("x", "build:a")
+    assert acl.canInvoke("x", "test:a")
+    assert acl.canGrant("x")
+    acl.revokeRegister("x")
+    acl.revokeInvoke("x")
+    assert not acl.canRegister("x", "build:a")
+    assert not acl.canInvoke("x", "test:a")
+    assert acl.getEntries()
+    acl.revokeGrant("x")
+    assert acl.getEntries() == []
+
+
+def test_a_bad_pattern_grants_nothing_and_adds_nobody() -> None:
+    acl = ACL()
+    for grant in (acl.grantRegister, acl.grantInvoke):
+        with pytest.raises(ACLError, match="no regular expression"):
+            grant("x", "(")
+    assert acl.getEntries() == []
+
+
+def test_revoking_from_who_is_not_on_the_list() -> None:
+    acl = ACL()
+    for revoke in (acl.revokeRegister, acl.revokeInvoke, acl.revokeGrant):
+        with pytest.raises(ACLError, match="there is no entry for x"):
+            revoke("x")

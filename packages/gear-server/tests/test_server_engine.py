@@ -1,0 +1,227 @@
+"""The engine by its contract: who sends what, who hears what, and when."""
+
+import pytest
+from engine_desk import EPOCH, Desk, Visitor
+
+from gear_server.settings import EngineSettings
+from gear_wire.packets import (
+    BasePacket,
+    CanDo,
+    CanDoTimeout,
+    EchoReq,
+    EchoRes,
+    Error,
+    GetStatus,
+    GrabJob,
+    GrabJobUniq,
+    JobAssign,
+    JobAssignUnique,
+    JobCreated,
+    NoJob,
+    Noop,
+    OptionReq,
+    OptionRes,
+    PreSleep,
+    StatusRes,
+    SubmitJob,
+    SubmitJobBg,
+    SubmitJobEpoch,
+    SubmitJobHigh,
+    SubmitJobLow,
+    WorkComplete,
+    WorkData,
+    WorkException,
+    WorkFail,
+    WorkStatus,
+)
+from gear_wire.types import FunctionName, Handle, UniqueKey
+
+REVERSE = FunctionName(b"reverse")
+NONE = UniqueKey(b"")
+H1, H2 = Handle(b"H:1"), Handle(b"H:2")
+CAN = CanDo(REVERSE)
+SUBMIT = SubmitJob(REVERSE, NONE, b"te\0st")
+SUBMIT_BG = SubmitJobBg(REVERSE, NONE, b"test")
+ASSIGN = JobAssign(H1, REVERSE, b"te\0st")
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def working(desk: Desk) -> tuple[Visitor, Visitor]:
+    """Return a client and a worker that has its job."""
+    client = desk.visitor(SUBMIT)
+    worker = desk.visitor(CAN, GrabJob())
+    assert client.heard() == [JobCreated(H1)]
+    assert worker.heard() == [ASSIGN]
+    return client, worker
+
+
+def test_a_job_from_submission_to_its_end(desk: Desk) -> None:
+    client, worker = working(desk)
+    for packet in (WorkData(H1, b"a\0"), WorkStatus(H1, b"1", b"2"), WorkComplete(H1, b"b")):
+        worker.send(packet)
+        assert client.heard() == [packet]
+    assert worker.heard() == []
+    worker.send(WorkComplete(H1, b"again"))
+    assert [type(packet) for packet in worker.heard()] == [Error]
+    assert client.heard() == []
+
+
+def test_an_outbox_is_flushed_once_a_turn(desk: Desk) -> None:
+    client, idle = desk.visitor(), desk.visitor()
+    client.send(SUBMIT, SUBMIT, EchoReq(b"x"))
+    assert desk.engine.take_dirty() == [client.peer]
+    assert desk.engine.take_dirty() == []
+    assert client.heard() == [JobCreated(H1), JobCreated(H2), EchoRes(b"x")]
+    assert idle.said() == b""
+
+
+def test_who_sleeps_is_woken(desk: Desk) -> None:
+    worker = desk.visitor(CAN, GrabJobUniq())
+    assert worker.heard() == [NoJob()]
+    worker.send(PreSleep())
+    assert worker.heard() == []
+    desk.visitor(SUBMIT)
+    assert worker.heard() == [Noop()]
+    worker.send(GrabJobUniq())
+    assert worker.heard() == [JobAssignUnique(H1, REVERSE, NONE, b"te\0st")]
+
+
+def test_nobody_sleeps_over_a_job(desk: Desk) -> None:
+    worker = desk.visitor(CAN)
+    desk.visitor(SUBMIT)
+    worker.send(PreSleep())
+    assert worker.heard() == [Noop()]
+
+
+def test_all_sleepers_are_woken_when_the_first_takes_nothing(desk: Desk) -> None:
+    workers = [desk.visitor(CAN, PreSleep()) for _ in range(3)]
+    desk.visitor(SUBMIT)
+    assert [worker.heard() for worker in workers].count([Noop()]) == 1
+    desk.wait(1)
+    assert [worker.heard() for worker in workers].count([Noop()]) == 2
+
+
+def test_precedence_and_order(desk: Desk) -> None:
+    desk.visitor(
+        SubmitJobLow(REVERSE, NONE, b"4"),
+        SubmitJob(REVERSE, NONE, b"2"),
+        SubmitJobHigh(REVERSE, NONE, b"1"),
+        SubmitJob(REVERSE, NONE, b"3"),
+    )
+    worker = desk.visitor(CAN, *[GrabJob()] * 5)
+    payloads = [getattr(packet, "payload", None) for packet in worker.heard()]
+    assert payloads == [b"1", b"2", b"3", b"4", None]
+
+
+def test_one_unique_is_one_job(desk: Desk) -> None:
+    submission = SubmitJob(REVERSE, UniqueKey(b"u"), b"x")
+    clients = [desk.visitor(submission) for _ in range(2)]
+    assert [client.heard() for client in clients] == [[JobCreated(H1)]] * 2
+    worker = desk.visitor(CAN, GrabJob(), GrabJob(), WorkComplete(H1, b"y"))
+    assert [type(packet) for packet in worker.heard()] == [JobAssign, NoJob]
+    assert [client.heard() for client in clients] == [[WorkComplete(H1, b"y")]] * 2
+
+
+def test_a_lost_worker_gives_its_job_back(desk: Desk) -> None:
+    client, worker = working(desk)
+    worker.leave()
+    assert client.heard() == []
+    other = desk.visitor(CAN, GrabJob(), WorkComplete(H1, b"x"))
+    assert other.heard() == [ASSIGN]
+    assert client.heard() == [WorkComplete(H1, b"x")]
+
+
+def test_a_job_that_may_not_be_tried_again_fails() -> None:
+    client, worker = working(Desk(EngineSettings(handle_prefix=b"H", job_retries=0)))
+    worker.leave()
+    assert client.heard() == [WorkFail(H1)]
+
+
+def test_a_background_job_outlives_its_client(desk: Desk) -> None:
+    desk.visitor(SUBMIT_BG).leave()
+    assert [type(packet) for packet in desk.visitor(CAN, GrabJob()).heard()] == [JobAssign]
+
+
+def test_a_foreground_job_does_not(desk: Desk) -> None:
+    desk.visitor(SUBMIT).leave()
+    assert desk.visitor(CAN, GrabJob()).heard() == [NoJob()]
+
+
+def test_only_the_worker_that_has_a_job_may_end_it(desk: Desk) -> None:
+    client, _ = working(desk)
+    stranger = desk.visitor(CAN, WorkComplete(H1, b"forged"))
+    assert stranger.heard() == [Error(b"JOB_NOT_FOUND", b"Job given in work result not found")]
+    assert client.heard() == []
+
+
+def test_exceptions_reach_who_asks_for_them(desk: Desk) -> None:
+    client, worker = working(desk)
+    client.send(OptionReq(b"exceptions"))
+    assert client.heard() == [OptionRes(b"exceptions")]
+    worker.send(WorkException(H1, b"why"))
+    assert client.heard() == [WorkException(H1, b"why")]
+
+
+def test_others_hear_that_the_job_failed(desk: Desk) -> None:
+    client, worker = working(desk)
+    worker.send(WorkException(H1, b"why"))
+    assert client.heard() == [WorkFail(H1)]
+
+
+def test_a_job_waits_for_its_time(desk: Desk) -> None:
+    worker = desk.visitor(CAN, PreSleep())
+    desk.visitor(SubmitJobEpoch(REVERSE, NONE, b"%d" % (EPOCH + 10), b"x"))
+    worker.send(GrabJob(), PreSleep())
+    assert worker.heard() == [NoJob()]
+    assert desk.wait(5) == EPOCH + 10
+    assert worker.heard() == []
+    desk.wait(5)
+    assert worker.heard() == [Noop()]
+    worker.send(GrabJob())
+    assert worker.heard() == [JobAssign(H1, REVERSE, b"x")]
+
+
+def test_a_job_that_runs_too_long_is_given_to_another(desk: Desk) -> None:
+    desk.visitor(SUBMIT)
+    slow = desk.visitor(CanDoTimeout(REVERSE, b"2000"), GrabJob())
+    assert slow.heard() == [ASSIGN]
+    other = desk.visitor(CAN, PreSleep())
+    desk.wait(3)
+    assert other.heard() == [Noop()]
+    slow.send(WorkComplete(H1, b"late"))
+    assert [type(packet) for packet in slow.heard()] == [Error]
+
+
+def test_the_state_of_a_job(desk: Desk) -> None:
+    client, worker = working(desk)
+    worker.send(WorkStatus(H1, b"1", b"4"))
+    client.heard()
+    client.send(GetStatus(H1), GetStatus(H2))
+    assert client.heard() == [
+        StatusRes(H1, b"1", b"1", b"1", b"4"),
+        StatusRes(H2, b"0", b"0", b"0", b"0"),
+    ]
+
+
+@pytest.mark.parametrize("packet", [JobCreated(H1), NoJob(), WorkFail(H2)])
+def test_what_is_not_expected_is_answered_and_changes_nothing(
+    desk: Desk, packet: BasePacket
+) -> None:
+    client, worker = working(desk)
+    client.send(packet)
+    assert [type(answer) for answer in client.heard()] == [Error]
+    worker.send(WorkComplete(H1, b"x"))
+    assert client.heard() == [WorkComplete(H1, b"x")]
+
+
+def test_text_commands(desk: Desk) -> None:
+    working(desk)
+    admin = desk.visitor()
+    assert admin.ask(b"status\n") == b"reverse\t1\t1\t1\n.\n"
+    assert admin.ask(b"show jobs\r\n") == b"H:1\t0\t0\t0\n.\n"
+    assert admin.ask(b"workers\n").endswith(b"5 127.0.0.1 - :\n.\n")
+    assert admin.ask(b"nonsense\n").startswith(b"ERR UNKNOWN_COMMAND")
