@@ -1,0 +1,30 @@
+"""Fixtures of the conformance suite."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from conversation import Conversation
+from scenarios import Scenario
+from servers import Servers
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The servers that scenarios share."""
+    servers = Servers(tmp_path_factory.mktemp("servers"))
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture
+def conversation(scenario: Scenario, kind: str, servers: Servers) -> Iterator[Conversation]:
+    """A conversation with the server of a scenario."""
+    with servers.borrow(kind, scenario.options, scenario.alone) as server:
+        conversation = Conversation(server)
+        yield conversation
+        conversation.close()
