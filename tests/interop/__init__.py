@@ -1,0 +1,1 @@
+"""Programs that were written elsewhere, against geard and against gear's client and worker."""

@@ -1,0 +1,70 @@
+"""geard as a program, and what it has in common with gearmand."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Protocol
+
+from peers import START_TIMEOUT, free_port
+
+
+class Server(Protocol):
+    """A server that runs."""
+
+    host: str
+    port: int
+
+
+class Daemon:
+    """A server's program on the loopback interface.
+
+    Args:
+        command: The command line, with ``{port}`` for the port.
+        log: The file for what it writes.
+        port: The port; None for a free one.
+    """
+
+    def __init__(self, command: list[str], log: Path, port: int | None = None) -> None:
+        self.host = "127.0.0.1"
+        for _ in range(5):
+            self.port = port or free_port()
+            with log.open("ab") as output:
+                self.process = subprocess.Popen(
+                    [word.format(port=self.port) for word in command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                )
+            if self._listens():
+                return
+            self.stop()
+        raise RuntimeError(f"{command[:3]} does not start: {log.read_text()}")
+
+    def _listens(self) -> bool:
+        deadline = time.monotonic() + START_TIMEOUT
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                socket.create_connection((self.host, self.port), 1).close()
+            except OSError:
+                time.sleep(0.01)  # another program's start has no event to wait for
+            else:
+                return True
+        return False
+
+    def stop(self) -> None:
+        """Interrupt it, and wait until it has left."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGINT)
+        self.process.wait()
+
+
+def start_geard(directory: Path, port: int | None = None) -> Daemon:
+    """Start geard, the program, as an operator does."""
+    options = ["-d", "-p", "{port}", "--listen-address", "127.0.0.1"]
+    return Daemon(
+        [sys.executable, "-m", "gear_server.cli", *options], directory / "geard.log", port
+    )
