@@ -135,6 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as folder:
             results = measure(options, entrants, Path(folder))
         found = describe(options, entrants)
+    except KeyboardInterrupt:
+        return 130
     except (SetupError, ServerError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
