@@ -55,6 +55,23 @@ nitpick_ignore_regex = [
 ]
 
 
+# Documents at the root of the project, which name each other, and the pages that include them.
+PAGES = {
+    "ARCHITECTURE.md": "topics/design",
+    "COMPATIBILITY.md": "project/compatibility",
+    "CONTRIBUTING.md": "project/contributing",
+    "SECURITY.md": "project/security",
+}
+
+
+def find_pages(app: Sphinx, doctree: nodes.document) -> None:
+    """Lead links to those documents to their pages."""
+    for node in doctree.findall(pending_xref):
+        page = PAGES.get(node["reftarget"])
+        if page is not None:
+            node.attributes.update(refdomain="doc", reftarget=page, reftargetid=None)
+
+
 def literal_when_unknown(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
 ) -> nodes.Node | None:
@@ -67,4 +84,5 @@ def literal_when_unknown(
 
 def setup(app: Sphinx) -> None:
     """Connect the above."""
+    app.connect("doctree-read", find_pages)
     app.connect("missing-reference", literal_when_unknown)
