@@ -1,4 +1,4 @@
-"""Fixtures of the conformance suite."""
+"""Fixtures of the conformance suite, and its directory among those of modules."""
 
 import sys
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conversation import Conversation
+from daemons import Servers
 from scenarios import Scenario
-from servers import Servers
 
 
 @pytest.fixture(scope="session")
