@@ -1,6 +1,7 @@
 """TLS with the three documented files: both faces, the administrative clients and the server."""
 
 import asyncio
+import logging
 import socket
 import ssl
 import threading
@@ -187,6 +188,37 @@ def test_who_does_not_check_the_host_checks_the_authority(
 ) -> None:
     stranger = Authority(tmp_path / "other").issue(HOST)
     assert not can_connect(kind, server.port, stranger, check=False)
+
+
+def test_a_refused_name_says_how_to_accept_it(
+    kind: str, authority: Authority, files: Files, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Programs of 0.16, which checked no name, need to know what they must change."""
+    server = gear.Server(0, *authority.issue("elsewhere.example.com"), host=HOST)
+    caplog.set_level(logging.WARNING)
+    with pytest.raises(gear.TimeoutError):
+        wait_for_server(kind, server.port, files, 1)
+    server.shutdown()
+    assert HOST in caplog.text
+    assert "ssl_check_hostname=False" in caplog.text
+
+
+def wait_for_server(kind: str, port: int, files: Files, timeout: float) -> None:
+    if kind == "threads":
+        client = gear.Client()
+        client.addServer(HOST, port, *files)
+        try:
+            client.waitForServer(timeout)
+        finally:
+            client.shutdown()
+        return
+
+    async def wait() -> None:
+        async with gear.AsyncClient() as client:
+            client.add_server(HOST, port, *files)
+            await client.wait_for_server(timeout)
+
+    asyncio.run(wait())
 
 
 # Files

@@ -10,8 +10,9 @@ from gear_admin import commands
 from gear_admin.commands import Command
 from gear_wire.errors import ConnectionError, DisconnectError, TimeoutError
 from gear_wire.link.address import DEFAULT_PORT, check_host, check_port
-from gear_wire.link.tls import check_tls_files
+from gear_wire.link.tls import check_tls_files, describe
 from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
+from gear_wire.timeouts import check_timeout
 from gear_wire.types import UniqueKey
 
 Result = TypeVar("Result")
@@ -51,7 +52,7 @@ class AsyncAdminClient:
         self._port = check_port(port)
         files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
         self._tls_context = files.clientContext(ssl_check_hostname) if files else None
-        self._timeout = timeout
+        self._timeout = check_timeout(timeout)
         self._turn = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -83,7 +84,7 @@ class AsyncAdminClient:
                 )
         except (OSError, UnicodeError) as error:  # a TimeoutError is an OSError
             raise ConnectionError(
-                f"cannot connect to {self._host} port {self._port}: {str(error) or 'timeout'}"
+                f"cannot connect to {self._host} port {self._port}: {describe(error)}"
             ) from error
 
     async def close(self) -> None:

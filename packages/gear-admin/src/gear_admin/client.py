@@ -10,6 +10,7 @@ from gear_admin.requests import AdminRequest
 from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.connection import Connection
 from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
+from gear_wire.timeouts import check_timeout
 from gear_wire.types import UniqueKey
 
 Result = TypeVar("Result")
@@ -57,7 +58,7 @@ class AdminClient:
         *,
         ssl_check_hostname: bool = True,
     ) -> None:
-        self._timeout = timeout
+        self._timeout = check_timeout(timeout)
         self._connection = Connection(
             host,
             port,

@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from gear_wire.errors import InvalidDataError
-from gear_wire.jobs import convert_to_bytes
+from gear_wire.jobs import to_bytes
 from gear_wire.text import (
     ConnectionStatus,
     FunctionQueue,
@@ -46,11 +46,12 @@ class Command(msgspec.Struct, Generic[Result], frozen=True):
         Raises:
             InvalidDataError: An argument is empty, or holds white space or a NUL.
         """
-        return command(self.verb, *(_word(argument) for argument in arguments))
+        what = f"an argument of {self.verb.decode()!r}"
+        return command(self.verb, *(_word(argument, what) for argument in arguments))
 
 
-def _word(argument: str | bytes | int) -> bytes:
-    return b"%d" % argument if isinstance(argument, int) else convert_to_bytes(argument)
+def _word(argument: str | bytes | int, what: str) -> bytes:
+    return b"%d" % argument if isinstance(argument, int) else to_bytes(argument, what)
 
 
 def _table(verb: bytes, parse: Callable[[bytes], Row]) -> Command[list[Row]]:
@@ -95,7 +96,11 @@ def maxqueue_arguments(
 
     Raises:
         InvalidDataError: Two of three limits are given.
+        TypeError: A limit is no number.
     """
+    for given in (limit, normal, low):
+        if given is not None and not isinstance(given, int):
+            raise TypeError(f"a limit is a number of jobs, not {given!r}")
     if limit is None and normal is None and low is None:
         return (function,)
     if limit is not None and normal is None and low is None:

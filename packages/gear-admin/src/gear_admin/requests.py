@@ -1,10 +1,10 @@
 """The documented administrative requests; sending them is a `Connection`'s."""
 
 import threading
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from gear_wire.errors import InvalidDataError, TimeoutError
-from gear_wire.jobs import convert_to_bytes
+from gear_wire.jobs import to_bytes
 from gear_wire.text import (
     ConnectionStatus,
     FunctionStatus,
@@ -17,7 +17,11 @@ from gear_wire.text import (
     parse_rows,
     parse_unique,
 )
+from gear_wire.timeouts import check_timeout
 from gear_wire.types import UniqueKey
+
+_DOTS: Final = (b".\n", b".\r\n")
+_ENDS: Final = tuple(b"\n" + dot for dot in _DOTS)
 
 
 def first_line(data: bytes) -> int:
@@ -59,9 +63,11 @@ class AdminRequest:
     def __init__(self, *arguments: str | bytes) -> None:
         if self.command is None:
             raise NotImplementedError("AdminRequest must be subclassed: it has no command")
-        self.arguments: tuple[bytes, ...] = tuple(convert_to_bytes(word) for word in arguments)
+        what = f"an argument of {self.command.decode()!r}"
+        self.arguments: tuple[bytes, ...] = tuple(to_bytes(word, what) for word in arguments)
         self.response: bytes | None = None
         self._settled = threading.Event()
+        self._begun = False
         self._scanned = 0
         self.getCommand()
 
@@ -71,6 +77,24 @@ class AdminRequest:
     def getCommand(self) -> bytes:
         """Return the line to send."""
         return command(self.command or b"", *self.arguments)
+
+    def begin(self) -> None:
+        """Forget an earlier response: the request is about to be sent, anew if need be."""
+        self.response = None
+        self._settled.clear()
+        self._begun = False
+        self._scanned = 0
+
+    def mayEnd(self, text: bytes) -> bool:
+        """Tell whether `isComplete` must look at what has come.
+
+        Args:
+            text: The lines that have come since the last call.
+        """
+        first, self._begun = not self._begun, True
+        # A subclass with an end of its own looks each time.
+        own = type(self).isComplete is not AdminRequest.isComplete
+        return first or own or text.startswith(_DOTS) or any(end in text for end in _ENDS)
 
     def isComplete(self, data: bytes) -> tuple[bool, bytes | None]:
         """Tell whether the reply is there, and take it as `response`.
@@ -91,19 +115,12 @@ class AdminRequest:
         line_end = first_line(data)
         if line_end and (self.one_line or self._isAnswer(data[:line_end])):
             return line_end
+        if data.startswith(_DOTS):
+            return line_end
         # What was scanned before is not scanned again: `status` may have a million lines.
-        if len(data) < self._scanned:
-            self._scanned = 0
-        start = max(0, self._scanned - 4)
+        start = max(0, self._scanned - 4) if len(data) >= self._scanned else 0
         self._scanned = len(data)
-        for dot in (b".\n", b".\r\n"):
-            if data.startswith(dot):
-                return len(dot)
-        ends = [
-            found + len(dot)
-            for dot in (b"\n.\n", b"\n.\r\n")
-            if (found := data.find(dot, start)) >= 0
-        ]
+        ends = [found + len(end) for end in _ENDS if (found := data.find(end, start)) >= 0]
         return min(ends, default=0)
 
     def _isAnswer(self, line: bytes) -> bool:
@@ -122,7 +139,7 @@ class AdminRequest:
         Raises:
             TimeoutError: It has not come in time.
         """
-        if not self._settled.wait(timeout):
+        if not self._settled.wait(check_timeout(timeout)):
             raise TimeoutError(f"no reply to {self!r} in {timeout} s")
 
     def _reply(self) -> bytes:

@@ -257,21 +257,26 @@ class ClientSession(Session):
             if submission is not None:
                 submission.settle(error)
 
-    def lost(self) -> None:
-        """End all that is awaited: requests as lost, jobs as failed."""
+    def lost(self) -> list[BaseJob]:
+        """End all that is awaited: requests as lost, jobs as failed.
+
+        Returns:
+            The jobs that share a handle with another one, which is in `related_jobs`.
+        """
         super().lost()
         waiting = [*self._queue, *self._by_handle.pop_all(), *self._by_unique.pop_all()]
         self._queue.clear()
-        jobs = [*self._jobs.values(), *(job for jobs in self._coalesced.values() for job in jobs)]
+        others: list[BaseJob] = [job for jobs in self._coalesced.values() for job in jobs]
         self._coalesced.clear()
         for expectation in waiting:
             expectation.settle(lost=True)
-        for job in jobs:
+        for job in (*self._jobs.values(), *others):
             if isinstance(job, Job) and not job.complete:
                 _fail(job)
                 job._failed_because = "lost its server before it ended"
                 job.complete = True
                 job._notify(None)
+        return others
 
 
 def _fail(job: Job) -> None:

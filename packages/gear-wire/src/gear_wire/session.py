@@ -1,5 +1,6 @@
 """What one end of a connection knows and wants to say; sockets and waiting are in `link`."""
 
+from gear_wire.jobs import BaseJob
 from gear_wire.packets import BasePacket
 
 
@@ -29,6 +30,11 @@ class Session:
         """Take in a packet from the server, and return what it changed."""
         raise NotImplementedError
 
-    def lost(self) -> None:
-        """Take note that the connection is gone; everything awaited on it ends."""
+    def lost(self) -> list[BaseJob]:
+        """Take note that the connection is gone; everything awaited on it ends.
+
+        Returns:
+            The jobs that ran there beside those that are known by their handles.
+        """
         self._outbox.clear()
+        return []

@@ -241,12 +241,13 @@ class WorkerSession(Session, Generic[Job]):
         if not self.grabs and self.state is State.GRAB_WAIT:
             self._follow(event)
 
-    def lost(self) -> None:
+    def lost(self) -> list[BaseJob]:
         """Forget the connection and the jobs of it that nobody has taken."""
-        super().lost()
+        others = super().lost()
         self.open = False
         self.grabs = 0
         self._assignments.closed(self, list(self._jobs.values()))
+        return others
 
 
 _RULES: Final[dict[type[BasePacket], Callable[..., "BaseJob | None"]]] = {

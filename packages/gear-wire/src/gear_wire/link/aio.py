@@ -15,6 +15,7 @@ from gear_wire.enums import Magic
 from gear_wire.errors import (
     ConfigurationError,
     ConnectionError,
+    GearmanError,
     InterruptedError,
     NoConnectedServersError,
     ProtocolError,
@@ -24,9 +25,10 @@ from gear_wire.framing import Frame, FrameReader, Malformed
 from gear_wire.jobs import BaseJob, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
 from gear_wire.link.roster import Roster
-from gear_wire.link.tls import check_tls_files
+from gear_wire.link.tls import check_tls_files, describe
 from gear_wire.packets import BasePacket
 from gear_wire.session import Session
+from gear_wire.timeouts import check_timeout
 
 if TYPE_CHECKING:
     import ssl
@@ -227,7 +229,7 @@ class AsyncBaseClient:
         ssl_ca: str | os.PathLike[str] | None = None,
         *,
         ssl_check_hostname: bool = True,
-        keepalive: Keepalive = Keepalive(),  # noqa: B008  (frozen: sharing it is safe)
+        keepalive: Keepalive | bool = False,
     ) -> None:
         """Add a server; it is connected in the background, and again whenever it is lost.
 
@@ -240,24 +242,32 @@ class AsyncBaseClient:
             ssl_cert: Path of the certificate.
             ssl_ca: Path of the certificates of the authority.
             ssl_check_hostname: Whether the server's certificate must name `host`.
-            keepalive: TCP keepalive of the connection.
+            keepalive: Whether TCP keepalive is on, or its settings.
 
         Raises:
             ConfigurationError: The server was added before, the port is out of range, one of the
                 three files is missing or cannot be used.
             InterruptedError: The client was closed.
+            GearmanError: No loop runs.
         """
         self._check_open()
         files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
         context = None if files is None else files.clientContext(ssl_check_hostname)
-        link = AsyncLink(check_host(host), check_port(port), context, keepalive)
+        probes = keepalive if isinstance(keepalive, Keepalive) else Keepalive(bool(keepalive))
+        link = AsyncLink(check_host(host), check_port(port), context, probes)
         for known in (*self._roster.active, *self._roster.inactive):
             if (known.host, known.port) == (link.host, link.port):
                 raise ConfigurationError(f"server {link.host} port {link.port} was added before")
+        task = self._running_loop().create_task(self._keep(link))
         self._roster.add(link)
-        task = asyncio.get_running_loop().create_task(self._keep(link))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        try:
+            return asyncio.get_running_loop()
+        except RuntimeError:
+            raise GearmanError("add_server starts a task: call it in a coroutine") from None
 
     def _check_open(self) -> None:
         if self._closing:
@@ -272,7 +282,7 @@ class AsyncBaseClient:
                     "Cannot connect to %s port %s: %s",
                     link.host,
                     link.port,
-                    str(error) or "timeout",
+                    describe(error),
                 )
             else:
                 try:
@@ -347,8 +357,9 @@ class AsyncBaseClient:
             TimeoutError: None was connected in time.
             InterruptedError: The client was closed.
         """
+        limit = check_timeout(timeout)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(limit):
                 while not self._roster.active:
                     self._check_open()
                     await self._changed.wait()
@@ -364,8 +375,13 @@ class AsyncBaseClient:
         """
         link = self._roster.next()
         if link is None:
-            raise NoConnectedServersError("no server is connected at the moment")
+            raise self._no_server()
         return link
+
+    def _no_server(self) -> NoConnectedServersError:
+        if self._closing:
+            return NoConnectedServersError(f"no server is connected: {self!r} was closed")
+        return NoConnectedServersError("no server is connected at the moment")
 
     async def close(self) -> None:
         """Close all connections and end all tasks; may be called more than once.

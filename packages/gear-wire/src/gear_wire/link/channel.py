@@ -10,12 +10,15 @@ from typing import Final
 
 from gear_wire.errors import ConnectionError, DisconnectError, TimeoutError
 from gear_wire.link.address import Keepalive
-from gear_wire.link.tls import TLSStream
+from gear_wire.link.tls import TLSStream, describe
+from gear_wire.timeouts import check_timeout
 
 RECEIVE_SIZE: Final = 65536
 """Bytes of one read; above this, a buffer costs the system calls of a mapping of its own."""
 LARGE_RECEIVE_SIZE: Final = 1 << 20
 """Bytes of one read when as many are awaited of one packet."""
+LONGEST_WAIT: Final = 86400.0
+"""Seconds of one wait; system calls take no more than some weeks."""
 _JOIN_BELOW: Final = 65536
 
 
@@ -124,7 +127,14 @@ class Channel:
         return plain or None
 
     def wait(self, write: bool, timeout: float | None) -> bool:
-        """Wait until the socket can be read (or written); False when the time is up."""
+        """Wait until the socket can be read (or written); False when it cannot, after a day or so.
+
+        Args:
+            write: Whether it is to be written.
+            timeout: Seconds to wait; None for no limit.
+        """
+        if timeout is not None:
+            timeout = min(timeout, LONGEST_WAIT)
         with selectors.DefaultSelector() as selector:
             selector.register(self.sock, selectors.EVENT_WRITE if write else selectors.EVENT_READ)
             return bool(selector.select(timeout))
@@ -145,12 +155,16 @@ class Connector:
     """Connects to a server without ever blocking for good.
 
     Args:
-        timeout: Seconds for all of name look-up's addresses, TCP and TLS together.
+        timeout: Seconds for all of name look-up's addresses, TCP and TLS together, a day at most;
+            None for that.
         cancel: A socket that becomes readable when the attempt shall end.
     """
 
-    def __init__(self, timeout: float, cancel: socket.socket | None = None) -> None:
-        self._deadline = time.monotonic() + timeout
+    def __init__(self, timeout: float | None, cancel: socket.socket | None = None) -> None:
+        limit = check_timeout(timeout)
+        wait = LONGEST_WAIT if limit is None else min(limit, LONGEST_WAIT)
+        self._deadline = time.monotonic() + wait
+        self._server = ""
         self._cancel = cancel
 
     def connect(self, host: str, port: int, keepalive: Keepalive) -> socket.socket:
@@ -159,6 +173,7 @@ class Connector:
         Raises:
             ConnectionError: None answers, or the attempt was cancelled.
         """
+        self._server = f"{host} port {port}"
         failure: Exception | None = None
         for family, kind, protocol, _, address in _addresses(host, port):
             sock = socket.socket(family, kind, protocol)
@@ -175,7 +190,7 @@ class Connector:
                 raise
             else:
                 return sock
-        raise ConnectionError(f"cannot connect to {host} port {port}: {failure}") from failure
+        raise ConnectionError(f"cannot connect to {self._server}: {failure}") from failure
 
     def _connect(self, sock: socket.socket, address: object) -> None:
         sock.setblocking(False)
@@ -207,7 +222,8 @@ class Connector:
                 if not data:
                     raise DisconnectError("the server closed the connection in the TLS handshake")
         except (ssl.SSLError, OSError) as error:
-            raise ConnectionError(f"TLS handshake: {error}") from error
+            reason = describe(error)
+            raise ConnectionError(f"TLS handshake with {self._server}: {reason}") from error
 
     def _send(self, sock: socket.socket, data: bytes) -> None:
         view = memoryview(data)

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from gear_wire.codec import encode
 from gear_wire.enums import Magic, PacketType
@@ -19,7 +19,7 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.framing import Frame, FrameReader, TextLine
-from gear_wire.jobs import BaseJob, convert_to_bytes
+from gear_wire.jobs import BaseJob, convert_to_bytes, to_bytes, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
 from gear_wire.link.channel import Channel, Connector
 from gear_wire.link.loop import READ, WRITE, PollLoop
@@ -27,6 +27,7 @@ from gear_wire.link.tls import TLSStream, check_tls_files
 from gear_wire.packet import Packet
 from gear_wire.packets import EchoReq
 from gear_wire.session import Session
+from gear_wire.timeouts import check_timeout
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds an attempt to connect may take."""
@@ -34,13 +35,20 @@ HIGH_WATER: Final = 16 << 20
 """Bytes queued for a server above which a thread that sends more waits."""
 
 
+@runtime_checkable
 class PendingAdminRequest(Protocol):
     """What a connection needs of an administrative request."""
 
     response: bytes | None
 
+    def begin(self) -> None:
+        """Forget an earlier response: the request is about to be sent."""
+
     def getCommand(self) -> bytes:
         """Return the command line."""
+
+    def mayEnd(self, text: bytes) -> bool:
+        """Tell whether whole lines that have come since the last call may end the reply."""
 
     def isComplete(self, data: bytes) -> tuple[bool, bytes | None]:
         """Tell whether `data` holds the whole reply, and what comes after it."""
@@ -120,13 +128,14 @@ class Connection:
         self.ssl_ca: str | None = files.ca if files else None
         self.use_ssl: bool = files is not None
         self._tls_context = files.clientContext(ssl_check_hostname) if files else None
-        self.client_id: bytes = convert_to_bytes(client_id)
+        self.client_id: bytes = to_client_id(client_id)
         name = self.client_id.decode(errors="replace")
         self.log: logging.Logger = logging.getLogger(f"gear.Connection.{name}")
         self.keepalive: bool = keepalive
         self.tcp_keepidle: int = tcp_keepidle
         self.tcp_keepintvl: int = tcp_keepintvl
         self.tcp_keepcnt: int = tcp_keepcnt
+        self._probes()
         self.connect_time: float | None = None
         self.related_jobs: dict[bytes, BaseJob] = {}
         self.options: set[bytes] = set()
@@ -137,15 +146,19 @@ class Connection:
         self._lock = threading.RLock()
         self._loop: PollLoop | None = None
         self._channel: Channel | None = None
-        self._reading = threading.Lock()
+        self._reading = False
+        self._turn = threading.Condition(threading.Lock())
         self._drained = threading.Condition(threading.Lock())
         self._reset()
 
     def _reset(self) -> None:
         self._reader = FrameReader(max_line_size=None)
-        self._reply = b""
+        self._reply: list[bytes] = []
         self._inbox: collections.deque[Inbound] = collections.deque()
         self._echoes: list[_Echo] = []
+
+    def _probes(self) -> Keepalive:
+        return Keepalive(self.keepalive, self.tcp_keepidle, self.tcp_keepintvl, self.tcp_keepcnt)
 
     def attach(self, lock: threading.RLock, loop: PollLoop) -> None:
         """Make it part of a client: the client's lock guards it, the client's loop reads it."""
@@ -174,12 +187,12 @@ class Connection:
     # Connecting
 
     def connect(
-        self, timeout: float = CONNECT_TIMEOUT, cancel: socket.socket | None = None
+        self, timeout: float | None = CONNECT_TIMEOUT, cancel: socket.socket | None = None
     ) -> None:
         """Connect to the server; one that is connected is disconnected first.
 
         Args:
-            timeout: Seconds that it may take.
+            timeout: Seconds that it may take; None for a day.
             cancel: A socket that becomes readable when the attempt shall end.
 
         Raises:
@@ -189,10 +202,7 @@ class Connection:
             self.disconnect()
         self.log.debug("Connecting to %s port %s", self.host, self.port)
         connector = Connector(timeout, cancel)
-        keepalive = Keepalive(
-            self.keepalive, self.tcp_keepidle, self.tcp_keepintvl, self.tcp_keepcnt
-        )
-        sock = connector.connect(self.host, self.port, keepalive)
+        sock = connector.connect(self.host, self.port, self._probes())
         tls = None
         try:
             if self._tls_context is not None:
@@ -255,14 +265,18 @@ class Connection:
 
         Raises:
             ConnectionError: It is not connected, or the connection breaks.
+            TypeError: `data` is neither bytes nor str.
         """
+        raw = to_bytes(data, "what is sent")
         with self._lock:
-            self.queue(data)
+            self.queue(raw)
         self.flush()
         self.yieldToServer()
 
     def sendPacket(self, packet: Packet) -> None:
         """Send a packet; waits and raises as `sendRaw` does."""
+        if not isinstance(packet, Packet):
+            raise TypeError(f"sendPacket takes a gear.Packet, not {type(packet).__name__}")
         self.log.debug("Sending packet: %s", packet)
         self.sendRaw(packet.toBinary())
 
@@ -382,18 +396,23 @@ class Connection:
 
     def _takeText(self, text: bytes, inbound: list[Inbound]) -> None:
         with self._lock:
-            self._reply += text
+            self._reply.append(text)
             while self._reply:
                 if not self.admin_requests:
-                    self.log.error("Received text that nobody asked for: %r", self._reply[:80])
-                    self._reply = b""
+                    self.log.error("Received text that nobody asked for: %r", text[:80])
+                    self._reply.clear()
                     return
                 request = self.admin_requests[0]
-                complete, rest = request.isComplete(self._reply)
+                # Joined only when it may be whole: a reply may have a million lines.
+                if not request.mayEnd(self._reply[-1]):
+                    return
+                reply = b"".join(self._reply)
+                complete, rest = request.isComplete(reply)
                 if not complete:
+                    self._reply = [reply]
                     return
                 del self.admin_requests[0]
-                self._reply = rest or b""
+                self._reply = [rest] if rest else []
                 request.setComplete()
                 inbound.append(request)
 
@@ -408,22 +427,43 @@ class Connection:
             ConnectionError: The connection is gone.
         """
         self._checkReader("readPacket")
-        self._pump(lambda: bool(self._inbox), None)
-        return self._inbox.popleft()
+        taken: list[Inbound] = []
+
+        def take() -> bool:
+            if self._inbox:
+                taken.append(self._inbox.popleft())
+            return bool(taken)
+
+        self._pump(take, None)
+        return taken[0]
 
     def _pump(self, done: Callable[[], bool], timeout: float | None) -> bool:
+        """Read until something is done; one thread at a time reads, for all that wait."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._reading:
+        with self._turn:
             while not done():
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     return False
-                channel = self._channel
-                if channel is None:
-                    raise DisconnectError(f"{self!r} is not connected")
-                if channel.wait(write=False, timeout=left):
-                    self._takeIn()
+                if self._reading:
+                    self._turn.wait(left)
+                else:
+                    self._readFor(left)
         return True
+
+    def _readFor(self, timeout: float | None) -> None:
+        channel = self._channel
+        if channel is None:
+            raise DisconnectError(f"{self!r} is not connected")
+        self._reading = True
+        self._turn.release()
+        try:
+            if channel.wait(write=False, timeout=timeout):
+                self._takeIn()
+        finally:
+            self._turn.acquire()
+            self._reading = False
+            self._turn.notify_all()
 
     def _takeIn(self) -> None:
         try:
@@ -463,14 +503,20 @@ class Connection:
             ConnectionError: The connection is gone.
         """
         self.checkThread("sendAdminRequest")
+        if not isinstance(request, PendingAdminRequest):
+            raise TypeError(
+                f"sendAdminRequest takes a gear.AdminRequest, not {type(request).__name__}"
+            )
+        check_timeout(timeout)
         command = request.getCommand()
         with self._lock:
+            request.begin()
             self.queue(command)
             self.admin_requests.append(request)
         self.flush()
         if self._loop is not None:
             request.waitForResponse(timeout)
-        elif not self._pump(lambda: request.response is not None, timeout):
+        elif not self._pump(lambda: request.response is not None, check_timeout(timeout)):
             raise TimeoutError(f"no reply to {command!r} from {self!r} in {timeout} s")
         else:
             self._forget(request)
@@ -478,7 +524,7 @@ class Connection:
             raise DisconnectError(f"{self!r} was lost before the reply to {command!r}")
 
     def _forget(self, request: PendingAdminRequest) -> None:
-        with self._reading:
+        with self._turn:
             if request in self._inbox:
                 self._inbox.remove(request)
 
@@ -497,15 +543,16 @@ class Connection:
             ConnectionError: The connection is gone.
         """
         self.checkThread("echo")
+        limit = check_timeout(timeout)
         waiting = _Echo(uuid.uuid4().bytes if data is None else convert_to_bytes(data))
         with self._lock:
             self.queue(encode(EchoReq(waiting.data)))
             self._echoes.append(waiting)
         self.flush()
         if self._loop is not None:
-            came = waiting.settled.wait(timeout)
+            came = waiting.settled.wait(limit)
         else:
-            came = self._pump(waiting.settled.is_set, timeout)
+            came = self._pump(waiting.settled.is_set, limit)
         if not came:
             with self._lock:
                 if waiting in self._echoes:

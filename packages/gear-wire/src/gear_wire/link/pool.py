@@ -25,6 +25,7 @@ from gear_wire.link.loop import READ, WRITE, PollLoop
 from gear_wire.link.roster import Roster
 from gear_wire.packet import Packet
 from gear_wire.session import Session
+from gear_wire.timeouts import check_timeout
 
 JOIN_TIMEOUT = 5.0
 """Seconds that shutdown waits for a look-up of a host name, which nothing can interrupt."""
@@ -227,9 +228,10 @@ class BaseClient(PacketHandlers):
             InterruptedError: The client was shut down.
         """
         self.checkThread("waitForServer")
+        limit = check_timeout(timeout)
         with self.connections_condition:
             self.connections_condition.wait_for(
-                lambda: self._roster.active or not self.running, timeout
+                lambda: self._roster.active or not self.running, limit
             )
             self._checkRunning()
             if not self._roster.active:
@@ -244,8 +246,13 @@ class BaseClient(PacketHandlers):
         with self._state_lock:
             connection = self._roster.next()
         if connection is None:
-            raise NoConnectedServersError("no server is connected at the moment")
+            raise self._noServer()
         return connection
+
+    def _noServer(self) -> NoConnectedServersError:
+        if not self.running:
+            return NoConnectedServersError(f"no server is connected: {self!r} was shut down")
+        return NoConnectedServersError("no server is connected at the moment")
 
     # Sending
 
@@ -339,7 +346,7 @@ class BaseClient(PacketHandlers):
                 return
             jobs = list(connection.related_jobs.values())
             if connection.session is not None:
-                connection.session.lost()
+                jobs += connection.session.lost()
             connection.related_jobs.clear()
             self._queue()
         connection.disconnect()

@@ -6,7 +6,7 @@ The module `ssl` is loaded when TLS is used, and not before.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -51,7 +51,7 @@ class TLSFiles(msgspec.Struct, frozen=True):
 
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            context.load_cert_chain(self.cert, self.key)
+            context.load_cert_chain(self.cert, self.key, password=self._refuse_to_ask)
         except (OSError, ssl.SSLError) as error:
             raise ConfigurationError(
                 f"cannot use the certificate {self.cert} with the key {self.key}: {error}"
@@ -61,6 +61,10 @@ class TLSFiles(msgspec.Struct, frozen=True):
         except (OSError, ssl.SSLError) as error:
             raise ConfigurationError(f"cannot use the CA file {self.ca}: {error}") from error
         return context
+
+    def _refuse_to_ask(self) -> str:
+        # OpenSSL would ask at the terminal, in whatever thread connects.
+        raise ConfigurationError(f"the key {self.key} is encrypted: nobody can give a passphrase")
 
 
 def check_tls_files(
@@ -73,6 +77,7 @@ def check_tls_files(
     Raises:
         ConfigurationError: One or two of them are missing (0.16 then spoke plaintext without a
             word), or a file does not exist.
+        TypeError: One is no path.
     """
     given = {"ssl_key": ssl_key, "ssl_cert": ssl_cert, "ssl_ca": ssl_ca}
     missing = [name for name, path in given.items() if not path]
@@ -82,11 +87,29 @@ def check_tls_files(
         raise ConfigurationError(
             f"TLS needs ssl_key, ssl_cert and ssl_ca; missing: {', '.join(missing)}"
         )
-    paths = {name: os.fspath(path) for name, path in given.items() if path}
-    for name, path in paths.items():
-        if not os.path.isfile(path):
-            raise ConfigurationError(f"{name}: there is no file {path}")
-    return TLSFiles(paths["ssl_key"], paths["ssl_cert"], paths["ssl_ca"])
+    return TLSFiles(*(_check_file(name, path) for name, path in given.items() if path))
+
+
+def _check_file(name: str, path: str | os.PathLike[str]) -> str:
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"{name} is the path of a file, not {path!r}") from None
+    if not os.path.isfile(text):
+        raise ConfigurationError(f"{name}: there is no file {text}")
+    return text
+
+
+_WRONG_NAME: Final = (62, 64)
+"""OpenSSL's codes for a certificate that does not name the host, or its address."""
+
+
+def describe(error: Exception) -> str:
+    """Return what went wrong in a handshake, with what can be done about it."""
+    text = str(error) or type(error).__name__
+    if getattr(error, "verify_code", None) in _WRONG_NAME:
+        return f"{text}; ssl_check_hostname=False accepts certificates without the host's name"
+    return text
 
 
 class TLSStream:
