@@ -1,0 +1,58 @@
+"""The reference has everything that there is, and documents lead to files that exist."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+import gear
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+# Modules and the like are no entries.
+NAMES = sorted(set(gear.__all__) - {"__version__", "acl", "constants"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_reference_has_each_name(name: str) -> None:
+    pattern = rf"^\.\. (auto\w+:: gear\.|py:data:: ){name}(\(.*\))?$"
+    found = [
+        path.name
+        for path in REFERENCE.glob("*.rst")
+        if re.search(pattern, path.read_text(), re.MULTILINE)
+    ]
+    assert len(found) == 1, found
+
+
+def test_the_sections_are_in_their_order() -> None:
+    text = (REFERENCE / "index.rst").read_text()
+    places = [
+        text.index(title + "\n")
+        for title in (
+            "Client Example", "Worker Example", "SSL Connections", "API Reference",
+            "   client", "   worker", "   admin", "   server", "   common", "   constants",
+            "Indices and tables",
+        )
+    ]  # fmt: skip
+    assert places == sorted(places)
+
+
+def test_the_first_examples_are_as_they_are_tested() -> None:
+    printed = runpy.run_path(str(Path(__file__).with_name("test_examples_documented.py")))
+    reference = (REFERENCE / "index.rst").read_text()
+    for example in printed["PRINTED"].values():
+        indented = "".join(f"   {line}\n" for line in example.splitlines())
+        assert indented in reference
+
+
+@pytest.mark.parametrize(
+    "document",
+    [*ROOT.glob("*.md"), *ROOT.glob("packages/*/*.md")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_links_lead_to_files(document: Path) -> None:
+    """Those of the documentation's own pages are checked when it is built."""
+    for target in LINK.findall(document.read_text()):
+        assert (document.parent / target).exists(), target
