@@ -54,26 +54,27 @@ class Meter:
         return measured
 
 
-def swallow(sock: socket.socket, size: int) -> None:
+def swallow(sock: socket.socket) -> None:
+    """Take all that is there."""
     buffer = bytearray(1 << 16)
-    while size:
-        size -= sock.recv_into(buffer)
+    try:
+        while sock.recv_into(buffer):
+            pass
+    except BlockingIOError:
+        pass
 
 
 def test_what_the_socket_did_not_take_is_not_copied(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
     near, far = ends
+    far.setblocking(False)
     channel = Channel(near, None, threading.RLock())
-    reader = threading.Thread(target=swallow, args=(far, SIZE))
     channel.queue(PAYLOAD)
     meter = Meter()
     flush = meter.around(channel.flush)
-    assert not flush()
-    reader.start()
     while not flush():
-        channel.wait(write=True, timeout=20)
-    reader.join(20)
+        swallow(far)
     assert channel.pending == 0
     assert len(meter.peaks) > 10
     assert max(meter.peaks) < 10_000
