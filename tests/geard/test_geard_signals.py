@@ -40,6 +40,30 @@ def test_a_running_job_may_end(start: Start, number: signal.Signals, grace: str)
     assert "lost" not in log
 
 
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_second_sigusr1_changes_nothing(start: Start, first: signal.Signals) -> None:
+    geard = start("--grace", "3600")
+    with running_job(geard.port) as running:
+        geard.signal(first)
+        geard.wait_until_refusing()
+        geard.signal(signal.SIGUSR1)
+        geard.wait_for_log(rf"Got {first.name}$(?s:.*)Got SIGUSR1$")
+        running.assigned.sendWorkComplete(b"done")
+        assert running.job.result(TIMEOUT) == b"done"
+        geard.end()
+
+
+def test_a_large_result_arrives_before_the_end(start: Start) -> None:
+    geard = start()
+    result = bytes(16 << 20)
+    with running_job(geard.port) as running:
+        geard.signal(signal.SIGTERM)
+        geard.wait_until_refusing()
+        running.assigned.sendWorkComplete(result)
+        assert running.job.result(TIMEOUT) == result
+        geard.end()
+
+
 def test_a_job_that_runs_too_long_is_left(start: Start) -> None:
     geard = start("--grace", "0.05")
     with running_job(geard.port) as running:
