@@ -19,7 +19,6 @@ class Scenario:
         options: Command line options, which both servers understand.
         alone: Whether it needs a server of its own, with nothing left over from others.
         geard_only: The note that says why gearmand does not take part.
-        wrong: What geard does wrong so far.
     """
 
     name: str
@@ -27,7 +26,6 @@ class Scenario:
     options: tuple[str, ...] = ()
     alone: bool = False
     geard_only: str | None = None
-    wrong: str | None = None
 
     def play(self, conversation: Conversation) -> None:
         """Hold the conversation; an error says in which step it occurred."""
@@ -52,18 +50,13 @@ def scenario(
     options: tuple[str, ...] = (),
     alone: bool = False,
     geard_only: str | None = None,
-    wrong: str | None = None,
 ) -> Scenario:
     """Return a scenario, its steps listed."""
-    return Scenario(name, steps, options, alone, geard_only, wrong)
+    return Scenario(name, steps, options, alone, geard_only)
 
 
-def _marks(scenario: Scenario, kind: str) -> list[pytest.MarkDecorator]:
-    if kind == "gearmand":
-        return [pytest.mark.peer]
-    if scenario.wrong is None:
-        return []
-    return [pytest.mark.xfail(strict=True, raises=AssertionError, reason=scenario.wrong)]
+def _marks(kind: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.peer] if kind == "gearmand" else []
 
 
 def over_servers(scenarios: list[Scenario]) -> pytest.MarkDecorator:
@@ -71,7 +64,7 @@ def over_servers(scenarios: list[Scenario]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         ("scenario", "kind"),
         [
-            pytest.param(scenario, kind, id=f"{kind}-{scenario.name}", marks=_marks(scenario, kind))
+            pytest.param(scenario, kind, id=f"{kind}-{scenario.name}", marks=_marks(kind))
             for scenario in scenarios
             for kind in KINDS
             if kind == "geard" or not scenario.geard_only

@@ -198,7 +198,6 @@ REFUSALS = [
                 gearmand=[c.is_ignored(epoch(when))],
             ),
             admin.asks(b"status\n"),
-            wrong="takes it for now: JOB_CREATED, and the job runs at once",
         )
         for when in (b"9" * 19, b"9" * 21)
     ),

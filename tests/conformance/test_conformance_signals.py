@@ -88,7 +88,6 @@ SCENARIOS = [
         w.says(req(P.GRAB_JOB), res(P.JOB_ASSIGN, b"{j}", b"{f}", b"x")),
         *ends(),
         alone=True,
-        wrong="ends at once: its clients are cut off, jobs in the background are lost",
     ),
     *(
         scenario(

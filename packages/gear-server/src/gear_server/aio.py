@@ -220,6 +220,8 @@ class AsyncServer:
         try:
             with self._lock:
                 for event in events:
+                    if peer.closing:
+                        break
                     if isinstance(event, Frame):
                         on_frame(peer, event, now)
                     elif isinstance(event, Malformed):

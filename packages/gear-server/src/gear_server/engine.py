@@ -53,6 +53,7 @@ class Engine(Wakeups):
         jobs: Every job by handle.
         running: How many jobs workers have.
         counters: What happened since the start.
+        closed: Whether no more jobs are taken.
         guarded: Whether a submission must be looked at before it is taken.
         unknown: The rule for packets that have none.
     """
@@ -75,6 +76,7 @@ class Engine(Wakeups):
         self.running: int = 0
         self.counters: Counters = Counters()
         self.guarded: bool = acl is not None
+        self.closed: bool = False
         self.unknown: Rule = refuse
         self._timed: dict[bytes, Timer] = {}
         self._prefix = settings.handle_prefix + b":"
@@ -185,14 +187,19 @@ class Engine(Wakeups):
         if self.acl is not None and not self.acl.canInvoke(peer.subject, name):
             self.error(peer, b"PERMISSION_DENIED", b"Permission denied to invoke " + name)
             return False
-        if self.draining:
+        if self.closed:
             self.error(peer, b"QUEUE_ERROR", b"Server is shutting down")
             return False
         return True
 
-    def drain(self) -> None:
-        """Take no more jobs, and give out no more; those that run go on."""
-        self.draining = self.guarded = True
+    def drain(self, queued: bool) -> None:
+        """Take no more jobs; those that run go on.
+
+        Args:
+            queued: Whether jobs that are queued are still given out.
+        """
+        self.closed = self.guarded = True
+        self.draining = not queued
 
     def _join(self, job: ServerJob, peer: Peer, background: bool) -> None:
         """Let a submission join a job, and answer it."""

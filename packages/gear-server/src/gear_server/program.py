@@ -205,7 +205,6 @@ class Program:
                 self._reload()
             elif name in _GRACEFUL and name not in stopping:
                 stopping.add(name)
-                # SIGUSR1 waits for the last job, as gearmand; SIGTERM only so long.
                 self._drain(None if name == "SIGUSR1" else self._options.grace)
             elif name != "SIGUSR1":
                 break
@@ -218,15 +217,17 @@ class Program:
         self._log.log(NOTICE, "geard ends")
 
     def _drain(self, limit: float | None) -> None:
-        running = self._server.running_jobs
-        self._notifier.send(STOPPING, f"STATUS=Waiting for {running} jobs")
+        """Let jobs end: those that run, within a limit; or all, as gearmand does after SIGUSR1."""
+        queued = limit is None
+        jobs = self._server.total_jobs if queued else self._server.running_jobs
+        self._notifier.send(STOPPING, f"STATUS=Waiting for {jobs} jobs")
         self._log.log(
-            NOTICE, "No more connections and jobs; waiting for %s jobs, %s", running,
+            NOTICE, "No more connections and jobs; waiting for %s jobs, %s", jobs,
             "without a limit" if limit is None else f"{limit:g} s at most",
         )  # fmt: skip
 
         def wait() -> None:
-            if not self._server.drain(limit):
+            if not self._server.drain(limit, queued=queued):
                 self._log.warning("Jobs still run after %g s", limit)
             self._signals.done()
 

@@ -1,5 +1,6 @@
 """What a server does for each packet; the state that the rules change is in `engine`."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -13,6 +14,11 @@ from gear_wire.table import BY_TYPE, frame_key
 from gear_wire.types import Handle, UniqueKey
 
 CLIENT_ID_SIZE: Final = 127
+OUT_OF_RANGE: Final = 1 << 63
+_NUMBER: Final = re.compile(rb"\s*([+-]?)(\d+)")
+_MOST_DIGITS: Final = 20
+_UNSIGNED: Final = 0xFFFFFFFF
+"""gearmand keeps how far a job has come in 32 bits without sign."""
 _HEAD: Final = 512
 """Bytes of a WORK_* packet in which its separators are looked for; the rest is payload."""
 _UNKNOWN_JOB: Final = b"Job given in work result not found"
@@ -63,10 +69,15 @@ def _submit_epoch(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     if len(parts) != 4:
         _refuse_count(engine, peer, frame)
         return
-    name, unique, when, arguments = parts
+    name, unique, digits, arguments = parts
+    when = leading_number(digits)
+    if abs(when) == OUT_OF_RANGE:
+        # gearmand neither takes the job nor says so.
+        engine.error(peer, b"ARGUMENT_TOO_LARGE", b"Time too large")
+        return
     job = engine.submit(peer, name, unique, arguments, Precedence.NORMAL, True)
     if job is not None:
-        job.when = leading_number(when)
+        job.when = when
         engine.enqueue(job, now)
 
 
@@ -89,22 +100,25 @@ def _submit_reduce(background: bool) -> Rule:
 
 
 def leading_number(digits: bytes) -> int:
-    """Return the number that text begins with, 0 when it begins with none, as C's strtoll."""
-    text = digits.strip()
-    sign = -1 if text[:1] == b"-" else 1
-    text = text.lstrip(b"+-") if text[:1] in (b"+", b"-") else text
-    end = 0
-    while end < len(text) and text[end : end + 1].isdigit():
-        end += 1
-    return sign * int(text[:end]) if 0 < end < 20 else 0
+    """Return the number that text begins with, 0 when it begins with none, as C's strtoll.
+
+    What does not fit 64 bits is plus or minus `OUT_OF_RANGE`.
+    """
+    found = _NUMBER.match(digits)
+    if found is None:
+        return 0
+    if len(found[2]) > _MOST_DIGITS:
+        return -OUT_OF_RANGE if found[1] == b"-" else OUT_OF_RANGE
+    return max(-OUT_OF_RANGE, min(OUT_OF_RANGE, int(found[0])))
 
 
 def _state(job: ServerJob | None) -> tuple[bytes, bytes, bytes, bytes]:
     if job is None:
         return b"0", b"0", b"0", b"0"
-    numbers = (leading_number(job.numerator), leading_number(job.denominator))
+    numerator = leading_number(job.numerator) & _UNSIGNED
+    denominator = leading_number(job.denominator) & _UNSIGNED
     running = b"0" if job.holder is None else b"1"
-    return b"1", running, b"%d" % numbers[0], b"%d" % numbers[1]
+    return b"1", running, b"%d" % numerator, b"%d" % denominator
 
 
 def _get_status(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:

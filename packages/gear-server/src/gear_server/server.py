@@ -313,19 +313,23 @@ class Server(ServerHandlers, ServerViews):
             with self.lock:
                 self._watchers.remove(watcher)
 
-    def drain(self, timeout: float | None = None) -> bool:
-        """Accept no more connections and jobs, give out no more, and wait for those that run.
+    def drain(self, timeout: float | None = None, *, queued: bool = False) -> bool:
+        """Accept no more connections and jobs, and wait for the jobs that there are.
 
         Args:
             timeout: Seconds to wait; None for no limit.
+            queued: Whether jobs that are queued, or whose time is to come, are still given out and
+                waited for; else those alone that run.
 
         Returns:
-            Whether no job runs any more.
+            Whether none of them is left.
         """
         with self.lock:
-            self._engine.drain()
+            self._engine.drain(queued)
         if self._server is not None:
             self._call(self._server.stop_listening)
+        if queued:
+            return self.waitFor(lambda: not self._engine.jobs, timeout)
         return self.waitFor(lambda: not self._engine.running, timeout)
 
     def _lostConnection(self, connection: ServerConnection) -> None:
