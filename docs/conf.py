@@ -7,6 +7,7 @@ from sphinx.environment import BuildEnvironment
 
 import gear
 from gear_server import jobs, peers, queues
+from gear_wire.table import BY_TYPE
 
 # These modules name each other: at run time, jobs does without the others.
 vars(jobs).update(Peer=peers.Peer, Function=queues.Function, JobQueue=queues.JobQueue)
@@ -28,7 +29,6 @@ exclude_patterns = ["_build", "examples"]
 html_theme = "furo"
 html_title = f"gear {release}"
 html_static_path = ["_static"]
-html_css_files = ["gear.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -82,7 +82,21 @@ def literal_when_unknown(
     return content if node.get("reftype") == "obj" else None
 
 
+def describe_constant(
+    app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]
+) -> None:
+    """Say of a packet's number what its struct says, and not what `int` does."""
+    if what == "data" and name.startswith("gear.constants."):
+        info = BY_TYPE.get(value)
+        lines[:] = []
+        if info is not None:
+            lines += (info.struct.__doc__ or "").splitlines()
+            if info.arguments:
+                lines += ["", f"Arguments: {', '.join(info.arguments)}."]
+
+
 def setup(app: Sphinx) -> None:
     """Connect the above."""
+    app.connect("autodoc-process-docstring", describe_constant)
     app.connect("doctree-read", find_pages)
     app.connect("missing-reference", literal_when_unknown)

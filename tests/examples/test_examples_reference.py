@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import gear
+from gear_wire import constants
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -24,6 +25,15 @@ def test_the_reference_has_each_name(name: str) -> None:
         if re.search(pattern, path.read_text(), re.MULTILINE)
     ]
     assert len(found) == 1, found
+
+
+def test_the_reference_has_each_constant() -> None:
+    text = (REFERENCE / "constants.rst").read_text()
+    found = set(
+        re.findall(r"^\.\. (?:autodata|py:data):: gear\.constants\.(\w+)$", text, re.MULTILINE)
+    )
+    shown_above = {name for name in gear.__all__ if name.startswith("PRECEDENCE_")}
+    assert found | shown_above == set(constants.__all__)
 
 
 def test_the_sections_are_in_their_order() -> None:
