@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import gear
+from gear_wire.codec import encode
+from gear_wire.enums import Magic
+from gear_wire.framing import HEADER
+from gear_wire.packets import BasePacket
 
 HOST = "127.0.0.1"
 TIMEOUT = 30.0
@@ -176,3 +180,14 @@ def running_job(port: int) -> Iterator[Running]:
     finally:
         client.shutdown()
         worker.shutdown()
+
+
+def send(sock: socket.socket, *packets: BasePacket) -> None:
+    sock.sendall(b"".join(encode(packet, Magic.REQ) for packet in packets))
+
+
+def receive(sock: socket.socket) -> tuple[int, bytes]:
+    """Return the type and the data of the next packet."""
+    with sock.makefile("rb") as file:
+        key, size = HEADER.unpack(file.read(HEADER.size))
+        return key & 0xFFFFFFFF, file.read(size)

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
-from gear_wire.framing import HEADER
 from gear_wire.packets import (
-    BasePacket,
     CanDo,
     EchoReq,
     GrabJob,
@@ -19,20 +17,9 @@ from gear_wire.packets import (
 )
 from gear_wire.types import FunctionName, Handle, UniqueKey
 
-from .program import HOST, Geard, wait_until
+from .program import HOST, Geard, receive, send, wait_until
 
 Start = Callable[..., Geard]
-
-
-def send(sock: socket.socket, *packets: BasePacket) -> None:
-    sock.sendall(b"".join(encode(packet, Magic.REQ) for packet in packets))
-
-
-def receive(sock: socket.socket) -> tuple[int, bytes]:
-    """Return the type and the data of the next packet."""
-    with sock.makefile("rb") as file:
-        key, size = HEADER.unpack(file.read(HEADER.size))
-        return key & 0xFFFFFFFF, file.read(size)
 
 
 def test_job_handle_prefix(start: Start) -> None:

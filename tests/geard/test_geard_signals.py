@@ -8,8 +8,11 @@ import pytest
 
 import gear
 from certificates import Authority
+from gear_wire.enums import PacketType
+from gear_wire.packets import CanDo, EchoReq, GrabJob, SubmitJobBg, WorkComplete
+from gear_wire.types import FunctionName, Handle, UniqueKey
 
-from .program import HOST, TIMEOUT, Geard, running_job, wait_until
+from .program import HOST, TIMEOUT, Geard, receive, running_job, send, wait_until
 
 Start = Callable[..., Geard]
 
@@ -38,6 +41,60 @@ def test_a_running_job_may_end(start: Start, number: signal.Signals, grace: str)
         log = geard.end()
     assert "waiting for 1 jobs" in log
     assert "lost" not in log
+
+
+class Worker:
+    """A worker of literal packets, and a client that has submitted two jobs for it."""
+
+    def __init__(self, geard: Geard) -> None:
+        self.worker, self.client = geard.connect(), geard.connect()
+        send(self.worker, CanDo(FunctionName(b"f")), EchoReq(b""))
+        assert receive(self.worker)[0] == PacketType.ECHO_RES
+        for _ in range(2):
+            send(self.client, SubmitJobBg(FunctionName(b"f"), UniqueKey(b""), b""))
+            assert receive(self.client)[0] == PacketType.JOB_CREATED
+
+    def grab(self) -> int:
+        send(self.worker, GrabJob())
+        return receive(self.worker)[0]
+
+    def complete(self, handle: bytes) -> None:
+        send(self.worker, WorkComplete(Handle(handle), b""))
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.worker.close()
+        self.client.close()
+
+
+def test_sigusr1_waits_for_queued_jobs(start: Start) -> None:
+    geard = start("--job-handle-prefix", "x")
+    with Worker(geard) as worker:
+        geard.signal(signal.SIGUSR1)
+        geard.wait_until_refusing()
+        for number in (1, 2):
+            assert geard.process.poll() is None
+            assert worker.grab() == PacketType.JOB_ASSIGN
+            worker.complete(b"x:%d" % number)
+        log = geard.end()
+    assert "waiting for 2 jobs, without a limit" in log
+    assert "lost" not in log
+
+
+def test_sigterm_gives_out_no_more_even_after_sigusr1(start: Start) -> None:
+    geard = start("--job-handle-prefix", "x", "--grace", "3600")
+    with Worker(geard) as worker:
+        assert worker.grab() == PacketType.JOB_ASSIGN
+        geard.signal(signal.SIGTERM)
+        geard.wait_until_refusing()
+        geard.signal(signal.SIGUSR1)
+        geard.wait_for_log("Got SIGUSR1$")
+        assert worker.grab() == PacketType.NO_JOB
+        worker.complete(b"x:1")
+        log = geard.end()
+    assert "Leaving with 1 jobs, which are lost: 0 ran, 1 waited" in log
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGUSR1])

@@ -204,7 +204,7 @@ class Program:
             if name == "SIGHUP":
                 self._reload()
             elif name in _GRACEFUL and name not in stopping:
-                stopping.add(name)
+                stopping |= {name, "SIGUSR1"}  # which asks for no more than SIGTERM did
                 self._drain(None if name == "SIGUSR1" else self._options.grace)
             elif name != "SIGUSR1":
                 break
