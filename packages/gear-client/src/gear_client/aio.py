@@ -7,19 +7,20 @@ from collections.abc import AsyncIterator, Callable, Generator
 from datetime import datetime
 
 from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
-from gear_client.jobs import Job
+from gear_client.jobs import Job, refuse_background
 from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
 from gear_wire.constants import PRECEDENCE_NORMAL
 from gear_wire.errors import (
     DisconnectError,
+    GearmanError,
     InvalidDataError,
-    NoConnectedServersError,
     TimeoutError,
 )
 from gear_wire.jobs import to_handle, to_option, to_unique_key
 from gear_wire.link.aio import AsyncBaseClient, AsyncLink
 from gear_wire.packets import BasePacket
+from gear_wire.timeouts import check_timeout
 
 
 class AsyncJob(Job):
@@ -42,6 +43,16 @@ class AsyncJob(Job):
             self._updates.append(packet)
         self._changed.set()
 
+    def _wait(self, timeout: float | None) -> bool:
+        if not self.complete:
+            raise GearmanError("waiting for an AsyncJob would block its loop: await it instead")
+        return True
+
+    def _check_heard(self) -> None:
+        """Raise InvalidDataError when nobody will tell of the job's end."""
+        if self._guard is not None and not self.complete:
+            self._guard("waiting for a job")
+
     async def _change(self) -> None:
         self._changed.clear()
         await self._changed.wait()
@@ -51,12 +62,14 @@ class AsyncJob(Job):
         return self._ended().__await__()
 
     async def _ended(self) -> bytes:
+        self._check_heard()
         while not self.complete:
             await self._change()
         return self._result()
 
     async def __aiter__(self) -> AsyncIterator[BasePacket]:
         """Give the updates of the job until it ends."""
+        self._check_heard()
         while True:
             while self._updates:
                 yield self._updates.popleft()
@@ -118,11 +131,13 @@ class AsyncClient(AsyncBaseClient):
         if not isinstance(job, AsyncJob):
             job = AsyncJob(job, arguments, unique)
         packet = submit_packet(job, background, precedence, when, reducer)
+        limit = check_timeout(timeout)
+        job._guard = refuse_background if background else None
         while True:
             link = self.get_link()
             submission = Submission(job, packet, not background)
             job.connection = link
-            await self._ask(link, submission, lambda s: s.submit(submission), timeout)  # noqa: B023  (called at once)
+            await self._ask(link, submission, lambda s: s.submit(submission), limit)  # noqa: B023  (called at once)
             if submission.error is not None:
                 raise submission.error
             if not submission.lost:
@@ -135,6 +150,7 @@ class AsyncClient(AsyncBaseClient):
         ask: Callable[[ClientSession], None],
         timeout: float | None,
     ) -> None:
+        limit = check_timeout(timeout)
         await link.drain()
         if not isinstance(link.session, ClientSession):
             expectation.settle(lost=True)
@@ -144,7 +160,7 @@ class AsyncClient(AsyncBaseClient):
         ask(link.session)
         link.say()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(limit):
                 await settled.wait()
         except builtins.TimeoutError:
             raise TimeoutError(f"no answer from {link!r} in {timeout} s") from None
@@ -173,7 +189,7 @@ class AsyncClient(AsyncBaseClient):
             if state.known:
                 return state
         if state is None:
-            raise NoConnectedServersError("no server is connected at the moment")
+            raise self._no_server()
         return state
 
     async def status(self, job: Job | str | bytes, timeout: float | None = 30) -> JobState:
@@ -211,7 +227,12 @@ class AsyncClient(AsyncBaseClient):
 
         Returns:
             Whether every server that is connected confirmed it.
+
+        Raises:
+            InvalidDataError: The name holds a NUL.
+            InterruptedError: The client was closed.
         """
+        self._check_open()
         option = to_option(name)
         self._options.add(option)
         confirmed = True

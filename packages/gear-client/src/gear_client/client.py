@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
-from gear_client.jobs import Job, deadline_after, seconds_left
+from gear_client.jobs import Job, deadline_after, refuse_background, seconds_left
 from gear_client.latch import Latch
 from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
@@ -13,13 +13,13 @@ from gear_wire.errors import (
     ConnectionError,
     DisconnectError,
     InvalidDataError,
-    NoConnectedServersError,
     TimeoutError,
 )
 from gear_wire.jobs import to_handle, to_option, to_unique_key
 from gear_wire.link.connection import Connection
 from gear_wire.link.pool import BaseClient
 from gear_wire.packet import Packet
+from gear_wire.timeouts import check_timeout
 
 
 class Client(BaseClient):
@@ -93,7 +93,7 @@ class Client(BaseClient):
             raise TypeError(f"submitJob takes a gear.Job, not {type(job).__name__}")
         packet = submit_packet(job, bool(background), precedence, when, reducer)
         deadline = deadline_after(timeout)
-        job._guard = self.checkThread
+        job._guard = refuse_background if background else self.checkThread
         while True:
             connection = self.getConnection()
             answered = Latch()
@@ -158,7 +158,7 @@ class Client(BaseClient):
             if state.known:
                 return state
         if state is None:
-            raise NoConnectedServersError("no server is connected at the moment")
+            raise self._noServer()
         return state
 
     def _askState(
@@ -180,9 +180,10 @@ class Client(BaseClient):
         ask: Callable[[ClientSession], None],
         timeout: float | None,
     ) -> None:
+        limit = check_timeout(timeout)
         answered = Latch()
         expectation._on_settled = answered.open
-        if not self._request(connection, ask) or (answered.wait(timeout) and expectation.lost):
+        if not self._request(connection, ask) or (answered.wait(limit) and expectation.lost):
             raise DisconnectError(f"{connection!r} was lost before the answer")
         if not expectation.settled:
             raise TimeoutError(f"no answer from {connection!r} in {timeout} s")
@@ -199,10 +200,17 @@ class Client(BaseClient):
         Returns:
             Whether every server that is connected confirmed it. Servers of gear 0.16 never
             answer: for them it is False after the timeout, and the connection stays.
+
+        Raises:
+            InvalidDataError: The name holds a NUL.
+            InterruptedError: The client was shut down.
+            GearmanError: Called in a handler.
         """
         self.checkThread("setOption")
         option = to_option(name)
+        deadline = deadline_after(timeout)
         with self._state_lock:
+            self._checkRunning()
             self.options.add(option)
             connections = self.active_connections[:]
         waiting: list[tuple[OptionRequest, Latch]] = []
@@ -212,7 +220,6 @@ class Client(BaseClient):
             waiting.append((request, answered))
             if not self._request(connection, lambda session: session.request_option(request)):  # noqa: B023  (called at once)
                 request.settle(lost=True)
-        deadline = deadline_after(timeout)
         for _, answered in waiting:
             answered.wait(seconds_left(deadline))
         return all(request.confirmed for request, _ in waiting)

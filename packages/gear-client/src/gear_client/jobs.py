@@ -4,9 +4,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from gear_wire.errors import JobFailedError, TimeoutError
+from gear_wire.errors import InvalidDataError, JobFailedError, TimeoutError
 from gear_wire.jobs import BaseJob
 from gear_wire.packets import BasePacket
+from gear_wire.timeouts import check_timeout
 from gear_wire.types import FunctionName
 
 Observer = Callable[[BasePacket | None], None]
@@ -86,10 +87,12 @@ class Job(BaseJob):
 
         Raises:
             GearmanError: Called on the client's poll thread, which would wait for itself.
+            InvalidDataError: It is a background job: nobody is told of its end.
         """
         return self._wait(timeout)
 
     def _wait(self, timeout: float | None) -> bool:
+        limit = check_timeout(timeout)
         if self.complete:
             return True
         if self._guard is not None:
@@ -104,7 +107,7 @@ class Job(BaseJob):
         try:
             # The job may have ended before the observer was there: look again.
             observe(None)
-            return ended.wait(timeout)
+            return ended.wait(limit)
         finally:
             self._observers.remove(observe)
 
@@ -118,6 +121,7 @@ class Job(BaseJob):
             JobFailedError: The job failed, with the worker's exception if there is one.
             TimeoutError: It has not ended in time.
             GearmanError: Called on the client's poll thread, which would wait for itself.
+            InvalidDataError: It is a background job: nobody is told of its end.
         """
         if not self._wait(timeout):
             raise TimeoutError(f"{self!r} has not ended in {timeout} s")
@@ -146,9 +150,17 @@ class BinaryJob(Job):
         BaseJob.name.fset(self, name)  # type: ignore[attr-defined]  # mypy sees no fset on a property
 
 
+def refuse_background(what: str) -> None:
+    """Raise InvalidDataError for a wait that nobody would end."""
+    raise InvalidDataError(
+        f"{what} that was submitted in the background: a server tells nobody of its end"
+    )
+
+
 def deadline_after(timeout: float | None) -> float | None:
-    """Return when so many seconds will have passed, on the monotonic clock."""
-    return None if timeout is None else time.monotonic() + timeout
+    """Return when so many seconds will have passed, on the monotonic clock; checks them."""
+    limit = check_timeout(timeout)
+    return None if limit is None else time.monotonic() + limit
 
 
 def seconds_left(deadline: float | None) -> float | None:

@@ -10,7 +10,8 @@ from gear_wire.errors import DisconnectError, InterruptedError, TimeoutError
 from gear_wire.jobs import to_function_name
 from gear_wire.link.aio import AsyncBaseClient, AsyncLink
 from gear_wire.packets import BasePacket, Error, JobAssignAll
-from gear_worker.functions import FunctionRecord
+from gear_wire.timeouts import check_timeout
+from gear_worker.functions import FunctionRecord, check_records
 from gear_worker.jobs import AssignedJob
 from gear_worker.session import Assigned, Assignments, WorkerSession
 
@@ -128,7 +129,7 @@ class AsyncWorker(AsyncBaseClient):
 
     def set_functions(self, functions: Iterable[FunctionRecord]) -> None:
         """Have these functions and no others; an empty list stops the work from coming."""
-        self._assignments.replace(list(functions))
+        self._assignments.replace(check_records(functions))
         self._say()
 
     # Jobs
@@ -146,10 +147,11 @@ class AsyncWorker(AsyncBaseClient):
             TimeoutError: No job came in time.
         """
         self._check_open()
+        limit = check_timeout(timeout)
         self._assignments.wait()
         self._say()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(limit):
                 while not self._assignments.jobs:
                     await self._woken()
                     self._check_open()

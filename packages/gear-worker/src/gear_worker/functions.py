@@ -1,6 +1,7 @@
 """What a worker can do; telling the servers is in `session`."""
 
 import math
+from collections.abc import Iterable
 
 from gear_wire.errors import InvalidDataError
 from gear_wire.jobs import to_function_name
@@ -36,6 +37,21 @@ class FunctionRecord:
 
     def __repr__(self) -> str:
         return f"<gear.FunctionRecord 0x{id(self):x} name: {self.name!r} timeout: {self.timeout!r}>"
+
+
+def check_records(functions: Iterable[FunctionRecord]) -> list[FunctionRecord]:
+    """Return functions as a list.
+
+    Raises:
+        TypeError: One of them is no FunctionRecord, or they are none at all.
+    """
+    if not isinstance(functions, Iterable):
+        raise TypeError(f"setFunctions takes FunctionRecords, not {functions!r}")
+    records = list(functions)
+    for record in records:
+        if not isinstance(record, FunctionRecord):
+            raise TypeError(f"setFunctions takes FunctionRecords, not {record!r}")
+    return records
 
 
 def _milliseconds(timeout: float | bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gear_wire.errors import ConnectionError
+from gear_wire.errors import ConnectionError, InvalidDataError
 from gear_wire.jobs import BaseJob, to_payload
 from gear_wire.packets import (
     BasePacket,
@@ -53,7 +53,9 @@ class AssignedJob(BaseJob):
         return WorkWarning(self._handle, to_payload(data))
 
     def _status(self, numerator: float, denominator: float) -> WorkStatus:
-        return WorkStatus(self._handle, str(numerator).encode(), str(denominator).encode())
+        return WorkStatus(
+            self._handle, _digits(numerator, "numerator"), _digits(denominator, "denominator")
+        )
 
     def _complete(self, data: str | bytes) -> WorkComplete:
         return WorkComplete(self._handle, to_payload(data))
@@ -63,6 +65,17 @@ class AssignedJob(BaseJob):
 
     def _exception(self, data: str | bytes) -> WorkException:
         return WorkException(self._handle, to_payload(data))
+
+
+def _digits(number: object, what: str) -> bytes:
+    """Return a number as it is sent: as it is written, whatever its class."""
+    text = number.decode(errors="replace") if isinstance(number, bytes) else str(number)
+    try:
+        float(text)
+    except ValueError:
+        error = InvalidDataError if isinstance(number, str | bytes) else TypeError
+        raise error(f"the {what} of a status is a number, not {number!r}") from None
+    return text.encode()
 
 
 class WorkerJob(AssignedJob):

@@ -14,8 +14,9 @@ from gear_wire.link.connection import Connection
 from gear_wire.link.pool import BaseClient
 from gear_wire.packet import Packet
 from gear_wire.packets import BasePacket, CantDo, JobAssignAll, PreSleep, ResetAbilities
+from gear_wire.timeouts import check_timeout
 from gear_wire.types import FunctionName
-from gear_worker.functions import FunctionRecord
+from gear_worker.functions import FunctionRecord, check_records
 from gear_worker.jobs import WorkerJob
 from gear_worker.session import Assigned, Assignments, WorkerSession
 
@@ -102,10 +103,7 @@ class Worker(BaseClient):
         Raises:
             TypeError: One of them is no FunctionRecord; nothing has changed then.
         """
-        records = list(functions)
-        for record in records:
-            if not isinstance(record, FunctionRecord):
-                raise TypeError(f"setFunctions takes FunctionRecords, not {record!r}")
+        records = check_records(functions)
         with self._state_lock:
             self._assignments.replace(records)
             self._queue()
@@ -125,6 +123,7 @@ class Worker(BaseClient):
             GearmanError: Called in a handler.
         """
         self.checkThread("getJob")
+        limit = check_timeout(timeout)
         with self._state_lock:
             self._checkRunning()
             interrupts = self._interrupts
@@ -134,7 +133,7 @@ class Worker(BaseClient):
             self._flush()
             with self._assigned:
                 self._assigned.wait_for(
-                    lambda: self._assignments.jobs or self._interrupts != interrupts, timeout
+                    lambda: self._assignments.jobs or self._interrupts != interrupts, limit
                 )
                 if self._interrupts != interrupts:
                     raise InterruptedError("waiting for jobs was stopped")

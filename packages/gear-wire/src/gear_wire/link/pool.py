@@ -417,7 +417,7 @@ class BaseClient(PacketHandlers):
             if not self.running:
                 return
             self.running = False
-            connections = [*self._roster.active, *self._roster.inactive]
+            connections = self._roster.clear()
             connecting = self._connecting[:]
             loop, self._loop = self._loop, None
             self.connections_condition.notify_all()

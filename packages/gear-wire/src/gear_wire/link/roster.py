@@ -50,6 +50,13 @@ class Roster(Generic[Server]):
         self.inactive.append(server)
         return True
 
+    def clear(self) -> list[Server]:
+        """Forget all servers, and return them."""
+        servers = [*self.active, *self.inactive]
+        self.active.clear()
+        self.inactive.clear()
+        return servers
+
     def next(self) -> Server | None:
         """Return the server whose turn it is, or None when none is connected."""
         if not self.active:
