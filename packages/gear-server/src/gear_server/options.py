@@ -124,329 +124,146 @@ def read_prefix(text: str) -> str:
     return text if fits and text.isprintable() and " " not in text else ""
 
 
-# fmt: off  (one paragraph per option, as a table)
+# fmt: off
+# One paragraph per option, as a table.
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What `geard` is told; the text beside each attribute is its help."""
 
-    foreground: Annotated[
-        bool,
-        Option(
-            START,
-            "do not run as a daemon; beware: gearmand's -d says the opposite",
-            "-d",
-        ),
-    ] = False
-    config: Annotated[
-        Text | None,
-        Option(
-            START,
-            "configuration file in TOML: a table [geard], its keys the long options without "
-            "the dashes; what the command line says wins",
-            metavar="PATH",
-            in_files=False,
-        ),
-    ] = None
-    config_file: Annotated[
-        Text | None,
-        Option(
-            START,
-            "configuration file of gearmand: options as on the command line, between spaces "
-            "and line ends",
-            metavar="PATH",
-            in_files=False,
-        ),
-    ] = None
-    pid_file: Annotated[
-        Text | None,
-        Option(
-            START,
-            "file that holds the process number while the server runs",
-            "-P",
-            ("pidfile",),
-            metavar="PATH",
-        ),
-    ] = None
-    port_file: Annotated[
-        Text | None,
-        Option(
-            START,
-            "file that holds the port while the server listens; for -p 0",
-            metavar="PATH",
-        ),
-    ] = None
-    user: Annotated[
-        Text | None,
-        Option(
-            START,
-            "become this user after binding; all files are opened as that user",
-            "-u",
-            metavar="NAME",
-        ),
-    ] = None
-    file_descriptors: Annotated[
-        Annotated[int, Meta(ge=1, le=1 << 30)] | None,
-        Option(
-            START,
-            "how many files and connections may be open at a time (default: as it is)",
-            "-f",
-            metavar="N",
-            expected=f"a whole number from 1 to {1 << 30}",
-        ),
-    ] = None
-    check_args: Annotated[
-        bool,
-        Option(
-            START,
-            "check what was given, and the files that it names, and end: code 0 or 1",
-            in_files=False,
-        ),
-    ] = False
+    foreground: Annotated[bool, Option(
+        START, "do not run as a daemon; beware: gearmand's -d says the opposite", "-d",
+    )] = False
+    config: Annotated[Text | None, Option(
+        START, "configuration file in TOML: a table [geard], its keys the long options without "
+        "the dashes; what the command line says wins", metavar="PATH", in_files=False,
+    )] = None
+    config_file: Annotated[Text | None, Option(
+        START, "configuration file of gearmand: options as on the command line, between spaces "
+        "and line ends", metavar="PATH", in_files=False,
+    )] = None
+    pid_file: Annotated[Text | None, Option(
+        START, "file that holds the process number while the server runs", "-P", ("pidfile",),
+        metavar="PATH",
+    )] = None
+    port_file: Annotated[Text | None, Option(
+        START, "file that holds the port while the server listens; for -p 0", metavar="PATH",
+    )] = None
+    user: Annotated[Text | None, Option(
+        START, "become this user after binding; all files are opened as that user", "-u",
+        metavar="NAME",
+    )] = None
+    file_descriptors: Annotated[Annotated[int, Meta(ge=1, le=1 << 30)] | None, Option(
+        START, "how many files and connections may be open at a time (default: as it is)", "-f",
+        metavar="N", expected=f"a whole number from 1 to {1 << 30}",
+    )] = None
+    check_args: Annotated[bool, Option(
+        START, "check what was given, and the files that it names, and end: code 0 or 1",
+        in_files=False,
+    )] = False
 
-    port: Annotated[
-        Annotated[int, Meta(ge=0, le=65535)],
-        Option(
-            LISTEN,
-            "port to listen on, or its name; 0 for a free one",
-            "-p",
-            metavar="PORT",
-            env="GEARMAND_PORT",
-            read=read_port,
-            expected="a number from 0 to 65535 or the name of a service",
-        ),
-    ] = DEFAULT_PORT
-    listen: Annotated[
-        Text | None,
-        Option(
-            LISTEN,
-            "address or name to listen on (default: all addresses)",
-            "-L",
-            ("listen-address",),
-            metavar="ADDRESS",
-        ),
-    ] = None
-    backlog: Annotated[
-        Annotated[int, Meta(ge=1, le=65535)],
-        Option(
-            LISTEN,
-            "connections that may wait to be accepted",
-            "-b",
-            metavar="N",
-        ),
-    ] = BACKLOG
-    keepalive: Annotated[
-        bool,
-        Option(
-            LISTEN,
-            "switch TCP keepalive on; the three numbers below do it too",
-        ),
-    ] = False
-    keepalive_idle: Annotated[
-        Annotated[int, Meta(ge=1, le=32767)],
-        Option(
-            LISTEN,
-            "without traffic for so long, the first probe is sent",
-            metavar="SECONDS",
-            implies="keepalive",
-        ),
-    ] = 7200
-    keepalive_interval: Annotated[
-        Annotated[int, Meta(ge=1, le=32767)],
-        Option(
-            LISTEN,
-            "between probes",
-            metavar="SECONDS",
-            implies="keepalive",
-        ),
-    ] = 75
-    keepalive_count: Annotated[
-        Annotated[int, Meta(ge=1, le=127)],
-        Option(
-            LISTEN,
-            "probes without an answer before a connection is given up",
-            metavar="N",
-            implies="keepalive",
-        ),
-    ] = 9
+    port: Annotated[int, Meta(ge=0, le=65535), Option(
+        LISTEN, "port to listen on, or its name; 0 for a free one", "-p", metavar="PORT",
+        env="GEARMAND_PORT", read=read_port,
+        expected="a number from 0 to 65535 or the name of a service",
+    )] = DEFAULT_PORT
+    listen: Annotated[Text | None, Option(
+        LISTEN, "address or name to listen on (default: all addresses)", "-L", ("listen-address",),
+        metavar="ADDRESS",
+    )] = None
+    backlog: Annotated[int, Meta(ge=1, le=65535), Option(
+        LISTEN, "connections that may wait to be accepted", "-b", metavar="N",
+    )] = BACKLOG
+    keepalive: Annotated[bool, Option(
+        LISTEN, "switch TCP keepalive on; the three numbers below do it too",
+    )] = False
+    keepalive_idle: Annotated[int, Meta(ge=1, le=32767), Option(
+        LISTEN, "without traffic for so long, the first probe is sent", metavar="SECONDS",
+        implies="keepalive",
+    )] = 7200
+    keepalive_interval: Annotated[int, Meta(ge=1, le=32767), Option(
+        LISTEN, "between probes", metavar="SECONDS", implies="keepalive",
+    )] = 75
+    keepalive_count: Annotated[int, Meta(ge=1, le=127), Option(
+        LISTEN, "probes without an answer before a connection is given up", metavar="N",
+        implies="keepalive",
+    )] = 9
 
-    ssl: Annotated[
-        bool,
-        Option(
-            TLS,
-            "speak TLS, and only with clients that show a certificate; needs the next three, "
-            "and each of them implies it",
-        ),
-    ] = False
-    ssl_ca: Annotated[
-        Text | None,
-        Option(
-            TLS,
-            "certificates of the authority",
-            aliases=("ssl-ca-file",),
-            metavar="PATH",
-            env="GEARMAND_CA_CERTIFICATE",
-            implies="ssl",
-        ),
-    ] = None
-    ssl_cert: Annotated[
-        Text | None,
-        Option(
-            TLS,
-            "certificate of the server",
-            aliases=("ssl-certificate",),
-            metavar="PATH",
-            env="GEARMAND_SERVER_PEM",
-            implies="ssl",
-        ),
-    ] = None
-    ssl_key: Annotated[
-        Text | None,
-        Option(
-            TLS,
-            "private key of the server",
-            metavar="PATH",
-            env="GEARMAND_SERVER_KEY",
-            implies="ssl",
-        ),
-    ] = None
-    acl: Annotated[
-        Text | None,
-        Option(
-            TLS,
-            "access control list, by the names in the clients' certificates; read again on SIGHUP",
-            metavar="PATH",
-        ),
-    ] = None
+    ssl: Annotated[bool, Option(
+        TLS, "speak TLS, and only with clients that show a certificate; needs the next three, "
+        "and each of them implies it",
+    )] = False
+    ssl_ca: Annotated[Text | None, Option(
+        TLS, "certificates of the authority", aliases=("ssl-ca-file",), metavar="PATH",
+        env="GEARMAND_CA_CERTIFICATE", implies="ssl",
+    )] = None
+    ssl_cert: Annotated[Text | None, Option(
+        TLS, "certificate of the server", aliases=("ssl-certificate",), metavar="PATH",
+        env="GEARMAND_SERVER_PEM", implies="ssl",
+    )] = None
+    ssl_key: Annotated[Text | None, Option(
+        TLS, "private key of the server", metavar="PATH", env="GEARMAND_SERVER_KEY",
+        implies="ssl",
+    )] = None
+    acl: Annotated[Text | None, Option(
+        TLS, "access control list, by the names in the clients' certificates; read again on "
+        "SIGHUP", metavar="PATH",
+    )] = None
 
-    job_retries: Annotated[
-        Annotated[int, Meta(ge=UNLIMITED, le=255)],
-        Option(
-            JOBS,
-            "how often a job is tried in all when its workers are lost; 0 as 1, -1 for no limit",
-            "-j",
-            metavar="N",
-            expected="-1 (no limit), 0 (no retries), or between 1 and 255",
-        ),
-    ] = UNLIMITED
-    job_handle_prefix: Annotated[
-        Text | None,
-        Option(
-            JOBS,
-            "what job handles begin with (default: H: and the name of the host)",
-            metavar="TEXT",
-            read=read_prefix,
-            expected=f"a text of 1 to {MAX_PREFIX_SIZE} bytes without spaces",
-        ),
-    ] = None
-    worker_wakeup: Annotated[
-        Count,
-        Option(
-            JOBS,
-            "sleeping workers that a new job wakes at first; 0 for all",
-            "-w",
-            metavar="N",
-        ),
-    ] = 1
-    exceptions: Annotated[
-        bool,
-        Option(
-            JOBS,
-            "send workers' exceptions to clients that did not ask for them too",
-        ),
-    ] = False
-    grace: Annotated[
-        Annotated[float, Meta(ge=0, le=YEAR)],
-        Option(
-            JOBS,
-            "how long running jobs may go on after SIGTERM",
-            metavar="SECONDS",
-        ),
-    ] = 10.0
+    job_retries: Annotated[int, Meta(ge=UNLIMITED, le=255), Option(
+        JOBS, "how often a job is tried in all when its workers are lost; 0 as 1, -1 for no limit",
+        "-j", metavar="N", expected="-1 (no limit), 0 (no retries), or between 1 and 255",
+    )] = UNLIMITED
+    job_handle_prefix: Annotated[Text | None, Option(
+        JOBS, "what job handles begin with (default: H: and the name of the host)",
+        metavar="TEXT", read=read_prefix,
+        expected=f"a text of 1 to {MAX_PREFIX_SIZE} bytes without spaces",
+    )] = None
+    worker_wakeup: Annotated[Count, Option(
+        JOBS, "sleeping workers that a new job wakes at first; 0 for all", "-w", metavar="N",
+    )] = 1
+    exceptions: Annotated[bool, Option(
+        JOBS, "send workers' exceptions to clients that did not ask for them too",
+    )] = False
+    grace: Annotated[float, Meta(ge=0, le=YEAR), Option(
+        JOBS, "how long running jobs may go on after SIGTERM", metavar="SECONDS",
+    )] = 10.0
 
-    max_packet_size: Annotated[
-        Size,
-        Option(
-            LIMITS,
-            "data of the largest packet taken",
-            metavar="BYTES",
-        ),
-    ] = MAX_PACKET_SIZE
-    max_send_queue: Annotated[
-        Size,
-        Option(
-            LIMITS,
-            "a peer that does not read is cut off when more than this waits for it",
-            metavar="BYTES",
-        ),
-    ] = MAX_SEND_QUEUE
-    max_line_size: Annotated[
-        Size,
-        Option(
-            LIMITS,
-            "the longest text command taken",
-            metavar="BYTES",
-        ),
-    ] = MAX_LINE_SIZE
+    max_packet_size: Annotated[Size, Option(
+        LIMITS, "data of the largest packet taken", metavar="BYTES",
+    )] = MAX_PACKET_SIZE
+    max_send_queue: Annotated[Size, Option(
+        LIMITS, "a peer that does not read is cut off when more than this waits for it",
+        metavar="BYTES",
+    )] = MAX_SEND_QUEUE
+    max_line_size: Annotated[Size, Option(
+        LIMITS, "the longest text command taken", metavar="BYTES",
+    )] = MAX_LINE_SIZE
 
-    log_file: Annotated[
-        Text | None,
-        Option(
-            LOG,
-            "where to log: a file, opened again on SIGHUP, or stderr, or none (default: stderr "
-            "with -d; else /var/log/geard/geard.log if there is that directory, else syslog)",
-            "-l",
-            metavar="PATH",
-        ),
-    ] = None
-    log_config: Annotated[
-        Text | None,
-        Option(
-            LOG,
-            "logging configuration in the form of Python's logging.config, in the place of the "
-            "others here; read again on SIGHUP",
-            metavar="PATH",
-        ),
-    ] = None
+    log_file: Annotated[Text | None, Option(
+        LOG, "where to log: a file, opened again on SIGHUP, or stderr, or none (default: stderr "
+        "with -d; else /var/log/geard/geard.log if there is that directory, else syslog)", "-l",
+        metavar="PATH",
+    )] = None
+    log_config: Annotated[Text | None, Option(
+        LOG, "logging configuration in the form of Python's logging.config, in the place of the "
+        "others here; read again on SIGHUP", metavar="PATH",
+    )] = None
     syslog: Annotated[bool, Option(LOG, "log to syslog as well")] = False
-    verbose: Annotated[
-        Level,
-        Option(
-            LOG,
-            "log this and what is worse: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE, INFO "
-            "or DEBUG",
-            metavar="LEVEL",
-            read=str.upper,
-        ),
-    ] = "NOTICE"
+    verbose: Annotated[Level, Option(
+        LOG, "log this and what is worse: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE, INFO "
+        "or DEBUG", metavar="LEVEL", read=str.upper,
+    )] = "NOTICE"
 
-    statsd_host: Annotated[
-        Text | None,
-        Option(
-            STATSD,
-            "statsd server to send measurements to (default: none)",
-            metavar="HOST",
-            env="STATSD_HOST",
-        ),
-    ] = None
-    statsd_port: Annotated[
-        Annotated[int, Meta(ge=1, le=65535)],
-        Option(
-            STATSD,
-            "its port",
-            metavar="PORT",
-            env="STATSD_PORT",
-        ),
-    ] = 8125
-    statsd_prefix: Annotated[
-        Text | None,
-        Option(
-            STATSD,
-            "what the names of all measurements begin with",
-            metavar="TEXT",
-            env="STATSD_PREFIX",
-        ),
-    ] = None
-
-
+    statsd_host: Annotated[Text | None, Option(
+        STATSD, "statsd server to send measurements to (default: none)", metavar="HOST",
+        env="STATSD_HOST",
+    )] = None
+    statsd_port: Annotated[int, Meta(ge=1, le=65535), Option(
+        STATSD, "its port", metavar="PORT", env="STATSD_PORT",
+    )] = 8125
+    statsd_prefix: Annotated[Text | None, Option(
+        STATSD, "what the names of all measurements begin with", metavar="TEXT",
+        env="STATSD_PREFIX",
+    )] = None
 # fmt: on
 
 
