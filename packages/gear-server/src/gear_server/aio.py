@@ -45,7 +45,11 @@ class StreamPeer(Peer):
                 transport.abort()
                 outbox.clear()
                 return
-            transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
+            if self.bulky:
+                transport.writelines(outbox[:])
+                self.bulky = False
+            else:
+                transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
             outbox.clear()
         if self.closing:
             transport.close()

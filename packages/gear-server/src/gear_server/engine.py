@@ -304,11 +304,8 @@ class Engine(Wakeups):
 
     def forward(self, job: ServerJob, frame: Frame) -> None:
         """Send a worker's packet to all that wait for its job, as it came."""
-        if job.clients:
-            body = frame.body
-            data = HEADER.pack(RESPONSE_MAGIC << 32 | frame.type, len(body)) + body
-            for client in job.clients:
-                self.send(client, data)
+        for client in job.clients:
+            self.send_packet(client, RESPONSE_MAGIC << 32 | frame.type, b"", frame.body)
 
     def remove(self, job: ServerJob) -> None:
         """Forget a job, wherever it is."""

@@ -1,11 +1,16 @@
 """What the server says, kept until it is sent; who sends it is in `aio`."""
 
 import logging
+from typing import Final
 
 from gear_server.peers import Peer
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
+from gear_wire.framing import HEADER
 from gear_wire.packets import BasePacket, Error
+
+LARGE: Final = 65536
+"""Bytes from which on a payload is worth a place of its own in an outbox."""
 
 
 class Outboxes:
@@ -25,6 +30,23 @@ class Outboxes:
             peer.dirty = True
             self._dirty.append(peer)
         peer.outbox.append(data)
+
+    def send_packet(self, peer: Peer, key: int, head: bytes, payload: bytes) -> None:
+        """Queue a packet for a connection.
+
+        Args:
+            peer: The connection.
+            key: The packet's first eight bytes, as a number.
+            head: Its arguments before the payload, with the NULs that end them.
+            payload: The last argument; a large one is sent as it is, without being copied.
+        """
+        header = HEADER.pack(key, len(head) + len(payload)) + head
+        if len(payload) < LARGE:
+            self.send(peer, header + payload)
+        else:
+            self.send(peer, header)
+            peer.outbox.append(payload)
+            peer.bulky = True
 
     def say(self, peer: Peer, packet: BasePacket) -> None:
         """Queue a packet for a connection."""

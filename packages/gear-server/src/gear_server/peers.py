@@ -29,6 +29,7 @@ class Peer:
         submitted: The jobs whose end it waits for, by handle.
         assigned: The jobs it works on, by handle.
         outbox: What is to be sent to it.
+        bulky: Whether a part of that is large.
         dirty: Whether it is on the engine's list of those with an outbox.
         closing: Whether it is to be disconnected once its outbox is sent.
     """
@@ -48,6 +49,7 @@ class Peer:
         self.submitted: dict[bytes, ServerJob] = {}
         self.assigned: dict[bytes, ServerJob] = {}
         self.outbox: list[bytes] = []
+        self.bulky: bool = False
         self.dirty: bool = False
         self.closing: bool = False
 

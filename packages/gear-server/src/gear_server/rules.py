@@ -36,10 +36,6 @@ _JOB_ASSIGN_ALL: Final = _response(PacketType.JOB_ASSIGN_ALL)
 _NO_JOB: Final = HEADER.pack(_response(PacketType.NO_JOB), 0)
 
 
-def _send(engine: Engine, peer: Peer, key: int, body: bytes) -> None:
-    engine.send(peer, HEADER.pack(key, len(body)) + body)
-
-
 def _refuse_count(engine: Engine, peer: Peer, frame: Frame) -> None:
     # gearmand reads on into the next packet; here the header's length is the end of a packet.
     info = BY_TYPE[frame.type]
@@ -137,7 +133,7 @@ def _get_status_unique(engine: Engine, peer: Peer, frame: Frame, now: float) -> 
 
 
 def _echo(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    _send(engine, peer, _response(PacketType.ECHO_RES), frame.body)
+    engine.send_packet(peer, _response(PacketType.ECHO_RES), b"", frame.body)
 
 
 def _option(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
@@ -145,7 +141,7 @@ def _option(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
         engine.error(peer, b"UNKNOWN_OPTION", b"Server does not recognize given option")
         return
     peer.exceptions = True
-    _send(engine, peer, _response(PacketType.OPTION_RES), frame.body)
+    engine.send_packet(peer, _response(PacketType.OPTION_RES), b"", frame.body)
 
 
 def _set_client_id(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
@@ -203,31 +199,31 @@ def _pre_sleep(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     engine.sleep(peer)
 
 
-def assign_body(job: ServerJob) -> tuple[int, bytes]:
-    """Return JOB_ASSIGN's key and body."""
-    return _JOB_ASSIGN, b"\0".join((job.handle, job.name, job.arguments))
+def _assign(engine: Engine, peer: Peer, job: ServerJob) -> None:
+    engine.send_packet(peer, _JOB_ASSIGN, b"%b\0%b\0" % (job.handle, job.name), job.arguments)
 
 
-def assign_unique_body(job: ServerJob) -> tuple[int, bytes]:
-    """Return JOB_ASSIGN_UNIQ's key and body."""
-    parts = (job.handle, job.name, job.unique or b"", job.arguments)
-    return _JOB_ASSIGN_UNIQ, b"\0".join(parts)
+def assign_unique(engine: Engine, peer: Peer, job: ServerJob) -> None:
+    """Send JOB_ASSIGN_UNIQ."""
+    head = b"%b\0%b\0%b\0" % (job.handle, job.name, job.unique or b"")
+    engine.send_packet(peer, _JOB_ASSIGN_UNIQ, head, job.arguments)
 
 
-def _assign_all_body(job: ServerJob) -> tuple[int, bytes]:
+def _assign_all(engine: Engine, peer: Peer, job: ServerJob) -> None:
     if job.reducer is None:
-        return assign_unique_body(job)
-    parts = (job.handle, job.name, job.unique or b"", job.reducer, job.arguments)
-    return _JOB_ASSIGN_ALL, b"\0".join(parts)
+        assign_unique(engine, peer, job)
+        return
+    head = b"\0".join((job.handle, job.name, job.unique or b"", job.reducer, b""))
+    engine.send_packet(peer, _JOB_ASSIGN_ALL, head, job.arguments)
 
 
-def _grab(make: Callable[[ServerJob], tuple[int, bytes]]) -> Rule:
+def _grab(assign: Callable[[Engine, Peer, ServerJob], None]) -> Rule:
     def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
         job = engine.grab(peer, now)
         if job is None:
             engine.send(peer, _NO_JOB)
         else:
-            _send(engine, peer, *make(job))
+            assign(engine, peer, job)
 
     return rule
 
@@ -240,7 +236,8 @@ def _work(text: bytes, act: Callable[[Engine, ServerJob, Frame], None], least: i
         if least and body.count(b"\0", 0, _HEAD) < least:
             _refuse_count(engine, peer, frame)
             return
-        job = peer.assigned.get(body.partition(b"\0")[0])
+        end = body.find(b"\0")
+        job = peer.assigned.get(body if end < 0 else body[:end])
         if job is None or job.holder is not peer:
             engine.error(peer, b"JOB_NOT_FOUND", text)
             return
@@ -263,10 +260,9 @@ def _fail(engine: Engine, job: ServerJob, frame: Frame) -> None:
 
 def _exception(engine: Engine, job: ServerJob, frame: Frame) -> None:
     engine.counters.failed += 1
-    told = HEADER.pack(_response(PacketType.WORK_EXCEPTION), len(frame.body)) + frame.body
     for client in job.clients:
         if client.exceptions:
-            engine.send(client, told)
+            engine.send_packet(client, _response(PacketType.WORK_EXCEPTION), b"", frame.body)
         else:
             engine.say(client, WorkFail(Handle(job.handle)))
     engine.remove(job)
@@ -304,9 +300,9 @@ _RULES: Final[dict[PacketType, Rule]] = {
     PacketType.CANT_DO: _cant_do,
     PacketType.RESET_ABILITIES: _reset_abilities,
     PacketType.PRE_SLEEP: _pre_sleep,
-    PacketType.GRAB_JOB: _grab(assign_body),
-    PacketType.GRAB_JOB_UNIQ: _grab(assign_unique_body),
-    PacketType.GRAB_JOB_ALL: _grab(_assign_all_body),
+    PacketType.GRAB_JOB: _grab(_assign),
+    PacketType.GRAB_JOB_UNIQ: _grab(assign_unique),
+    PacketType.GRAB_JOB_ALL: _grab(_assign_all),
     PacketType.GET_STATUS: _get_status,
     PacketType.GET_STATUS_UNIQUE: _get_status_unique,
     PacketType.ECHO_REQ: _echo,

@@ -23,7 +23,7 @@ from gear_server.connections import ServerAdminRequest, ServerConnection, as_con
 from gear_server.engine import Engine
 from gear_server.handlers import ServerHandlers
 from gear_server.jobs import ServerJob
-from gear_server.rules import assign_unique_body, packet_rules
+from gear_server.rules import assign_unique, packet_rules
 from gear_server.settings import EngineSettings
 from gear_server.statsd import Statsd
 from gear_server.views import ServerViews
@@ -289,8 +289,8 @@ class Server(ServerHandlers, ServerViews):
         with self.lock:
             if job.holder is not connection:
                 self._engine.assign(connection, job, time.time())
-            key, body = assign_unique_body(job)
-            connection.sendRaw(Frame(key, body).to_bytes())
+            assign_unique(self._engine, connection, job)
+        self._flush_soon()
 
     def waitFor(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
         """Wait until something is true of the server; looked at whenever it has changed.

@@ -80,6 +80,7 @@ class FrameReader:
         self._chunks: list[bytes] = []
         self._held = 0
         self._needed = 0
+        self._key = 0
         self._in_line = False
         self._broken = False
 
@@ -105,14 +106,32 @@ class FrameReader:
             self._held += len(data)
             if self._held < self._needed or (self._in_line and b"\n" not in data):
                 return []
+            if self._key:
+                return self._finish(self._key)
             data = b"".join(self._chunks)
             self._chunks.clear()
+        return self._start(data)
+
+    def _start(self, data: bytes) -> list[Event]:
+        """Cut what begins with a message, and keep what is unfinished at its end."""
         events, position = self._cut(data)
         rest = len(data) - position
         self._held = rest
         if rest:
             self._chunks.append(data[position:] if position else data)
         return events
+
+    def _finish(self, key: int) -> list[Event]:
+        """Join the data of the packet that is whole now, once, and go on behind it."""
+        last = self._chunks[-1]
+        end = len(last) - (self._held - self._needed)
+        parts: list[bytes | memoryview] = [*self._chunks]
+        parts[0] = memoryview(self._chunks[0])[HEADER_SIZE:]
+        parts[-1] = memoryview(last)[:end]
+        frame = Frame(key, b"".join(parts))
+        self._chunks.clear()
+        self._key = self._held = 0
+        return [frame, *self._start(last[end:])]
 
     def _cut(self, data: bytes) -> tuple[list[Event], int]:
         events: list[Event] = []
@@ -142,7 +161,7 @@ class FrameReader:
                 break
             end = start + length
             if end > size:
-                self._expect_body(length, events)
+                self._expect_body(key, length, events)
                 break
             if length > self._max_packet_size:
                 self._refuse(f"a packet of {length} bytes", events)
@@ -165,8 +184,9 @@ class FrameReader:
         if not any(magic.value.startswith(head[:4]) for magic in Magic):
             self._refuse(f"magic {head[:4]!r}", events)
 
-    def _expect_body(self, length: int, events: list[Event]) -> None:
+    def _expect_body(self, key: int, length: int, events: list[Event]) -> None:
         self._in_line = False
+        self._key = key
         self._needed = HEADER_SIZE + length
         if length > self._max_packet_size:
             self._refuse(f"a packet of {length} bytes", events)

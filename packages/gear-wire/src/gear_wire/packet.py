@@ -82,16 +82,23 @@ class Packet:
         """Return one argument.
 
         Args:
-            index: Its place, from 0.
+            index: Its place, from 0; from -1 at the end.
             last: Whether it is the last one, which may hold NULs.
 
         Raises:
             InvalidDataError: The packet has no such argument.
         """
-        parts = self.data.split(b"\0", index if last else index + 1)
-        if index >= len(parts):
+        place = index if index >= 0 else index + self.data.count(b"\0") + 1
+        start = 0
+        # Nothing but the argument is copied: what comes after a handle may be large.
+        for _ in range(place):
+            start = self.data.find(b"\0", start) + 1
+            if not start:
+                break
+        if place < 0 or (place and not start):
             raise InvalidDataError(f"{self!r} has no argument {index}")
-        return parts[index]
+        end = -1 if last else self.data.find(b"\0", start)
+        return self.data[start:] if end < 0 else self.data[start:end]
 
     def getJob(self) -> BaseJob:
         """Return the job of the connection that the first argument names.
