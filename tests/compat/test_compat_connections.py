@@ -1,0 +1,449 @@
+"""What gear 0.16's connections did wrong, over real sockets: bytes, waits, echoes and replies."""
+
+import builtins
+import gc
+import logging
+import pathlib
+import selectors
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+from scripted_server import Peer, scripted_server
+
+import gear
+import gear.constants
+from certificates import Authority
+from gear_wire.codec import encode
+from gear_wire.enums import Magic
+from gear_wire.framing import Frame, FrameReader, Malformed
+from gear_wire.link.channel import Channel
+from gear_wire.packets import EchoReq, EchoRes
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture
+def server() -> Iterator[gear.Server]:
+    server = gear.Server(0, host=HOST)
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture
+def client(server: gear.Server) -> Iterator[gear.Client]:
+    client = gear.Client()
+    client.addServer(HOST, server.port)
+    client.waitForServer(20)
+    yield client
+    client.shutdown()
+
+
+def bare(port: int) -> gear.Connection:
+    connection = gear.Connection(HOST, port)
+    connection.connect()
+    return connection
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A listener that accepts when the test does."""
+    with socket.create_server((HOST, 0)) as listener:
+        yield listener
+
+
+class Counter:
+    """Counts the calls of a method."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+        self.calls = 0
+        method = getattr(owner, name)
+
+        def counted(*arguments: object, **options: object) -> object:
+            self.calls += 1
+            return method(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+
+# Bytes
+
+
+def test_a_large_packet_arrives_as_it_was_sent(silent: socket.socket) -> None:
+    """After a partial send, 0.16 began again with the first byte."""
+    connection = bare(silent.getsockname()[1])
+    peer, _ = silent.accept()
+    packet = gear.Packet(gear.constants.REQ, gear.constants.ECHO_REQ, bytes(range(256)) * 40_000)
+    sender = threading.Thread(target=connection.sendPacket, args=(packet,))
+    sender.start()
+    received = bytearray()
+    while len(received) < len(packet.toBinary()):
+        received += peer.recv(3000)
+    sender.join(20)
+    assert bytes(received) == packet.toBinary()
+    peer.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        peer.recv(1)
+    peer.close()
+    connection.disconnect()
+
+
+@pytest.mark.parametrize("magic", [b"\0XXX", b"\0\0\0\0", b"\0REX"])
+def test_all_four_bytes_of_the_magic_count(magic: bytes, silent: socket.socket) -> None:
+    connection = bare(silent.getsockname()[1])
+    peer, _ = silent.accept()
+    peer.sendall(magic + b"\0\0\0\6\0\0\0\0")
+    with pytest.raises(gear.ConnectionError):
+        connection.readPacket()
+    peer.close()
+
+
+@pytest.mark.parametrize("number", [0x80000000, 0xFFFFFFFF])
+def test_type_and_length_have_no_sign(number: int) -> None:
+    header = b"\0RES" + number.to_bytes(4)
+    (frame,) = FrameReader().feed(header + b"\0\0\0\0")
+    assert isinstance(frame, Frame)
+    assert frame.type == number
+    (refused,) = FrameReader().feed(b"\0RES\0\0\0\x11" + number.to_bytes(4))
+    assert refused == Malformed(f"a packet of {number} bytes is not acceptable")
+
+
+def test_an_argument_is_cut_out_and_nothing_else() -> None:
+    """0.16 split the whole payload for the handle in front of it, several times a packet."""
+    packet = gear.Packet(gear.constants.RES, gear.constants.WORK_DATA, b"H:1\0" + bytes(1 << 22))
+    tracemalloc.start()
+    assert packet.getArgument(0) == b"H:1"
+    assert "H:1" in repr(packet)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000
+
+
+def test_arguments_are_counted_from_the_end_too() -> None:
+    packet = gear.Packet(gear.constants.RES, gear.constants.WORK_STATUS, b"H:1\x001\x002")
+    assert [packet.getArgument(index) for index in (-1, -2, -3)] == [b"2", b"1", b"H:1"]
+    with pytest.raises(gear.InvalidDataError, match="no argument -4"):
+        packet.getArgument(-4)
+
+
+def test_packets_are_not_described_unless_logged(
+    client: gear.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    described = Counter(monkeypatch, gear.Packet, "__repr__")
+    caplog.set_level(logging.INFO)
+    client.submitJob(gear.Job("nobody", b""))
+    assert described.calls == 0
+    assert "packet" not in caplog.text
+    caplog.set_level(logging.DEBUG)
+    client.submitJob(gear.Job("nobody", b""))
+    assert described.calls > 0
+    assert f"gear.Client.{client.client_id.decode()}" in {record.name for record in caplog.records}
+
+
+# Waiting
+
+
+def test_half_a_tls_record_is_waited_for_and_not_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    """Where TLS wants to read more, 0.16 asked again and again without a pause."""
+    import ssl
+
+    files = Authority(tmp_path / "authority").issue(HOST)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.cert, files.key)
+    reads = Counter(monkeypatch, Channel, "receive")
+    halves: list[bytes] = []
+    asked = threading.Event()
+
+    def serve(sock: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+
+        def step(call: Callable[[], object]) -> object:
+            while True:
+                try:
+                    return call()
+                except ssl.SSLWantReadError:
+                    sock.sendall(outgoing.read())
+                    incoming.write(sock.recv(65536))
+
+        step(tls.do_handshake)
+        sock.sendall(outgoing.read())
+        request = step(lambda: tls.read(65536))
+        assert isinstance(request, bytes)
+        (echo,) = FrameReader().feed(request)
+        assert isinstance(echo, Frame)
+        tls.write(encode(EchoRes(echo.body), Magic.RES))
+        record = outgoing.read()
+        sock.sendall(record[:10])
+        halves.append(record[10:])
+        asked.set()
+
+    with socket.create_server((HOST, 0)) as listener:
+        connection = gear.Connection(HOST, listener.getsockname()[1], *files)
+        accepted: list[socket.socket] = []
+
+        def accept() -> None:
+            accepted.append(listener.accept()[0])
+            serve(accepted[0])
+
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        connection.connect()
+        echoing = threading.Thread(target=connection.echo, args=(b"x", 20))
+        echoing.start()
+        assert asked.wait(20)
+        accepting.join(20)
+        time.sleep(0.2)  # time in which a loop would turn thousands of times
+        assert reads.calls < 20
+        accepted[0].sendall(halves[0])
+        echoing.join(20)
+        assert not echoing.is_alive()
+        accepted[0].close()
+    connection.disconnect()
+
+
+def test_a_full_socket_is_waited_for_and_not_asked_for(
+    monkeypatch: pytest.MonkeyPatch, silent: socket.socket
+) -> None:
+    flushes = Counter(monkeypatch, Channel, "flush")
+    client = gear.Client()
+    client.addServer(HOST, silent.getsockname()[1])
+    peer, _ = silent.accept()
+    client.waitForServer(20)
+    packet = gear.Packet(gear.constants.REQ, gear.constants.ECHO_REQ, bytes(12 << 20))
+    client.broadcast(packet)
+    time.sleep(0.2)  # time in which a loop would turn thousands of times
+    assert flushes.calls < 20
+    peer.close()
+    client.shutdown()
+
+
+def test_a_server_that_accepts_nothing_holds_up_no_shutdown() -> None:
+    """0.16 connected without a timeout, and shutdown waited for it."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen(0)
+        full = [socket.socket() for _ in range(3)]
+        for sock in full:
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        client = gear.Client()
+        client.addServer(HOST, listener.getsockname()[1])
+        begun = time.monotonic()
+        client.shutdown()
+        assert time.monotonic() - begun < 5
+        for sock in full:
+            sock.close()
+
+
+def test_a_selector_of_any_kind_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.16 needed epoll, which Linux alone has."""
+    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    server = gear.Server(0, host=HOST)
+    client = gear.Client()
+    client.addServer(HOST, server.port)
+    client.waitForServer(20)
+    assert client.echo(b"x", 20) == b"x"
+    client.shutdown()
+    server.shutdown()
+
+
+# Echoes and replies
+
+
+@pytest.mark.parametrize("connected", ["bare", "of a client"])
+def test_an_echo_returns_when_it_comes_and_only_then(connected: str) -> None:
+    """In 0.16 it was the other way round."""
+    answering = threading.Event()
+
+    def answer(peer: Peer, message: object) -> None:
+        if isinstance(message, EchoReq) and answering.is_set():
+            peer.send(EchoRes(message.payload))
+
+    with scripted_server(answer) as server:
+        client = gear.Client()
+        client.addServer(HOST, server.port)
+        client.waitForServer(20)
+        connection = bare(server.port) if connected == "bare" else client.getConnection()
+        with pytest.raises(gear.TimeoutError):
+            connection.echo(b"x", 0.05)
+        answering.set()
+        # What the first attempt left is nothing that the second stumbles over.
+        assert connection.echo(b"x", 20) == b"x"
+        assert connection.echo(timeout=20)
+        if connected == "bare":
+            connection.disconnect()
+        client.shutdown()
+
+
+def test_an_echo_that_nobody_waits_for_stalls_nothing(client: gear.Client) -> None:
+    connection = client.getConnection()
+    connection.sendEchoReq(b"nobody waits")
+    assert connection.echo(b"x", 20) == b"x"
+
+
+class Command(gear.AdminRequest):
+    """A command as users write them: with nothing but its words."""
+
+    command = b"getpid"
+
+
+class Nonsense(gear.AdminRequest):
+    command = b"nonsense"
+
+
+@pytest.mark.parametrize("connected", ["bare", "of a client"])
+def test_replies_of_one_line_complete_any_request(
+    connected: str, client: gear.Client, server: gear.Server
+) -> None:
+    connection = bare(server.port) if connected == "bare" else client.getConnection()
+    requests = [Command(), Nonsense(), gear.StatusAdminRequest(), gear.VersionAdminRequest()]
+    for request in requests:
+        connection.sendAdminRequest(request, 20)
+    assert all((request.response or b"").startswith(b"OK ") for request in requests[::3])
+    assert requests[1].response == b"ERR UNKNOWN_COMMAND Unknown+server+commandnonsense\r\n"
+    assert requests[2].response == b".\n"
+    if connected == "bare":
+        connection.disconnect()
+
+
+@pytest.mark.parametrize("connected", ["bare", "of a client"])
+def test_a_request_may_be_sent_again(
+    connected: str, client: gear.Client, server: gear.Server
+) -> None:
+    """0.16 returned at once with the reply to the first."""
+    connection = bare(server.port) if connected == "bare" else client.getConnection()
+    request = gear.StatusAdminRequest()
+    connection.sendAdminRequest(request, 20)
+    assert request.response == b".\n"
+    client.submitJob(gear.Job("nobody", b""))
+    connection.sendAdminRequest(request, 20)
+    assert request.response == b"nobody\t1\t0\t0\n.\n"
+    if connected == "bare":
+        connection.disconnect()
+
+
+def test_a_long_reply_is_joined_when_it_may_be_whole(silent: socket.socket) -> None:
+    """Zuul had administrative replies made 2,880 times faster: a reply is not copied a read."""
+    looked: list[int] = []
+
+    class Watched(gear.StatusAdminRequest):
+        def _end(self, data: bytes) -> int:
+            looked.append(len(data))
+            return super()._end(data)
+
+    connection = bare(silent.getsockname()[1])
+    peer, _ = silent.accept()
+    lines = b"".join(b"function-%d\t0\t0\t0\n" % number for number in range(300_000))
+    sender = threading.Thread(target=peer.sendall, args=(lines + b".\n",))
+    sender.start()
+    request = Watched()
+    connection.sendAdminRequest(request, 20)
+    sender.join(20)
+    assert request.response == lines + b".\n"
+    assert sum(looked) < 2 * len(lines)
+    peer.close()
+    connection.disconnect()
+
+
+def test_an_own_end_of_replies_is_looked_for_each_time() -> None:
+    class Until(gear.AdminRequest):
+        command = b"version"
+
+        def isComplete(self, data: bytes) -> tuple[bool, bytes | None]:
+            if not data.endswith(b"END\n"):
+                return False, None
+            self.response = data
+            return True, None
+
+    go_on = threading.Event()
+
+    def answer(peer: Peer, message: object) -> None:
+        peer.sock.sendall(b"first\n")
+        assert go_on.wait(20)
+        peer.sock.sendall(b"END\n")
+
+    with scripted_server(answer) as server:
+        connection = bare(server.port)
+        request = Until()
+        threading.Timer(0.05, go_on.set).start()
+        connection.sendAdminRequest(request, 20)
+        assert request.response == b"first\nEND\n"
+        connection.disconnect()
+
+
+def test_threads_on_a_bare_connection_wait_for_their_own_answers_alone() -> None:
+    """One that is never answered holds up none that are."""
+
+    def answer(peer: Peer, message: object) -> None:
+        if isinstance(message, EchoReq) and message.payload != b"never":
+            peer.send(EchoRes(message.payload))
+
+    with scripted_server(answer) as server:
+        connection = bare(server.port)
+        given_up = threading.Event()
+
+        def never() -> None:
+            with pytest.raises(gear.ConnectionError):
+                connection.echo(b"never", None)
+            given_up.set()
+
+        thread = threading.Thread(target=never)
+        thread.start()
+        server.wait_for(lambda: server.messages)
+        for number in range(50):
+            assert connection.echo(b"%d" % number, 20) == b"%d" % number
+        with pytest.raises(gear.TimeoutError):
+            connection.echo(b"never", 0.05)
+        assert not given_up.is_set()
+        connection.disconnect()
+        thread.join(20)
+        assert given_up.is_set()
+
+
+# Names
+
+
+def test_exceptions_are_caught_by_the_builtins_of_their_names() -> None:
+    """0.16 had three that hid them and were none of them."""
+    client = gear.Client()
+    with pytest.raises(builtins.TimeoutError):
+        client.waitForServer(0)
+    with pytest.raises(builtins.ConnectionError):
+        gear.Connection(HOST, 1).connect()
+    client.shutdown()
+    with pytest.raises(builtins.InterruptedError):
+        client.waitForServer()
+
+
+def test_nothing_is_deprecated(server: gear.Server) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        client, worker = gear.Client(), gear.Worker("w")
+        worker.registerFunction("do")
+        for end in (client, worker):
+            end.addServer(HOST, server.port)
+            end.waitForServer(20)
+        job = gear.Job("do", b"")
+        client.submitJob(job)
+        worker.getJob(20).sendWorkComplete()
+        assert job.wait(20)
+        client.echo(b"x", 20)
+        for end in (client, worker):
+            end.shutdown()
+        gc.collect()
+    assert not [str(warning.message) for warning in caught]
+
+
+def test_a_module_of_the_users_that_is_called_Queue(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "Queue.py").write_text("raise RuntimeError('imported by mistake')\n")
+    subprocess.run([sys.executable, "-c", "import gear"], cwd=tmp_path, check=True, timeout=60)
