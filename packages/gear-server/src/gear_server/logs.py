@@ -5,7 +5,7 @@ import logging.config
 import logging.handlers
 import os
 import sys
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from gear_wire.errors import ConfigurationError
 
@@ -39,7 +39,10 @@ class LogFile(logging.FileHandler):
 class SyslogHandler(logging.handlers.SysLogHandler):
     """Logs to syslog, which has a level for NOTICE."""
 
-    priority_map = logging.handlers.SysLogHandler.priority_map | {"NOTICE": "notice"}
+    priority_map: ClassVar[dict[str, str]] = {
+        **logging.handlers.SysLogHandler.priority_map,
+        "NOTICE": "notice",
+    }
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Drop a line that syslog does not take, as when it restarts."""
