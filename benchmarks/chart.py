@@ -6,8 +6,13 @@ from xml.sax.saxutils import escape
 from benchmarks.contest import Result
 from benchmarks.report import Floors
 
-COLOURS = {"gearmand": "#2f6f9f", "gear016": "#d08a2e", "python3-gearman": "#7a9a3a"}
-NAMES = {"gear016": "gear 0.16"}
+COLOURS = {
+    "gearmand": "#2f6f9f",
+    "gearmand-1": "#8db7d6",
+    "gear016": "#d08a2e",
+    "python3-gearman": "#7a9a3a",
+}
+NAMES = {"gear016": "gear 0.16", "gearmand-1": "gearmand --threads 1"}
 OTHER = "#8a6fb0"
 LEFT, RIGHT, WIDTH = 300, 70, 940
 TOP, ROW, BAR, GAP = 76, 14, 10, 12

@@ -42,6 +42,8 @@ class Entrant:
     library: Library | None = None
 
 
+THREADS: dict[str, tuple[str, ...]] = {"gearmand": (), "gearmand-1": ("--threads", "1")}
+"""The entrants that are gearmand, and the options that set them apart."""
 PACKAGES = {"gear016": GEAR016, "python3-gearman": PYTHON3_GEARMAN}
 PROGRAMS = Path(__file__).parent / "libraries"
 
@@ -85,11 +87,9 @@ class Entrants:
     def _make(self, name: str, case: Case) -> Entrant:
         if case.over_gearmand:
             return self._library(name)
-        if name == "gearmand":
-            variants = [
-                Variant(" ".join(options), servers.gearmand(*options)) for options in case.gearmand
-            ]
-            return Entrant(name, tuple(variants))
+        if name in THREADS:
+            options = (*case.gearmand, *THREADS[name])
+            return Entrant(name, (Variant(" ".join(options), servers.gearmand(*options)),))
         python = self._interpreter(name)
         if name == "gear016":
             return Entrant(name, (Variant("", servers.gear016(python)),), MOST_ROUNDS)

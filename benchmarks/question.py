@@ -136,15 +136,15 @@ class Case:
         measures: Its figures.
         run: What is done.
         entrants: Names of those that take part.
-        gearmand: Sets of gearmand's options; the best set counts.
+        gearmand: Options of gearmand, beside its own defaults.
         tls: True when all connections speak TLS.
         over_gearmand: True when the entrants are libraries, all over a gearmand.
     """
 
     measures: tuple[Measure, ...]
     run: Callable[[Stage], Figures]
-    entrants: tuple[str, ...] = ("gear", "gearmand", "gear016")
-    gearmand: tuple[tuple[str, ...], ...] = ((), ("--threads", "1"))
+    entrants: tuple[str, ...] = ("gear", "gearmand", "gearmand-1", "gear016")
+    gearmand: tuple[str, ...] = ()
     tls: bool = False
     over_gearmand: bool = False
 

@@ -30,11 +30,8 @@ QUESTION = Question(
         Case(
             (Measure("5-wakeup", "the same, gearmand --worker-wakeup 1"),),
             one_woken,
-            entrants=("gear", "gearmand"),
-            gearmand=(
-                ("--worker-wakeup", "1"),
-                ("--worker-wakeup", "1", "--threads", "1"),
-            ),
+            entrants=("gear", "gearmand", "gearmand-1"),
+            gearmand=("--worker-wakeup", "1"),
         ),
     ),
 )

@@ -71,7 +71,7 @@ QUESTION = Question(
                 _growth("7-drain-growth"),
             ),
             million,
-            entrants=("gear", "gearmand"),
+            entrants=("gear", "gearmand", "gearmand-1"),
         ),
     ),
 )
