@@ -9,7 +9,7 @@ import pytest
 import gear
 from certificates import Authority
 from gear_wire.enums import PacketType
-from gear_wire.packets import CanDo, EchoReq, GrabJob, SubmitJobBg, WorkComplete
+from gear_wire.packets import CanDo, EchoReq, GrabJob, SubmitJobBg, SubmitJobEpoch, WorkComplete
 from gear_wire.types import FunctionName, Handle, UniqueKey
 
 from .program import HOST, TIMEOUT, Geard, receive, running_job, send, wait_until
@@ -159,6 +159,15 @@ def test_queued_jobs_that_are_lost_are_counted(start: Start) -> None:
     finally:
         client.shutdown()
     assert "Leaving with 3 jobs, which are lost: 0 ran, 3 waited" in log
+
+
+def test_jobs_whose_time_is_to_come_are_counted(start: Start) -> None:
+    geard = start()
+    with geard.connect() as client:
+        send(client, SubmitJobEpoch(FunctionName(b"f"), UniqueKey(b""), b"4000000000", b""))
+        assert receive(client)[0] == PacketType.JOB_CREATED
+        geard.signal(signal.SIGTERM)
+        assert "Leaving with 1 jobs, which are lost: 0 ran, 1 waited" in geard.end()
 
 
 def test_sigpipe_is_ignored(start: Start) -> None:

@@ -209,10 +209,12 @@ class Program:
             elif name != "SIGUSR1":
                 break
         self._notifier.send(STOPPING)
-        if self._server.total_jobs:
+        with self._server.lock:
+            jobs, running = self._server.total_jobs, self._server.running_jobs
+        if jobs:
             self._log.warning(
                 "Leaving with %s jobs, which are lost: %s ran, %s waited",
-                self._server.total_jobs, self._server.running_jobs, self._server.waiting_jobs,
+                jobs, running, jobs - running,
             )  # fmt: skip
         self._log.log(NOTICE, "geard ends")
 
