@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from scripted_server import scripted_server
 
 import gear
@@ -292,6 +293,28 @@ def test_an_authority_that_is_none(
     empty.touch()
     with pytest.raises(gear.ConfigurationError, match=f"cannot use the CA file {empty}"):
         takes_files(HOST, 4730, files.key, files.cert, str(empty))
+
+
+def test_an_encrypted_key_asks_nobody(
+    takes_files: Callable[..., object], files: Files, tmp_path: Path
+) -> None:
+    """OpenSSL would ask for a passphrase at the terminal, in the thread that connects."""
+    key = serialization.load_pem_private_key(Path(files.key).read_bytes(), None)
+    encrypted = tmp_path / "encrypted.pem"
+    encrypted.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
+    with pytest.raises(gear.ConfigurationError, match=f"the key {encrypted} is encrypted"):
+        takes_files(HOST, 4730, str(encrypted), files.cert, files.ca)
+
+
+def test_a_path_that_is_none(takes_files: Callable[..., object], files: Files) -> None:
+    with pytest.raises(TypeError, match="ssl_cert is the path of a file, not 5"):
+        takes_files(HOST, 4730, files.key, 5, files.ca)
 
 
 def test_paths_may_be_paths(server: gear.Server, files: Files) -> None:
