@@ -21,7 +21,7 @@ from gear_wire.types import FunctionName
         (commands.VERBOSE, (), b"verbose\n"),
         (commands.GETPID, (), b"getpid\n"),
         (commands.CANCEL_JOB, ("H:1",), b"cancel job H:1\n"),
-        (commands.CREATE_FUNCTION, (b"f",), b"create function f\n"),
+        (commands.CREATE_FUNCTION, (b"f",), b"create function f\r\n"),
         (commands.DROP_FUNCTION, ("f",), b"drop function f\n"),
         (commands.MAXQUEUE, ("f", 1, 2, 3), b"maxqueue f 1 2 3\n"),
     ],

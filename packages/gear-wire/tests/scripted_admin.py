@@ -13,7 +13,7 @@ REPLIES = {
     b"getpid\n": b"OK 123\n",
     b"cancel job H:1\n": b"OK\r\n",
     b"cancel job H:2\n": b"ERR UNKNOWN_JOB\r\n",
-    b"create function f\n": b"OK\r\n",
+    b"create function f\r\n": b"OK\r\n",
     b"drop function f\n": b"OK\r\n",
     b"drop function busy\n": b"ERR there are still connected workers or executing clients\r\n",
     b"maxqueue f 5\n": b"OK\r\n",

@@ -34,11 +34,13 @@ class Command(msgspec.Struct, Generic[Result], frozen=True):
         verb: Its words.
         read: Makes the result of the whole reply; raises ServerError for an ERR reply.
         lines: Whether the reply has several lines and ends with a dot.
+        end: What ends the command's own line.
     """
 
     verb: bytes
     read: Callable[[bytes], Result]
     lines: bool = False
+    end: bytes = b"\n"
 
     def line(self, *arguments: str | bytes | int) -> bytes:
         """Return the line to send.
@@ -47,7 +49,8 @@ class Command(msgspec.Struct, Generic[Result], frozen=True):
             InvalidDataError: An argument is empty, or holds white space or a NUL.
         """
         what = f"an argument of {self.verb.decode()!r}"
-        return command(self.verb, *(_word(argument, what) for argument in arguments))
+        words = (_word(argument, what) for argument in arguments)
+        return command(self.verb, *words, end=self.end)
 
 
 def _word(argument: str | bytes | int, what: str) -> bytes:
@@ -84,7 +87,8 @@ VERSION: Final[Command[str]] = Command(b"version", _text)
 VERBOSE: Final[Command[str]] = Command(b"verbose", _text)
 GETPID: Final[Command[int]] = Command(b"getpid", _number)
 CANCEL_JOB: Final[Command[None]] = Command(b"cancel job", _done)
-CREATE_FUNCTION: Final[Command[None]] = Command(b"create function", _done)
+# gearmand 1.1.20 cuts the last letter off a name that ends with a bare LF.
+CREATE_FUNCTION: Final[Command[None]] = Command(b"create function", _done, end=b"\r\n")
 DROP_FUNCTION: Final[Command[None]] = Command(b"drop function", _done)
 MAXQUEUE: Final[Command[None]] = Command(b"maxqueue", _done)
 

@@ -58,8 +58,13 @@ class JobStatus(msgspec.Struct, frozen=True):
     queued: bool
 
 
-def command(verb: bytes, *arguments: bytes) -> bytes:
+def command(verb: bytes, *arguments: bytes, end: bytes = b"\n") -> bytes:
     """Return a command line.
+
+    Args:
+        verb: The words that say what to do.
+        arguments: What to do it to, a word each.
+        end: What ends the line.
 
     Raises:
         InvalidDataError: An argument is empty or holds white space or a NUL, and would be read
@@ -70,7 +75,7 @@ def command(verb: bytes, *arguments: bytes) -> bytes:
             raise InvalidDataError(
                 f"an argument of {verb.decode()!r} must be one word, not {argument!r}"
             )
-    return b" ".join((verb, *arguments)) + b"\n"
+    return b" ".join((verb, *arguments)) + end
 
 
 def parse_line(reply: bytes) -> bytes:
