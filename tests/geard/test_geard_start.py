@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,10 +78,13 @@ def test_options_without_effect_are_noted(start: Start) -> None:
 
 
 @pytest.fixture
-def daemons(tmp_path: Path) -> list[str]:
-    """Options for a daemon, which must not outlive the test."""
-    return ["-p", "0", "-L", HOST, "-P", str(tmp_path / "pid"), "--port-file",
-            str(tmp_path / "port"), "-l", str(tmp_path / "log")]  # fmt: skip
+def daemons(tmp_path: Path) -> Iterator[list[str]]:
+    """Options for a daemon, which does not outlive the test even if that fails."""
+    pid_file = tmp_path / "pid"
+    yield ["-p", "0", "-L", HOST, "-P", str(pid_file), "--port-file", str(tmp_path / "port"),
+           "-l", str(tmp_path / "log")]  # fmt: skip
+    if pid_file.exists():
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
 
 def test_without_d_it_goes_to_the_background_and_returns_when_it_listens(
@@ -101,7 +104,6 @@ def test_without_d_it_goes_to_the_background_and_returns_when_it_listens(
         assert not (tmp_path / "pid").exists()
         assert "geard ends" in (tmp_path / "log").read_text()
     finally:
-        signal.pidfd_send_signal(ended, signal.SIGKILL)
         os.close(ended)
 
 
