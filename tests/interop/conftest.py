@@ -9,7 +9,7 @@ import pytest
 from peers import Gearmand
 
 from .programs import ClientProgram, Processes, StartWorker, Toolbox, WorkerProgram
-from .servers import Server, start_geard
+from .servers import Daemon, Server, start_geard
 
 _NUMBERS = itertools.count()
 
@@ -26,6 +26,16 @@ def geard_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def gearmand_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One gearmand for all tests."""
     server = Gearmand(tmp_path_factory.mktemp("gearmand"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def gear016_program(toolbox: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server of gear 0.16 for all tests."""
+    command = toolbox.gear016("-c", "from gear.cmd.geard import main; main()")
+    options = ["-d", "-p", "{port}", "--listen-address", "127.0.0.1"]
+    server = Daemon([*command, *options], tmp_path_factory.mktemp("gear016") / "geard.log")
     yield server
     server.stop()
 

@@ -38,13 +38,13 @@ class Toolbox:
             "libgearman": self._libgearman,
             "perl": self._perl,
             "php": self._php,
-            "gear016": lambda role: self.gear016(f"{role}_gear016.py"),
+            "gear016": lambda role: self.gear016(str(SOURCES / f"{role}_gear016.py")),
         }
         return commands[program](role)
 
-    def gear016(self, script: str) -> list[str]:
-        """Return the command line of a script that imports gear 0.16."""
-        return [require_gear016(self._cache), "-I", str(SOURCES / script)]
+    def gear016(self, *arguments: str) -> list[str]:
+        """Return the command line of a Python that imports gear 0.16 and no other."""
+        return [require_gear016(self._cache), "-I", *arguments]
 
     def _libgearman(self, role: str) -> list[str]:
         program = self._directory / role

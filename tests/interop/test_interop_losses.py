@@ -153,3 +153,39 @@ def test_a_worker_comes_back_to_a_server_that_was_started_again(
             assert face.submit(f"{prefix}reverse", b"cd").result() == b"dc"
     finally:
         second.stop()
+
+
+def answer(listener: Listener, name: str) -> bytes | None:
+    """Return a job's result, or the exception with which it failed."""
+    job = gear.Job(name, b"ab")
+    listener.submitJob(job)
+    try:
+        return job.result(2)
+    except gear.JobFailedError as failure:
+        return failure.exception
+
+
+@pytest.mark.parametrize("server", ["geard"], indirect=True)
+@pytest.mark.xfail(
+    strict=True,
+    reason="WORK_FAIL after WORK_EXCEPTION is answered with ERROR, at which Perl's worker dies",
+)
+def test_perl_goes_on_after_a_function_that_dies(
+    server: Server, listener: Listener, start_worker: StartWorker, prefix: str
+) -> None:
+    start_worker("perl", server)
+    assert b"dead\n" in (answer(listener, f"{prefix}die") or b"")
+    assert answer(listener, f"{prefix}reverse") == b"ba"
+
+
+@pytest.mark.parametrize("server", ["geard"], indirect=True)
+@pytest.mark.xfail(
+    strict=True,
+    reason="Perl's WORK_COMPLETE without data has no NUL after the handle: geard refuses it",
+)
+def test_perl_returns_nothing(
+    server: Server, listener: Listener, start_worker: StartWorker, prefix: str
+) -> None:
+    start_worker("perl", server)
+    assert answer(listener, f"{prefix}nothing") == b""
+    assert answer(listener, f"{prefix}reverse") == b"ba"

@@ -88,3 +88,16 @@ def test_a_background_job(worker: WorkerProgram, face: Face) -> None:
 def test_many_jobs_at_once(worker: WorkerProgram, face: Face) -> None:
     tasks = [face.submit(f"{worker.prefix}echo", b"job %d" % number) for number in range(20)]
     assert [task.result() for task in tasks] == [b"job %d" % number for number in range(20)]
+
+
+@ON_THREADS
+@on_servers("worker", PROGRAMS)
+def test_the_name(worker: WorkerProgram, face: Face) -> None:
+    face.submit(f"{worker.prefix}echo", b"are you there?").result()
+    with gear.AdminClient(worker.server.host, worker.server.port) as admin:
+        (known,) = [
+            connection.functions
+            for connection in admin.workers()
+            if connection.client_id == worker.prefix.encode()
+        ]
+    assert f"{worker.prefix}echo".encode() in known

@@ -22,6 +22,7 @@ my %functions = (
     fail  => sub { undef },
     raise => sub { $worker->send_work_exception($_[0], $_[0]->arg); undef },
     die   => sub { die "dead\n" },
+    nothing => sub { "" },
     hang  => sub { $worker->send_work_data($_[0], "here"); sleep; },
     late  => sub { $worker->send_work_data($_[0], "here"); Time::HiRes::sleep(1.5); "too late" },
 );
