@@ -121,8 +121,7 @@ class Engine(Wakeups):
         for job in peer.submitted.values():
             job.clients = tuple(client for client in job.clients if client is not peer)
             if not job.wanted and job.holder is None:
-                self.counters.abandoned += 1
-                self.remove(job)
+                self._abandon(job)
         peer.submitted.clear()
         peer.outbox.clear()
 
@@ -199,7 +198,7 @@ class Engine(Wakeups):
             queued: Whether jobs that are queued are still given out.
         """
         self.closed = self.guarded = True
-        self.draining = not queued
+        self.draining: bool = not queued
 
     def _join(self, job: ServerJob, peer: Peer, background: bool) -> None:
         """Let a submission join a job, and answer it."""
@@ -268,11 +267,11 @@ class Engine(Wakeups):
         job.retries += 1
         job.numerator = job.denominator = b"0"
         if not job.wanted:
-            self.counters.abandoned += 1
-            self.remove(job)
+            self._abandon(job)
             return
         limit = self.settings.job_retries
         if limit == UNLIMITED or job.retries < limit:
+            self.log.info("Job %r comes back, for the %s. time", job, job.retries)
             self.counters.requeued += 1
             job.requeued = self._number
             self.enqueue(job, now)
@@ -280,6 +279,11 @@ class Engine(Wakeups):
         self.counters.exhausted += 1
         self.log.warning("Job %r ends: tried %s times, no more retries", job, job.retries)
         self.fail(job)
+
+    def _abandon(self, job: ServerJob) -> None:
+        self.log.info("Job %r ends: nobody waits for it any more", job)
+        self.counters.abandoned += 1
+        self.remove(job)
 
     def fail(self, job: ServerJob) -> None:
         """End a job without a result."""
