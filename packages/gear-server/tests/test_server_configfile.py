@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gear_server.configfile import read_tokens, read_toml
-from gear_server.options import BY_KEY, OPTIONS
+from gear_server.geard.configfile import read_tokens, read_toml
+from gear_server.geard.options import BY_KEY, OPTIONS
 from gear_wire.errors import ConfigurationError
 
 SAMPLE = Path(__file__).parents[1] / "geard.toml"

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gear_server.options import BY_KEY, OPTIONS, Option, Options, settle
+from gear_server.geard.options import BY_KEY, OPTIONS, Option, Options, settle
 from gear_wire.errors import ConfigurationError
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gear_server.foreign import FOREIGN, ForeignOption
-from gear_server.options import OPTIONS
-from gear_server.parser import make_parser, parse
+from gear_server.geard.foreign import FOREIGN, ForeignOption
+from gear_server.geard.options import OPTIONS
+from gear_server.geard.parser import make_parser, parse
 from gear_wire.errors import ConfigurationError
 
 EXAMPLES = {

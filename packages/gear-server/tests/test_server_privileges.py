@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-IMPORTS = "import os, pwd, resource\nfrom gear_server import privileges\n"
+IMPORTS = "import os, pwd, resource\nfrom gear_server.geard import privileges\n"
 CAP_SYS_RESOURCE = 24
 NOBODY = pwd.getpwnam("nobody")
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gear_server import program
-from gear_server.options import Options
+from gear_server.geard import program
+from gear_server.geard.options import Options
 from gear_server.statsd import Statsd
 from gear_wire.errors import ConfigurationError
 

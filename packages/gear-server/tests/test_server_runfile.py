@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gear_server.runfile import RunFile
+from gear_server.geard.runfile import RunFile
 from gear_wire.errors import ConfigurationError
 
 

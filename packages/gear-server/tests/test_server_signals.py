@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 
-from gear_server.signals import DONE, Signals
+from gear_server.geard.signals import DONE, Signals
 
 
 def test_signals_come_in_their_order() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gear_server.systemd import READY, Notifier, inherited_sockets
+from gear_server.geard.systemd import READY, Notifier, inherited_sockets
 from gear_wire.errors import ConfigurationError
 
 

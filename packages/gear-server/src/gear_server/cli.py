@@ -4,12 +4,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from gear_server.configfile import read_tokens, read_toml
-from gear_server.daemon import daemonize
-from gear_server.options import Options, settle
-from gear_server.parser import parse
-from gear_server.program import check, run
-from gear_server.systemd import Notifier, inherited_sockets
+from gear_server.geard.configfile import read_tokens, read_toml
+from gear_server.geard.daemon import daemonize
+from gear_server.geard.options import Options, settle
+from gear_server.geard.parser import parse
+from gear_server.geard.program import check, run
+from gear_server.geard.systemd import Notifier, inherited_sockets
 from gear_wire.errors import GearmanError
 
 

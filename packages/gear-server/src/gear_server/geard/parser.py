@@ -7,8 +7,8 @@ from typing import Final, NoReturn
 import msgspec
 
 from gear_server.__about__ import __version__
-from gear_server.foreign import FOREIGN, FOREIGN_BY_SPELLING
-from gear_server.options import GROUPS, OPTIONS, Option
+from gear_server.geard.foreign import FOREIGN, FOREIGN_BY_SPELLING
+from gear_server.geard.options import GROUPS, OPTIONS, Option
 from gear_wire.errors import ConfigurationError
 
 _MIB: Final = 1 << 20

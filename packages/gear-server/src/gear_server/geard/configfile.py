@@ -4,9 +4,9 @@ import difflib
 import tomllib
 from typing import Final
 
-from gear_server.foreign import FOREIGN_BY_SPELLING
-from gear_server.options import BY_KEY, OPTIONS
-from gear_server.parser import Given, parse
+from gear_server.geard.foreign import FOREIGN_BY_SPELLING
+from gear_server.geard.options import BY_KEY, OPTIONS
+from gear_server.geard.parser import Given, parse
 from gear_wire.errors import ConfigurationError
 
 TABLE: Final = "geard"

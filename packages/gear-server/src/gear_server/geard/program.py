@@ -12,13 +12,13 @@ from typing import Final
 from gear_server.__about__ import __version__
 from gear_server.acl import ACL
 from gear_server.config import ListenSettings, listen, read_acl
-from gear_server.logs import NOTICE, SYSLOG, Logs
-from gear_server.options import Options
-from gear_server.privileges import allow_descriptors, become
-from gear_server.runfile import RunFile
+from gear_server.geard.logs import NOTICE, SYSLOG, Logs
+from gear_server.geard.options import Options
+from gear_server.geard.privileges import allow_descriptors, become
+from gear_server.geard.runfile import RunFile
+from gear_server.geard.signals import DONE, Signals
+from gear_server.geard.systemd import READY, STOPPING, Notifier
 from gear_server.server import Server, new_event_loop
-from gear_server.signals import DONE, Signals
-from gear_server.systemd import READY, STOPPING, Notifier
 from gear_wire.errors import ConfigurationError, GearmanError
 from gear_wire.link.tls import TLSFiles, check_tls_files
 
