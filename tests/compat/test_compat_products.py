@@ -67,9 +67,8 @@ def test_jobs_of_one_precedence_come_in_order(client: gear.Client, worker: gear.
 def test_status_keeps_functions_without_workers(
     server: gear.Server, client: gear.Client, worker: gear.Worker
 ) -> None:
+    worker.getConnection().echo(timeout=20)  # what it said before is known then
     client.submitJob(gear.Job("nobody", b""))
-    client.getConnection().echo(timeout=20)
-    worker.getConnection().echo(timeout=20)
     assert text(client).splitlines() == ["do\t0\t0\t1", "nobody\t1\t0\t0", "."]
     worker.shutdown()
     assert server.waitFor(lambda: len(server.active_connections) == 1, 20)
