@@ -9,7 +9,7 @@ import pytest
 
 from peers import require_program
 
-from .environment import require_gear016
+from .environment import Environment
 from .servers import Server
 
 SOURCES = Path(__file__).parent / "programs"
@@ -31,6 +31,7 @@ class Toolbox:
     def __init__(self, directory: Path, cache: Path) -> None:
         self._directory = directory
         self._cache = cache
+        self._environment: Environment | None = None
 
     def command(self, program: str, role: str) -> list[str]:
         """Return the command line of a client or worker; the test is skipped without it."""
@@ -44,29 +45,32 @@ class Toolbox:
 
     def gear016(self, *arguments: str) -> list[str]:
         """Return the command line of a Python that imports gear 0.16 and no other."""
-        return [require_gear016(self._cache), "-I", *arguments]
+        if self._environment is None:
+            self._environment = Environment(self._cache)
+        return [self._environment.require(), "-I", *arguments]
 
     def _libgearman(self, role: str) -> list[str]:
         program = self._directory / role
         if not program.exists():
             compiler = require_program("gcc", "gcc")
-            _require_file("/usr/include/libgearman/gearman.h", "libgearman-dev")
+            _require_file("usr/include/libgearman/gearman.h", "libgearman-dev")
             options = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror"]
             source = SOURCES / f"{role}.c"
             subprocess.run([compiler, *options, "-o", program, source, "-lgearman"], check=True)
         return [str(program)]
 
     def _perl(self, role: str) -> list[str]:
-        _require_file("/usr/share/perl5/Gearman/Client.pm", "libgearman-client-perl")
+        _require_file("usr/share/perl5/Gearman/Client.pm", "libgearman-client-perl")
         return [require_program("perl", "perl"), str(SOURCES / f"{role}.pl")]
 
     def _php(self, role: str) -> list[str]:
+        _require_file("usr/lib/php/*/gearman.so", "php-gearman")
         return [require_program("php", "php-cli"), str(SOURCES / f"{role}.php")]
 
 
-def _require_file(path: str, package: str) -> None:
-    if not Path(path).exists():
-        require_program(path, package)
+def _require_file(pattern: str, package: str) -> None:
+    if not any(Path("/").glob(pattern)):
+        require_program(f"/{pattern}", package)
 
 
 class Processes:

@@ -1,4 +1,4 @@
-"""Workers of other libraries that die, are too slow or give a job back; and servers that leave."""
+"""Workers of other libraries: which job they get next, and what happens to those they lose."""
 
 import threading
 from collections.abc import Iterator
@@ -19,15 +19,21 @@ WAIT = 20
 
 
 class Listener(gear.Client):
-    """Tells when the first data comes."""
+    """Tells when the first data comes, and in which order jobs end."""
 
     def __init__(self) -> None:
         super().__init__("listener")
         self.heard = threading.Event()
+        self.ended: list[bytes] = []
 
     def handleWorkData(self, packet: Packet) -> gear.Job:
         job = super().handleWorkData(packet)
         self.heard.set()
+        return job
+
+    def handleWorkComplete(self, packet: Packet) -> gear.Job:
+        job = super().handleWorkComplete(packet)
+        self.ended.append(job.arguments)
         return job
 
 
@@ -103,23 +109,8 @@ def test_libgearman_gives_a_job_back(
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_precedence(
-    program: str,
-    server: Server,
-    face: ThreadFace,
-    start_worker: StartWorker,
-    prefix: str,
+    program: str, server: Server, listener: Listener, start_worker: StartWorker, prefix: str
 ) -> None:
-    ended: list[bytes] = []
-
-    class Recorder(gear.Client):
-        def handleWorkComplete(self, packet: Packet) -> gear.Job:
-            job = super().handleWorkComplete(packet)
-            ended.append(job.arguments)
-            return job
-
-    client = Recorder("recorder")
-    client.addServer(server.host, server.port)
-    client.waitForServer()
     jobs = []
     for name, precedence in (
         (b"low", gear.PRECEDENCE_LOW),
@@ -127,12 +118,11 @@ def test_precedence(
         (b"high", gear.PRECEDENCE_HIGH),
     ):
         jobs.append(gear.Job(f"{prefix}reverse", name))
-        client.submitJob(jobs[-1], precedence=precedence)
+        listener.submitJob(jobs[-1], precedence=precedence)
     start_worker(program, server)
     for job in jobs:
         assert job.result(WAIT) == job.arguments[::-1]
-    client.shutdown()
-    assert ended == [b"high", b"normal", b"low"]
+    assert listener.ended == [b"high", b"normal", b"low"]
 
 
 # Perl's worker comes back too, but looks at its connections every ten seconds only.
