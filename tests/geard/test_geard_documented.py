@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gear_server.geard.foreign import FOREIGN, ForeignOption
-from gear_server.geard.options import OPTIONS, Option
+from gear_server.geard.option import Option
+from gear_server.geard.options import OPTIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "operate.md").read_text()
 

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from gear_server.geard.options import BY_KEY, OPTIONS, Option, Options, settle
+from gear_server.geard.option import Option
+from gear_server.geard.options import BY_KEY, OPTIONS, Options, settle
 from gear_wire.errors import ConfigurationError
 
 

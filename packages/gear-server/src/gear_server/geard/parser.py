@@ -8,7 +8,8 @@ import msgspec
 
 from gear_server.__about__ import __version__
 from gear_server.geard.foreign import FOREIGN, FOREIGN_BY_SPELLING
-from gear_server.geard.options import GROUPS, OPTIONS, Option
+from gear_server.geard.option import Option
+from gear_server.geard.options import GROUPS, OPTIONS
 from gear_wire.errors import ConfigurationError
 
 _MIB: Final = 1 << 20
