@@ -1,5 +1,7 @@
 """Workers whose jobs are text instead of bytes."""
 
+from typing import cast
+
 from gear_wire.jobs import BaseJob
 from gear_worker.jobs import WorkerJob
 from gear_worker.worker import Worker
@@ -31,3 +33,7 @@ class TextWorker(Worker):
     """A worker whose jobs are TextWorkerJobs."""
 
     job_class: type[WorkerJob] = TextWorkerJob
+
+    def getJob(self, timeout: float | None = None) -> TextWorkerJob:
+        """Wait for a job and return it; as `Worker.getJob`."""
+        return cast(TextWorkerJob, super().getJob(timeout))
