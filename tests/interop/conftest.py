@@ -8,8 +8,15 @@ import pytest
 
 from peers import Gearmand
 
-from .programs import ClientProgram, Processes, StartWorker, Toolbox, WorkerProgram
-from .servers import Daemon, Server, start_geard
+from .programs import (
+    ClientProgram,
+    Processes,
+    StartWorker,
+    Toolbox,
+    WorkerProgram,
+    start_gear016,
+)
+from .servers import Server, start_geard
 
 _NUMBERS = itertools.count()
 
@@ -33,9 +40,7 @@ def gearmand_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
 @pytest.fixture(scope="session")
 def gear016_program(toolbox: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server of gear 0.16 for all tests."""
-    command = toolbox.gear016("-c", "from gear.cmd.geard import main; main()")
-    options = ["-d", "-p", "{port}", "--listen-address", "127.0.0.1"]
-    server = Daemon([*command, *options], tmp_path_factory.mktemp("gear016") / "geard.log")
+    server = start_gear016(toolbox, tmp_path_factory.mktemp("gear016"))
     yield server
     server.stop()
 

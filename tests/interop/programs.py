@@ -10,7 +10,7 @@ import pytest
 from peers import require_program
 
 from .environment import Environment
-from .servers import Server
+from .servers import LISTEN, Daemon, Server
 
 SOURCES = Path(__file__).parent / "programs"
 PROGRAMS = ("libgearman", "perl", "php", "gear016")
@@ -71,6 +71,12 @@ class Toolbox:
 def _require_file(pattern: str, package: str) -> None:
     if not any(Path("/").glob(pattern)):
         require_program(f"/{pattern}", package)
+
+
+def start_gear016(toolbox: Toolbox, directory: Path, *options: str) -> Daemon:
+    """Start the server of gear 0.16."""
+    command = toolbox.gear016("-c", "from gear.cmd.geard import main; main()", *LISTEN, *options)
+    return Daemon(command, directory / "geard.log")
 
 
 class Processes:
@@ -155,12 +161,19 @@ class WorkerProgram:
     """A worker of `programs/` at work; its functions begin with the prefix."""
 
     def __init__(
-        self, name: str, command: list[str], server: Server, prefix: str, processes: Processes
+        self,
+        name: str,
+        command: list[str],
+        server: Server,
+        prefix: str,
+        processes: Processes,
+        *files: str,
     ) -> None:
         self.name = name
         self.server = server
         self.prefix = prefix
-        self.process = processes.start([*command, server.host, str(server.port), prefix])
+        line = [*command, server.host, str(server.port), prefix, *files]
+        self.process = processes.start(line)
 
 
 StartWorker = Callable[[str, Server], WorkerProgram]

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from certificates import Files
 from peers import START_TIMEOUT, free_port
 
 
@@ -62,9 +63,16 @@ class Daemon:
         self.process.wait()
 
 
-def start_geard(directory: Path, port: int | None = None) -> Daemon:
+LISTEN = ("-d", "-p", "{port}", "--listen-address", "127.0.0.1")
+"""What both geards, today's and 0.16's, are told at their start."""
+
+
+def start_geard(directory: Path, *options: str, port: int | None = None) -> Daemon:
     """Start geard, the program, as an operator does."""
-    options = ["-d", "-p", "{port}", "--listen-address", "127.0.0.1"]
-    return Daemon(
-        [sys.executable, "-m", "gear_server.cli", *options], directory / "geard.log", port
-    )
+    command = [sys.executable, "-m", "gear_server.cli", *LISTEN, *options]
+    return Daemon(command, directory / "geard.log", port)
+
+
+def tls_options(files: Files) -> list[str]:
+    """Return the options of both geards for TLS."""
+    return ["--ssl-key", files.key, "--ssl-cert", files.cert, "--ssl-ca", files.ca]

@@ -137,7 +137,7 @@ def test_a_worker_comes_back_to_a_server_that_was_started_again(
             assert face.submit(f"{prefix}reverse", b"ab").result() == b"ba"
     finally:
         first.stop()
-    second = start_geard(tmp_path, first.port)
+    second = start_geard(tmp_path, port=first.port)
     try:
         with connected("threads", [(second.host, second.port)]) as face:
             assert face.submit(f"{prefix}reverse", b"cd").result() == b"dc"

@@ -9,8 +9,15 @@ $| = 1;
 binmode STDIN;
 my ($host, $port, $command, @words) = @ARGV;
 my %option = map { split /=/, $_, 2 } @words;
+my $server = {
+    host => $host,
+    port => $port,
+    $option{key}
+    ? (use_ssl => 1, key_file => $option{key}, cert_file => $option{cert}, ca_file => $option{ca})
+    : ()
+};
 my $client = Gearman::Client->new(
-    job_servers => ["$host:$port"],
+    job_servers => [$server],
     exceptions  => $option{exceptions},
 );
 

@@ -117,7 +117,7 @@ COMMANDS = {
 }
 
 client = Client()
-client.addServer(HOST, int(PORT))
+client.addServer(HOST, int(PORT), OPTION.get("key"), OPTION.get("cert"), OPTION.get("ca"))
 client.waitForServer()
 if "exceptions" in OPTION:
     client.setOption("exceptions")

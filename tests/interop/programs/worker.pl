@@ -5,8 +5,13 @@ use warnings;
 use Gearman::Worker;
 use Time::HiRes ();
 
-my ($host, $port, $prefix) = @ARGV;
-my $worker = Gearman::Worker->new(job_servers => ["$host:$port"], client_id => $prefix);
+my ($host, $port, $prefix, $key, $cert, $ca) = @ARGV;
+my $server = {
+    host => $host,
+    port => $port,
+    $key ? (use_ssl => 1, key_file => $key, cert_file => $cert, ca_file => $ca) : ()
+};
+my $worker = Gearman::Worker->new(job_servers => [$server], client_id => $prefix);
 
 my %functions = (
     echo    => sub { $_[0]->arg },

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import gear
 
-HOST, PORT, PREFIX = sys.argv[1:]
+HOST, PORT, PREFIX, *FILES = sys.argv[1:]
 
 
 def talk(job: gear.WorkerJob) -> None:
@@ -42,7 +42,8 @@ FUNCTIONS: dict[str, Callable[[gear.WorkerJob], None]] = {
 TIMEOUTS = {"late": b"1000"}
 
 worker = gear.Worker(PREFIX)
-worker.addServer(HOST, int(PORT))
+key, cert, ca = FILES or (None, None, None)
+worker.addServer(HOST, int(PORT), key, cert, ca)
 worker.waitForServer()
 for name in FUNCTIONS:
     worker.registerFunction(PREFIX + name, TIMEOUTS.get(name))
