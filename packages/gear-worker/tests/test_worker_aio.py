@@ -15,6 +15,7 @@ from gear_wire.packets import (
     CanDoTimeout,
     CantDo,
     Error,
+    GrabJobAll,
     PreSleep,
     ResetAbilities,
     SetClientID,
@@ -250,11 +251,15 @@ def test_who_waits_goes_on_waiting_after_a_loss(server: ScriptedServer, work: Wo
 def test_reducers(server: ScriptedServer, work: Work) -> None:
     work.reducer = b"sum"
 
-    async def test(worker: AsyncWorker) -> None:
-        work.put(b"x")
-        assert (await worker.get_job(WAIT)).reducer == b"sum"
+    async def test() -> None:
+        async with AsyncWorker("me", grab_all=True) as worker, asyncio.timeout(20):
+            worker.add_server("127.0.0.1", server.port)
+            await worker.wait_for_server(WAIT)
+            work.put(b"x")
+            assert (await worker.get_job(WAIT)).reducer == b"sum"
+            await heard(server, GrabJobAll())
 
-    run(server, test)
+    asyncio.run(test())
 
 
 def test_an_error_ends_nothing(

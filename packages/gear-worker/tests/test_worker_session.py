@@ -42,8 +42,8 @@ def assignment(number: int) -> JobAssignUnique:
 class Workplace:
     """A worker with as many connections as a test opens."""
 
-    def __init__(self) -> None:
-        self.assignments: Assignments[WorkerJob] = Assignments(self.make_job)
+    def __init__(self, grab_all: bool = False) -> None:
+        self.assignments: Assignments[WorkerJob] = Assignments(self.make_job, grab_all)
         self.states: list[str] = []
         self.related: list[dict[bytes, BaseJob]] = []
 
@@ -188,16 +188,11 @@ def test_three_kinds_of_assignment(place: Workplace, packet: BasePacket) -> None
     assert place.handles() == [b"H:1"]
 
 
-def test_reducers_are_asked_for_when_wanted(place: Workplace) -> None:
-    place.assignments.grab_all(True)
+def test_reducers_are_asked_for_when_wanted() -> None:
+    place = Workplace(grab_all=True)
     session = place.open()
     place.assignments.wait()
     assert session.take() == [*GREETING, GrabJobAll()]
-    session.apply(NoJob())
-    session.take()
-    place.assignments.grab_all(False)
-    session.apply(Noop())
-    assert session.take() == [GRAB]
 
 
 def test_two_grabs_asked_for_by_hand(place: Workplace) -> None:

@@ -23,6 +23,7 @@ from gear_wire.packets import (
     CanDoTimeout,
     CantDo,
     Error,
+    GrabJobAll,
     GrabJobUniq,
     PreSleep,
     ResetAbilities,
@@ -282,6 +283,15 @@ def test_jobs_of_a_class_of_ones_own(server: ScriptedServer, work: Work) -> None
     worker = connect(MyWorker("me"), server)
     work.put(b"x")
     assert type(worker.getJob(WAIT)) is MyJob
+    worker.shutdown()
+
+
+def test_reducers(server: ScriptedServer, work: Work) -> None:
+    work.reducer = b"sum"
+    worker = connect(Worker("me", grab_all=True), server)
+    work.put(b"x")
+    assert worker.getJob(WAIT).reducer == b"sum"
+    server.wait_for(lambda: GrabJobAll() in server.messages)
     worker.shutdown()
 
 
