@@ -63,7 +63,7 @@ class AdminRequest:
     def __init__(self, *arguments: str | bytes) -> None:
         if self.command is None:
             raise NotImplementedError("AdminRequest must be subclassed: it has no command")
-        what = f"an argument of {self.command.decode()!r}"
+        what = f"an argument of {self.command.decode(errors='replace')!r}"
         self.arguments: tuple[bytes, ...] = tuple(to_bytes(word, what) for word in arguments)
         self.response: bytes | None = None
         self._settled = threading.Event()
