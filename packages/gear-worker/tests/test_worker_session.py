@@ -195,6 +195,24 @@ def test_reducers_are_asked_for_when_wanted() -> None:
     assert session.take() == [*GREETING, GrabJobAll()]
 
 
+def test_a_lost_noop_is_made_up_for(place: Workplace) -> None:
+    """A server that sends its NOOP too early, or forgets it, is asked again."""
+    session = place.open()
+    place.assignments.wait()
+    session.apply(NoJob())
+    session.take()
+    assert session.state is State.SLEEP
+    place.assignments.ask_again()
+    assert (session.take(), session.state) == ([GRAB], State.GRAB_WAIT)
+    place.assignments.ask_again()
+    assert session.take() == []
+    session.apply(NoJob())
+    assert (session.take(), session.state) == ([PreSleep()], State.SLEEP)
+    place.assignments.leave()
+    place.assignments.ask_again()
+    assert session.take() == []
+
+
 def test_two_grabs_asked_for_by_hand(place: Workplace) -> None:
     session = place.open()
     session.take()

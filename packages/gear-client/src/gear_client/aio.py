@@ -3,10 +3,19 @@
 import asyncio
 import builtins
 import collections
+import uuid
 from collections.abc import AsyncIterator, Callable, Generator
 from datetime import datetime
 
-from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
+from gear_client.cancellation import cancel_command, handle_of, was_cancelled
+from gear_client.expectations import (
+    EchoRequest,
+    Expectation,
+    JobState,
+    OptionRequest,
+    StatusRequest,
+    Submission,
+)
 from gear_client.jobs import Job, refuse_background
 from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
@@ -17,7 +26,7 @@ from gear_wire.errors import (
     InvalidDataError,
     TimeoutError,
 )
-from gear_wire.jobs import to_handle, to_option, to_unique_key
+from gear_wire.jobs import convert_to_bytes, to_handle, to_option, to_unique_key
 from gear_wire.link.aio import AsyncBaseClient, AsyncLink
 from gear_wire.packets import BasePacket
 from gear_wire.timeouts import check_timeout
@@ -217,6 +226,59 @@ class AsyncClient(AsyncBaseClient):
         """Ask the servers for the state of a job by its unique; raises as `status` does."""
         ask = ClientSession.request_status_by_unique
         return await self._first_known(to_unique_key(unique), ask, timeout)
+
+    async def cancel(self, job: Job | str | bytes, timeout: float | None = 30) -> bool:
+        """Take a job back: its clients hear that it failed; a worker that has it goes on alone.
+
+        Args:
+            job: A job that was submitted, or a handle; for a handle all servers are asked until
+                one knows it.
+            timeout: Seconds to wait for the answer of each; None for no limit.
+
+        Returns:
+            Whether a server knew the job and took it back.
+
+        Raises:
+            NoConnectedServersError: No server is connected at the moment.
+            TimeoutError: The server has not answered in time.
+            ConnectionError: The connection was lost before the answer.
+            InvalidDataError: The job was not submitted yet.
+        """
+        line = cancel_command(handle_of(job))
+        limit = check_timeout(timeout)
+        own = [job.connection] if isinstance(job, Job) else None
+        links = [link for link in own or self.links[:] if isinstance(link, AsyncLink)]
+        for link in links or [self.get_link()]:
+            try:
+                async with asyncio.timeout(limit):
+                    reply = await link.ask(line)
+            except builtins.TimeoutError:
+                raise TimeoutError(f"no answer from {link!r} in {timeout} s") from None
+            if was_cancelled(reply):
+                return True
+        return False
+
+    async def echo(self, data: str | bytes | None = None, timeout: float | None = 30) -> bytes:
+        """Have the server whose turn it is send data back.
+
+        Args:
+            data: What to send; something unique by default.
+            timeout: Seconds to wait; None for no limit.
+
+        Returns:
+            The data that came back.
+
+        Raises:
+            NoConnectedServersError: No server is connected at the moment.
+            TimeoutError: Nothing came in time.
+            ConnectionError: The connection was lost before.
+        """
+        link = self.get_link()
+        request = EchoRequest(uuid.uuid4().bytes if data is None else convert_to_bytes(data))
+        await self._ask(link, request, lambda session: session.request_echo(request), timeout)
+        if request.lost:
+            raise DisconnectError(f"{link!r} was lost before the ECHO_RES")
+        return request.data
 
     async def set_option(self, name: str | bytes, timeout: float | None = 30) -> bool:
         """Set an option on all connections, now and whenever they are made again.

@@ -100,6 +100,14 @@ class StatusRequest(Expectation):
         self.state: JobState | None = None
 
 
+class EchoRequest(Expectation):
+    """An ECHO_REQ; its answer is its data."""
+
+    def __init__(self, data: bytes, on_settled: Settled | None = None) -> None:
+        super().__init__(on_settled)
+        self.data: bytes = data
+
+
 Request = TypeVar("Request", bound=Expectation)
 
 

@@ -4,12 +4,21 @@ import collections
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from gear_client.expectations import ByKey, JobState, OptionRequest, StatusRequest, Submission
+from gear_client.expectations import (
+    ByKey,
+    EchoRequest,
+    JobState,
+    OptionRequest,
+    StatusRequest,
+    Submission,
+)
 from gear_client.jobs import Job
 from gear_wire.errors import ServerError, UnknownJobError
 from gear_wire.jobs import BaseJob
 from gear_wire.packets import (
     BasePacket,
+    EchoReq,
+    EchoRes,
     Error,
     GetStatus,
     GetStatusUnique,
@@ -68,6 +77,7 @@ class ClientSession(Session):
         self._queue: collections.deque[Submission | OptionRequest] = collections.deque()
         self._by_handle: ByKey[StatusRequest] = ByKey()
         self._by_unique: ByKey[StatusRequest] = ByKey()
+        self._by_echo: ByKey[EchoRequest] = ByKey()
         self._excepted: collections.deque[bytes] = collections.deque(maxlen=_REMEMBERED)
 
     # What the client asks for
@@ -97,6 +107,11 @@ class ClientSession(Session):
         """Ask for the state of a job by its unique."""
         self._by_unique.add(request.key, request)
         self.say(GetStatusUnique(UniqueKey(request.key)))
+
+    def request_echo(self, request: EchoRequest) -> None:
+        """Have the server send data back."""
+        self._by_echo.add(request.data, request)
+        self.say(EchoReq(request.data))
 
     # What the server says
 
@@ -230,6 +245,11 @@ class ClientSession(Session):
             request.state = _state(packet, _number(packet.client_count))
             request.settle()
 
+    def _echo_res(self, packet: EchoRes) -> None:
+        request = self._by_echo.pop(packet.payload)
+        if request is not None:
+            request.settle()
+
     def _option_res(self, packet: OptionRes) -> None:
         request = self._option(packet.option)
         if request is not None:
@@ -264,7 +284,12 @@ class ClientSession(Session):
             The jobs that share a handle with another one, which is in `related_jobs`.
         """
         super().lost()
-        waiting = [*self._queue, *self._by_handle.pop_all(), *self._by_unique.pop_all()]
+        waiting = [
+            *self._queue,
+            *self._by_handle.pop_all(),
+            *self._by_unique.pop_all(),
+            *self._by_echo.pop_all(),
+        ]
         self._queue.clear()
         others: list[BaseJob] = [job for jobs in self._coalesced.values() for job in jobs]
         self._coalesced.clear()
@@ -318,6 +343,7 @@ _RULES: Final[dict[type[BasePacket], Callable[..., Job | None]]] = {
     WorkStatus: ClientSession._work_status,
     StatusRes: ClientSession._status_res,
     StatusResUnique: ClientSession._status_res_unique,
+    EchoRes: ClientSession._echo_res,
     OptionRes: ClientSession._option_res,
     Error: ClientSession._error,
 }

@@ -13,7 +13,7 @@ from gear_wire.packets import BasePacket, Error, JobAssignAll
 from gear_wire.timeouts import check_timeout
 from gear_worker.functions import FunctionRecord, check_records
 from gear_worker.jobs import AssignedJob
-from gear_worker.session import Assigned, Assignments, WorkerSession
+from gear_worker.session import ASK_AGAIN, Assigned, Assignments, WorkerSession
 
 
 class AsyncWorkerJob(AssignedJob):
@@ -65,13 +65,15 @@ class AsyncWorker(AsyncBaseClient):
 
     Args:
         client_id: How this worker introduces itself; the name of the host by default.
+        grab_all: Whether to ask for jobs with GRAB_JOB_ALL, which tells the reducer of those that
+            have one; gearmand and geard know it, gear 0.16's and Perl's servers do not.
     """
 
     _kind = "AsyncWorker"
 
-    def __init__(self, client_id: str | bytes | None = None) -> None:
+    def __init__(self, client_id: str | bytes | None = None, *, grab_all: bool = False) -> None:
         super().__init__(client_id or socket.gethostname())
-        self._assignments: Assignments[AsyncWorkerJob] = Assignments(self._make_job)
+        self._assignments: Assignments[AsyncWorkerJob] = Assignments(self._make_job, grab_all)
         self._waiters: collections.deque[asyncio.Future[None]] = collections.deque()
 
     @property
@@ -167,7 +169,11 @@ class AsyncWorker(AsyncBaseClient):
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
-            await waiter
+            while not waiter.done():
+                await asyncio.wait((waiter,), timeout=ASK_AGAIN)
+                if not waiter.done():
+                    self._assignments.ask_again()
+                    self._say()
         except asyncio.CancelledError:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)

@@ -30,6 +30,8 @@ from gear_worker.states import Event, State, follow
 
 Assigned = JobAssign | JobAssignUnique | JobAssignAll
 Job = TypeVar("Job", bound=BaseJob)
+ASK_AGAIN: Final = 10.0
+"""Seconds after which a worker that waits asks for a job though no NOOP came."""
 _ENDINGS: Final = (WorkComplete, WorkFail, WorkException)
 
 
@@ -41,6 +43,7 @@ class Assignments(Generic[Job]):
 
     Args:
         make_job: Makes the job of an assignment.
+        grab_all: Whether jobs shall tell their reducer.
 
     Attributes:
         functions: What the worker can do, by name.
@@ -49,17 +52,15 @@ class Assignments(Generic[Job]):
         grab: The packet that asks for a job.
     """
 
-    def __init__(self, make_job: Callable[["WorkerSession[Job]", Assigned], Job]) -> None:
+    def __init__(
+        self, make_job: Callable[["WorkerSession[Job]", Assigned], Job], grab_all: bool = False
+    ) -> None:
         self.make_job: Callable[[WorkerSession[Job], Assigned], Job] = make_job
         self.functions: dict[bytes, FunctionRecord] = {}
         self.waiting: int = 0
         self.jobs: collections.deque[Job] = collections.deque()
-        self.grab: BasePacket = GrabJobUniq()
+        self.grab: BasePacket = GrabJobAll() if grab_all else GrabJobUniq()
         self._sessions: collections.deque[WorkerSession[Job]] = collections.deque()
-
-    def grab_all(self, wanted: bool) -> None:
-        """Ask for reducers too, or not; gear 0.16's and Perl's servers do not know GRAB_JOB_ALL."""
-        self.grab = GrabJobAll() if wanted else GrabJobUniq()
 
     # Functions
 
@@ -117,6 +118,16 @@ class Assignments(Generic[Job]):
                 self._sessions.remove(session)
                 self._sessions.append(session)
                 needed -= 1
+
+    def ask_again(self) -> None:
+        """Ask the servers that the worker sleeps at too, in case a NOOP of theirs was lost.
+
+        gearmand loses one when a woken worker sleeps again while another takes its job, and sends
+        one too early for a job that it takes back from a worker that was too slow.
+        """
+        for session in self._sessions:
+            if self.needed and session.state is State.SLEEP:
+                session.ask()
 
     @property
     def needed(self) -> bool:

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 from gear_wire.errors import (
@@ -18,7 +19,7 @@ from gear_wire.timeouts import check_timeout
 from gear_wire.types import FunctionName
 from gear_worker.functions import FunctionRecord, check_records
 from gear_worker.jobs import WorkerJob
-from gear_worker.session import Assigned, Assignments, WorkerSession
+from gear_worker.session import ASK_AGAIN, Assigned, Assignments, WorkerSession
 
 
 class Worker(BaseClient):
@@ -27,6 +28,8 @@ class Worker(BaseClient):
     Args:
         client_id: How this worker introduces itself; the name of the host by default.
         worker_id: The old name of `client_id`.
+        grab_all: Whether to ask for jobs with GRAB_JOB_ALL, which tells the reducer of those that
+            have one; gearmand and geard know it, gear 0.16's and Perl's servers do not.
 
     Attributes:
         worker_id: As given.
@@ -40,13 +43,17 @@ class Worker(BaseClient):
     job_class: type[WorkerJob] = WorkerJob
 
     def __init__(
-        self, client_id: str | bytes | None = None, worker_id: str | bytes | None = None
+        self,
+        client_id: str | bytes | None = None,
+        worker_id: str | bytes | None = None,
+        *,
+        grab_all: bool = False,
     ) -> None:
         if client_id is not None and worker_id is not None and client_id != worker_id:
             raise ConfigurationError("give client_id; worker_id is an old name of it")
         name = client_id or worker_id or socket.gethostname()
         self.worker_id: str | bytes = name
-        self._assignments: Assignments[WorkerJob] = Assignments(self._makeJob)
+        self._assignments: Assignments[WorkerJob] = Assignments(self._makeJob, grab_all)
         self._interrupts = 0
         super().__init__(name)
         self._assigned = threading.Condition(self._state_lock)
@@ -131,18 +138,34 @@ class Worker(BaseClient):
             self._queue()
         try:
             self._flush()
-            with self._assigned:
-                self._assigned.wait_for(
-                    lambda: self._assignments.jobs or self._interrupts != interrupts, limit
-                )
-                if self._interrupts != interrupts:
-                    raise InterruptedError("waiting for jobs was stopped")
-                if not self._assignments.jobs:
+            deadline = None if limit is None else time.monotonic() + limit
+            while True:
+                left = None if deadline is None else deadline - time.monotonic()
+                job = self._waitForJob(interrupts, left)
+                if job is not None:
+                    return job
+                if left is not None and left <= ASK_AGAIN:
                     raise TimeoutError(f"no job came in {timeout} s")
-                return self._assignments.jobs.popleft()
+                self._askAgain()
         finally:
             with self._state_lock:
                 self._assignments.leave()
+
+    def _waitForJob(self, interrupts: int, left: float | None) -> WorkerJob | None:
+        timeout = ASK_AGAIN if left is None else min(left, ASK_AGAIN)
+        with self._assigned:
+            self._assigned.wait_for(
+                lambda: self._assignments.jobs or self._interrupts != interrupts, timeout
+            )
+            if self._interrupts != interrupts:
+                raise InterruptedError("waiting for jobs was stopped")
+            return self._assignments.jobs.popleft() if self._assignments.jobs else None
+
+    def _askAgain(self) -> None:
+        with self._state_lock:
+            self._assignments.ask_again()
+            self._queue()
+        self._flush()
 
     def stopWaitingForJobs(self) -> None:
         """Make every `getJob` that waits now raise InterruptedError.

@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import collections
 import logging
 import os
 import random
@@ -15,6 +16,7 @@ from gear_wire.enums import Magic
 from gear_wire.errors import (
     ConfigurationError,
     ConnectionError,
+    DisconnectError,
     GearmanError,
     InterruptedError,
     NoConnectedServersError,
@@ -67,6 +69,8 @@ class _Stream(asyncio.Protocol):
             elif isinstance(event, Malformed):
                 self._owner.log.error("%r: %s", self._link, event.reason)
                 self.abort()
+            elif not self._link.answer(event.line):
+                self._owner.log.error("Received text that nobody asked for: %r", event.line[:80])
 
     def pause_writing(self) -> None:
         self.writable.clear()
@@ -127,6 +131,7 @@ class AsyncLink:
         self.connect_time: float | None = None
         self._tls_context = tls_context
         self._stream: _Stream | None = None
+        self._replies: collections.deque[asyncio.Future[bytes]] = collections.deque()
 
     def __repr__(self) -> str:
         return f"<gear.AsyncLink 0x{id(self):x} host: {self.host} port: {self.port}>"
@@ -154,6 +159,35 @@ class AsyncLink:
         packets = self.session.take()
         if packets:
             self._stream.write(b"".join([encode(packet, Magic.REQ) for packet in packets]))
+
+    async def ask(self, line: bytes) -> bytes:
+        """Send a text command whose reply is one line, and return the reply.
+
+        Raises:
+            ConnectionError: It is not connected, or was lost before the reply.
+        """
+        if self._stream is None:
+            raise ConnectionError(f"{self!r} is not connected")
+        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._replies.append(reply)
+        self._stream.write(line)
+        return await reply
+
+    def answer(self, line: bytes) -> bool:
+        """Give a line of text to whoever asked first; False when nobody did."""
+        if not self._replies:
+            return False
+        reply = self._replies.popleft()
+        if not reply.done():
+            reply.set_result(line)
+        return True
+
+    def _lose(self) -> None:
+        self._stream = None
+        while self._replies:
+            reply = self._replies.popleft()
+            if not reply.done():
+                reply.set_exception(DisconnectError(f"{self!r} was lost before the reply"))
 
     async def drain(self) -> None:
         """Wait while the server takes nothing and much is queued already."""
@@ -305,7 +339,7 @@ class AsyncBaseClient:
 
     def _down(self, link: AsyncLink) -> None:
         self._roster.down(link, time.monotonic())
-        link._stream = None
+        link._lose()
         if link.session is not None:
             link.session.lost()
             link.session = None
