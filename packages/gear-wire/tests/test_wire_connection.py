@@ -18,23 +18,23 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.link.connection import Connection
+from gear_wire.link.requests import AdminRequest
 from gear_wire.link.tls import TLSFiles
 from gear_wire.packet import Packet
 from gear_wire.packets import JobCreated
 from gear_wire.types import Handle
 
 
-class Request:
-    """The least that a connection needs of an administrative request."""
+class Request(AdminRequest):
+    """A request whose command and end are its own."""
 
     def __init__(self, command: bytes, end: bytes) -> None:
-        self.command = command
+        self.command = command  # type: ignore[misc]  # each object has one of its own
         self.end = end
-        self.response: bytes | None = None
-        self.settled = threading.Event()
+        super().__init__()
 
     def getCommand(self) -> bytes:
-        return self.command
+        return self.command or b""
 
     def isComplete(self, data: bytes) -> tuple[bool, bytes | None]:
         head, end, rest = data.partition(self.end)
@@ -42,13 +42,6 @@ class Request:
             return False, None
         self.response = head + end
         return True, rest
-
-    def setComplete(self) -> None:
-        self.settled.set()
-
-    def waitForResponse(self, timeout: float | None = None) -> None:
-        if not self.settled.wait(timeout):
-            raise TimeoutError("too slow")
 
 
 @pytest.fixture

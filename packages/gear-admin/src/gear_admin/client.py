@@ -94,7 +94,7 @@ class AdminClient:
     def _ask(self, command: Command[Result], *arguments: str | bytes | int) -> Result:
         request = _CommandRequest(command.line(*arguments), command.lines)
         self._connection.sendAdminRequest(request, self._timeout)
-        return command.read(request._reply())
+        return command.read(request.reply())
 
     def status(self) -> list[FunctionStatus]:
         """Return the functions, with their jobs and workers."""

@@ -1,15 +1,12 @@
-"""The documented administrative requests; sending them is a `Connection`'s."""
+"""The documented administrative requests; what all of them share is in `gear_wire`."""
 
-import threading
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from gear_wire.errors import InvalidDataError, TimeoutError
-from gear_wire.jobs import to_bytes
+from gear_wire.link.requests import AdminRequest, CancelJobAdminRequest
 from gear_wire.text import (
     ConnectionStatus,
     FunctionStatus,
     JobStatus,
-    command,
     parse_connection,
     parse_function_status,
     parse_job,
@@ -17,135 +14,17 @@ from gear_wire.text import (
     parse_rows,
     parse_unique,
 )
-from gear_wire.timeouts import check_timeout
 from gear_wire.types import UniqueKey
 
-_DOTS: Final = (b".\n", b".\r\n")
-_ENDS: Final = tuple(b"\n" + dot for dot in _DOTS)
-
-
-def first_line(data: bytes) -> int:
-    """Return where the first line ends, or 0 when it has not come whole."""
-    return data.find(b"\n") + 1
-
-
-def is_answer(line: bytes) -> bool:
-    """Tell whether a line is a reply by itself: ``OK``, ``OK ...`` or ``ERR ...``.
-
-    A function called OK makes lines of ``status`` that begin alike, but with a tab.
-    """
-    words = line.rstrip(b"\r\n").split(b" ", 1)
-    return words[0] in (b"OK", b"ERR") and b"\t" not in line
-
-
-class AdminRequest:
-    """A command of the administrative protocol and its reply; subclass it to make one.
-
-    ``command`` is all that a subclass must give. Its reply ends with a line of one dot, or is one
-    line that begins with OK or ERR.
-
-    Args:
-        arguments: The words after the command.
-
-    Attributes:
-        command: What is sent.
-        arguments: The words after it.
-        response: The whole reply as bytes; None before it came.
-
-    Raises:
-        NotImplementedError: The class gives no command.
-        InvalidDataError: An argument is empty, or holds white space or a NUL.
-    """
-
-    command: ClassVar[bytes | None] = None
-    one_line: ClassVar[bool] = False
-
-    def __init__(self, *arguments: str | bytes) -> None:
-        if self.command is None:
-            raise NotImplementedError("AdminRequest must be subclassed: it has no command")
-        what = f"an argument of {self.command.decode(errors='replace')!r}"
-        self.arguments: tuple[bytes, ...] = tuple(to_bytes(word, what) for word in arguments)
-        self.response: bytes | None = None
-        self._settled = threading.Event()
-        self._begun = False
-        self._scanned = 0
-        self.getCommand()
-
-    def __repr__(self) -> str:
-        return f"<gear.{type(self).__name__} 0x{id(self):x} command: {self.command!r}>"
-
-    def getCommand(self) -> bytes:
-        """Return the line to send."""
-        return command(self.command or b"", *self.arguments)
-
-    def begin(self) -> None:
-        """Forget an earlier response: the request is about to be sent, anew if need be."""
-        self.response = None
-        self._settled.clear()
-        self._begun = False
-        self._scanned = 0
-
-    def mayEnd(self, text: bytes) -> bool:
-        """Tell whether `isComplete` must look at what has come.
-
-        Args:
-            text: The lines that have come since the last call.
-        """
-        first, self._begun = not self._begun, True
-        # A subclass with an end of its own looks each time.
-        own = type(self).isComplete is not AdminRequest.isComplete
-        return first or own or text.startswith(_DOTS) or any(end in text for end in _ENDS)
-
-    def isComplete(self, data: bytes) -> tuple[bool, bytes | None]:
-        """Tell whether the reply is there, and take it as `response`.
-
-        Args:
-            data: All that came since the reply began; it grows from call to call.
-
-        Returns:
-            Whether the reply is complete, and the bytes that came after it.
-        """
-        end = self._end(data)
-        if not end:
-            return False, None
-        self.response = data[:end]
-        return True, data[end:]
-
-    def _end(self, data: bytes) -> int:
-        line_end = first_line(data)
-        if line_end and (self.one_line or self._isAnswer(data[:line_end])):
-            return line_end
-        if data.startswith(_DOTS):
-            return line_end
-        # What was scanned before is not scanned again: `status` may have a million lines.
-        start = max(0, self._scanned - 4) if len(data) >= self._scanned else 0
-        self._scanned = len(data)
-        ends = [found + len(end) for end in _ENDS if (found := data.find(end, start)) >= 0]
-        return min(ends, default=0)
-
-    def _isAnswer(self, line: bytes) -> bool:
-        return is_answer(line)
-
-    def setComplete(self) -> None:
-        """Wake whoever waits for the response."""
-        self._settled.set()
-
-    def waitForResponse(self, timeout: float | None = None) -> None:
-        """Wait until the reply has come; returns at once when it has.
-
-        Args:
-            timeout: Seconds to wait; None for no limit.
-
-        Raises:
-            TimeoutError: It has not come in time.
-        """
-        if not self._settled.wait(check_timeout(timeout)):
-            raise TimeoutError(f"no reply to {self!r} in {timeout} s")
-
-    def _reply(self) -> bytes:
-        if self.response is None:
-            raise InvalidDataError(f"{self!r} has no response yet: send it first")
-        return self.response
+__all__ = [
+    "AdminRequest",
+    "CancelJobAdminRequest",
+    "ShowJobsAdminRequest",
+    "ShowUniqueJobsAdminRequest",
+    "StatusAdminRequest",
+    "VersionAdminRequest",
+    "WorkersAdminRequest",
+]
 
 
 class StatusAdminRequest(AdminRequest):
@@ -158,7 +37,7 @@ class StatusAdminRequest(AdminRequest):
 
     def rows(self) -> list[FunctionStatus]:
         """Return the reply, a row a function; raises ServerError for an ERR reply."""
-        return parse_rows(self._reply(), parse_function_status)
+        return parse_rows(self.reply(), parse_function_status)
 
 
 class ShowJobsAdminRequest(AdminRequest):
@@ -171,7 +50,7 @@ class ShowJobsAdminRequest(AdminRequest):
 
     def rows(self) -> list[JobStatus]:
         """Return the reply, a row a job; raises ServerError for an ERR reply."""
-        return parse_rows(self._reply(), parse_job)
+        return parse_rows(self.reply(), parse_job)
 
 
 class ShowUniqueJobsAdminRequest(AdminRequest):
@@ -188,25 +67,7 @@ class ShowUniqueJobsAdminRequest(AdminRequest):
 
     def rows(self) -> list[UniqueKey]:
         """Return the uniques, in order; raises ServerError for an ERR reply."""
-        return parse_rows(self._reply(), parse_unique)
-
-
-class CancelJobAdminRequest(AdminRequest):
-    """``cancel job``: takes a queued job back.
-
-    Args:
-        handle: The job handle.
-    """
-
-    command: ClassVar[bytes | None] = b"cancel job"
-    one_line: ClassVar[bool] = True
-
-    def __init__(self, handle: str | bytes) -> None:
-        super().__init__(handle)
-
-    def check(self) -> None:
-        """Raise ServerError unless the job was cancelled."""
-        parse_line(self._reply())
+        return parse_rows(self.reply(), parse_unique)
 
 
 class VersionAdminRequest(AdminRequest):
@@ -220,7 +81,7 @@ class VersionAdminRequest(AdminRequest):
 
     def version(self) -> str:
         """Return the version alone; raises ServerError for an ERR reply."""
-        return parse_line(self._reply()).decode(errors="replace")
+        return parse_line(self.reply()).decode(errors="replace")
 
 
 class WorkersAdminRequest(AdminRequest):
@@ -233,4 +94,4 @@ class WorkersAdminRequest(AdminRequest):
 
     def rows(self) -> list[ConnectionStatus]:
         """Return the reply, a row a connection; raises ServerError for an ERR reply."""
-        return parse_rows(self._reply(), parse_connection)
+        return parse_rows(self.reply(), parse_connection)

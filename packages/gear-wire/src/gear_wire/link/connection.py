@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from gear_wire.codec import encode
 from gear_wire.enums import Magic, PacketType
@@ -23,6 +23,7 @@ from gear_wire.jobs import BaseJob, convert_to_bytes, to_bytes, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
 from gear_wire.link.channel import Channel, Connector
 from gear_wire.link.loop import READ, WRITE, PollLoop
+from gear_wire.link.requests import AdminRequest
 from gear_wire.link.tls import TLSStream, check_tls_files
 from gear_wire.packet import Packet
 from gear_wire.packets import EchoReq
@@ -35,32 +36,7 @@ HIGH_WATER: Final = 16 << 20
 """Bytes queued for a server above which a thread that sends more waits."""
 
 
-@runtime_checkable
-class PendingAdminRequest(Protocol):
-    """What a connection needs of an administrative request."""
-
-    response: bytes | None
-
-    def begin(self) -> None:
-        """Forget an earlier response: the request is about to be sent."""
-
-    def getCommand(self) -> bytes:
-        """Return the command line."""
-
-    def mayEnd(self, text: bytes) -> bool:
-        """Tell whether whole lines that have come since the last call may end the reply."""
-
-    def isComplete(self, data: bytes) -> tuple[bool, bytes | None]:
-        """Tell whether `data` holds the whole reply, and what comes after it."""
-
-    def setComplete(self) -> None:
-        """Wake whoever waits for the response."""
-
-    def waitForResponse(self, timeout: float | None = None) -> None:
-        """Wait until `setComplete` was called; raise TimeoutError after so many seconds."""
-
-
-Inbound = Packet | PendingAdminRequest
+Inbound = Packet | AdminRequest
 
 
 class _Echo:
@@ -139,7 +115,7 @@ class Connection:
         self.connect_time: float | None = None
         self.related_jobs: dict[bytes, BaseJob] = {}
         self.options: set[bytes] = set()
-        self.admin_requests: list[PendingAdminRequest] = []
+        self.admin_requests: list[AdminRequest] = []
         self.state: str = "INIT"
         self.state_time: float = time.time()
         self.session: Session | None = None
@@ -491,7 +467,7 @@ class Connection:
 
     # Administrative requests and echoes
 
-    def sendAdminRequest(self, request: PendingAdminRequest, timeout: float | None = 90) -> None:
+    def sendAdminRequest(self, request: AdminRequest, timeout: float | None = 90) -> None:
         """Send an administrative request and wait for its response.
 
         Args:
@@ -503,7 +479,7 @@ class Connection:
             ConnectionError: The connection is gone.
         """
         self.checkThread("sendAdminRequest")
-        if not isinstance(request, PendingAdminRequest):
+        if not isinstance(request, AdminRequest):
             raise TypeError(
                 f"sendAdminRequest takes a gear.AdminRequest, not {type(request).__name__}"
             )
@@ -523,7 +499,7 @@ class Connection:
         if request.response is None:
             raise DisconnectError(f"{self!r} was lost before the reply to {command!r}")
 
-    def _forget(self, request: PendingAdminRequest) -> None:
+    def _forget(self, request: AdminRequest) -> None:
         with self._turn:
             if request in self._inbox:
                 self._inbox.remove(request)

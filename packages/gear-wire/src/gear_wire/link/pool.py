@@ -20,8 +20,9 @@ from gear_wire.errors import (
 from gear_wire.handlers import PacketHandlers
 from gear_wire.jobs import BaseJob, to_client_id
 from gear_wire.link.address import DEFAULT_PORT
-from gear_wire.link.connection import Connection, Inbound, PendingAdminRequest
+from gear_wire.link.connection import Connection, Inbound
 from gear_wire.link.loop import READ, WRITE, PollLoop
+from gear_wire.link.requests import AdminRequest
 from gear_wire.link.roster import Roster
 from gear_wire.packet import Packet
 from gear_wire.session import Session
@@ -375,7 +376,7 @@ class BaseClient(PacketHandlers):
         Override it to react; this does nothing.
         """
 
-    def handleAdminRequest(self, request: PendingAdminRequest) -> None:
+    def handleAdminRequest(self, request: AdminRequest) -> None:
         """Handle an administrative request that was answered; whoever waits is awake already."""
         self.log.debug("Received admin data %s", request)
 
