@@ -283,6 +283,34 @@ def test_a_lost_server_wakes_who_asks(server: ScriptedServer) -> None:
     run(server, test)
 
 
+def test_a_job_is_cancelled(server: ScriptedServer) -> None:
+    async def test(client: AsyncClient) -> None:
+        job = await client.submit("hold")
+        assert await client.cancel(job)
+        with pytest.raises(JobFailedError):
+            await job
+        assert not await client.cancel(job)
+        assert await client.cancel((await client.submit("hold")).handle or b"")
+        assert not await client.cancel("H:unknown")
+        with pytest.raises(ServerError, match="PERMISSION_DENIED"):
+            await client.cancel("H:refuse")
+        with pytest.raises(TimeoutError, match=r"no answer from .* in 0\.05 s"):
+            await client.cancel("H:silence", timeout=0.05)
+        with pytest.raises(InvalidDataError, match="submit it first"):
+            await client.cancel(AsyncJob("reverse"))
+
+    run(server, test)
+
+
+def test_an_echo(server: ScriptedServer) -> None:
+    async def test(client: AsyncClient) -> None:
+        assert await client.echo("x") == b"x"
+        echoes = await asyncio.gather(client.echo(), client.echo(), client.echo(b"same"))
+        assert len(set(echoes)) == 3
+
+    run(server, test)
+
+
 def test_options(server: ScriptedServer) -> None:
     async def test(client: AsyncClient) -> None:
         assert await client.set_option("exceptions")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gear_client.expectations import OptionRequest, StatusRequest, Submission
+from gear_client.expectations import EchoRequest, OptionRequest, StatusRequest, Submission
 from gear_client.jobs import Job
 from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
@@ -10,6 +10,8 @@ from gear_wire.errors import ServerError, UnknownJobError
 from gear_wire.jobs import BaseJob
 from gear_wire.packets import (
     BasePacket,
+    EchoReq,
+    EchoRes,
     Error,
     GetStatus,
     GetStatusUnique,
@@ -342,6 +344,21 @@ def test_the_state_of_a_job_by_its_unique(harness: Harness) -> None:
     assert request.state is not None
     assert (request.state.known, request.state.clients) == (True, 3)
     assert harness.session.apply(packet) is None
+
+
+def test_an_echo_is_answered_by_what_it_says(harness: Harness) -> None:
+    requests = [EchoRequest(b"a"), EchoRequest(b"b"), EchoRequest(b"a")]
+    harness.session.take()
+    for request in requests:
+        harness.session.request_echo(request)
+    assert harness.session.take() == [EchoReq(b"a"), EchoReq(b"b"), EchoReq(b"a")]
+    harness.session.apply(EchoRes(b"b"))
+    assert [request.settled for request in requests] == [False, True, False]
+    harness.session.apply(EchoRes(b"a"))
+    assert [request.settled for request in requests] == [True, True, False]
+    harness.session.apply(EchoRes(b"nobody's"))
+    harness.session.lost()
+    assert requests[2].lost
 
 
 # The rest

@@ -32,7 +32,9 @@ class Jobs:
         self.held: list[tuple[Peer, Handle]] = []
 
     def __call__(self, peer: Peer, message: object) -> None:
-        if isinstance(message, EchoReq):
+        if isinstance(message, bytes):
+            self._cancel(peer, message)
+        elif isinstance(message, EchoReq):
             peer.send(EchoRes(message.payload))
         elif isinstance(message, OptionReq):
             known = message.option == b"exceptions"
@@ -44,6 +46,17 @@ class Jobs:
             peer.send(StatusResUnique(message.unique, b"1", b"1", b"3", b"4", b"5"))
         elif isinstance(message, BasePacket) and type(message).__name__.startswith("Submit"):
             self._take(peer, getattr(message, "function", b""), getattr(message, "payload", b""))
+
+    def _cancel(self, peer: Peer, line: bytes) -> None:
+        handle = Handle(line.split()[2])
+        if handle == b"H:refuse":
+            peer.sock.sendall(b"ERR PERMISSION_DENIED\r\n")
+        elif (peer, handle) in self.held:
+            self.held.remove((peer, handle))
+            peer.send(WorkFail(handle))
+            peer.sock.sendall(b"OK\r\n")
+        elif handle != b"H:silence":
+            peer.sock.sendall(b"ERR UNKNOWN_JOB\r\n")
 
     def _take(self, peer: Peer, function: bytes, payload: bytes) -> None:
         if function == b"refuse":
