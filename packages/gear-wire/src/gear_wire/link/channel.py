@@ -20,6 +20,11 @@ LARGE_RECEIVE_SIZE: Final = 1 << 20
 LONGEST_WAIT: Final = 86400.0
 """Seconds of one wait; system calls take no more than some weeks."""
 _JOIN_BELOW: Final = 65536
+# Not epoll: a socket that another thread shuts down and closes leaves an epoll set without a word,
+# and who waits on it would wait for ever. poll() keeps hold of the socket, and wakes.
+WaitSelector: Final[type[selectors.BaseSelector]] = getattr(
+    selectors, "PollSelector", selectors.SelectSelector
+)
 
 
 class Channel:
@@ -135,7 +140,7 @@ class Channel:
         """
         if timeout is not None:
             timeout = min(timeout, LONGEST_WAIT)
-        with selectors.DefaultSelector() as selector:
+        with WaitSelector() as selector:
             selector.register(self.sock, selectors.EVENT_WRITE if write else selectors.EVENT_READ)
             return bool(selector.select(timeout))
 
@@ -234,7 +239,7 @@ class Connector:
                 self._wait(sock, selectors.EVENT_WRITE)
 
     def _wait(self, sock: socket.socket, event: int) -> None:
-        with selectors.DefaultSelector() as selector:
+        with WaitSelector() as selector:
             selector.register(sock, event)
             if self._cancel is not None:
                 selector.register(self._cancel, selectors.EVENT_READ)

@@ -6,7 +6,6 @@ import os
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from typing import Final
 
@@ -22,7 +21,9 @@ from gear_wire.framing import Frame, FrameReader, TextLine
 from gear_wire.jobs import BaseJob, convert_to_bytes, to_bytes, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
 from gear_wire.link.channel import Channel, Connector
+from gear_wire.link.echoes import Echo, Echoes
 from gear_wire.link.loop import READ, WRITE, PollLoop
+from gear_wire.link.replies import Replies
 from gear_wire.link.requests import AdminRequest
 from gear_wire.link.tls import TLSStream, check_tls_files
 from gear_wire.packet import Packet
@@ -37,15 +38,6 @@ HIGH_WATER: Final = 16 << 20
 
 
 Inbound = Packet | AdminRequest
-
-
-class _Echo:
-    """An ECHO_REQ that waits for its ECHO_RES."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.reply: bytes | None = None
-        self.settled = threading.Event()
 
 
 class Connection:
@@ -72,7 +64,6 @@ class Connection:
         connect_time: When it was connected, in seconds since 1970; None before.
         related_jobs: The jobs of this connection by handle.
         options: The options that the server confirmed.
-        admin_requests: The administrative requests that wait for a reply.
         state: What a worker does with it: INIT, IDLE, GRAB_WAIT or SLEEP.
         conn: The socket; None before connecting.
         session: The protocol's state of the present connection, as part of a Client or Worker.
@@ -115,7 +106,8 @@ class Connection:
         self.connect_time: float | None = None
         self.related_jobs: dict[bytes, BaseJob] = {}
         self.options: set[bytes] = set()
-        self.admin_requests: list[AdminRequest] = []
+        self._replies = Replies(self.log)
+        self._echoes = Echoes()
         self.state: str = "INIT"
         self.state_time: float = time.time()
         self.session: Session | None = None
@@ -129,9 +121,7 @@ class Connection:
 
     def _reset(self) -> None:
         self._reader = FrameReader(max_line_size=None)
-        self._reply: list[bytes] = []
         self._inbox: collections.deque[Inbound] = collections.deque()
-        self._echoes: list[_Echo] = []
 
     def _probes(self) -> Keepalive:
         return Keepalive(self.keepalive, self.tcp_keepidle, self.tcp_keepintvl, self.tcp_keepcnt)
@@ -140,6 +130,11 @@ class Connection:
         """Make it part of a client: the client's lock guards it, the client's loop reads it."""
         self._lock = lock
         self._loop = loop
+
+    @property
+    def admin_requests(self) -> list[AdminRequest]:
+        """The administrative requests that wait for a reply, oldest first."""
+        return self._replies.waiting
 
     @property
     def connected(self) -> bool:
@@ -200,17 +195,13 @@ class Connection:
         """Close the connection; whoever waits for an answer over it is woken with an error."""
         with self._lock:
             channel, self._channel = self._channel, None
-            requests = self.admin_requests[:]
-            self.admin_requests.clear()
-            echoes = self._echoes[:]
-            self._echoes.clear()
+            requests = self._replies.reset()
+            self._echoes.reset()
             self.changeState("INIT")
         if channel is not None:
             self._close(channel)
         for request in requests:
             request.setComplete()
-        for echo in echoes:
-            echo.settled.set()
         with self._drained:
             self._drained.notify_all()
 
@@ -372,25 +363,10 @@ class Connection:
 
     def _takeText(self, text: bytes, inbound: list[Inbound]) -> None:
         with self._lock:
-            self._reply.append(text)
-            while self._reply:
-                if not self.admin_requests:
-                    self.log.error("Received text that nobody asked for: %r", text[:80])
-                    self._reply.clear()
-                    return
-                request = self.admin_requests[0]
-                # Joined only when it may be whole: a reply may have a million lines.
-                if not request.mayEnd(self._reply[-1]):
-                    return
-                reply = b"".join(self._reply)
-                complete, rest = request.isComplete(reply)
-                if not complete:
-                    self._reply = [reply]
-                    return
-                del self.admin_requests[0]
-                self._reply = [rest] if rest else []
-                request.setComplete()
-                inbound.append(request)
+            answered = self._replies.take(text)
+        for request in answered:
+            request.setComplete()
+        inbound += answered
 
     def hasPendingData(self) -> bool:
         """Tell whether `readPacket` has something without reading from the socket."""
@@ -488,7 +464,7 @@ class Connection:
         with self._lock:
             request.begin()
             self.queue(command)
-            self.admin_requests.append(request)
+            self._replies.waiting.append(request)
         self.flush()
         if self._loop is not None:
             request.waitForResponse(timeout)
@@ -520,10 +496,10 @@ class Connection:
         """
         self.checkThread("echo")
         limit = check_timeout(timeout)
-        waiting = _Echo(uuid.uuid4().bytes if data is None else convert_to_bytes(data))
+        waiting = Echo(data)
         with self._lock:
             self.queue(encode(EchoReq(waiting.data)))
-            self._echoes.append(waiting)
+            self._echoes.add(waiting)
         self.flush()
         if self._loop is not None:
             came = waiting.settled.wait(limit)
@@ -531,8 +507,7 @@ class Connection:
             came = self._pump(waiting.settled.is_set, limit)
         if not came:
             with self._lock:
-                if waiting in self._echoes:
-                    self._echoes.remove(waiting)
+                self._echoes.discard(waiting)
             raise TimeoutError(f"no ECHO_RES from {self!r} in {timeout} s")
         if waiting.reply is None:
             raise DisconnectError(f"{self!r} was lost before the ECHO_RES")
@@ -545,13 +520,9 @@ class Connection:
     def handleEchoRes(self, data: bytes) -> None:
         """Wake whoever waits for this echo; an answer to nobody is ignored."""
         with self._lock:
-            for waiting in self._echoes:
-                if waiting.data == data:
-                    self._echoes.remove(waiting)
-                    waiting.reply = data
-                    waiting.settled.set()
-                    return
-        self.log.debug("Received an ECHO_RES that nobody waits for: %r", data)
+            awaited = self._echoes.take(data)
+        if not awaited:
+            self.log.debug("Received an ECHO_RES that nobody waits for: %r", data)
 
     def handleOptionRes(self, option: bytes) -> None:
         """Note an option that the server confirmed."""
