@@ -240,8 +240,12 @@ def test_a_server_that_takes_nothing_makes_who_sends_wait() -> None:
 
 
 def test_a_link_that_is_not_connected() -> None:
+    with scripted_server() as server:
+        port = server.port
+
     async def test(client: Client) -> None:
-        link = AsyncLink("127.0.0.1", 1, None, Keepalive())
+        client.add_server("127.0.0.1", port)
+        (link,) = client._roster.inactive
         assert not link.connected
         with pytest.raises(ConnectionError, match="not connected"):
             link.send(Noop())
