@@ -6,10 +6,10 @@ import collections
 import logging
 import os
 import random
-import socket
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, Self
 
 from gear_wire.codec import decode, encode
 from gear_wire.enums import Magic
@@ -23,10 +23,11 @@ from gear_wire.errors import (
     ProtocolError,
     TimeoutError,
 )
-from gear_wire.framing import Frame, FrameReader, Malformed
+from gear_wire.framing import Frame
 from gear_wire.jobs import BaseJob, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
 from gear_wire.link.roster import Roster
+from gear_wire.link.stream import Stream
 from gear_wire.link.tls import check_tls_files, describe
 from gear_wire.packets import BasePacket
 from gear_wire.session import Session
@@ -37,71 +38,6 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds an attempt to connect may take."""
-CLOSE_TIMEOUT: Final = 2.0
-"""Seconds that queued bytes have to leave when a client is closed."""
-
-
-class _Stream(asyncio.Protocol):
-    """One socket's worth of an `AsyncLink`."""
-
-    def __init__(self, owner: "AsyncBaseClient", link: "AsyncLink") -> None:
-        self._owner = owner
-        self._link = link
-        self._reader = FrameReader(max_line_size=None)
-        self.transport: asyncio.Transport | None = None
-        loop = asyncio.get_running_loop()
-        self.closed: asyncio.Future[None] = loop.create_future()
-        self.writable: asyncio.Event = asyncio.Event()
-        self.writable.set()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports have the methods of asyncio.Transport, but not its class.
-        self.transport = cast(asyncio.Transport, transport)
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._link.keepalive.apply(sock)
-
-    def data_received(self, data: bytes) -> None:
-        for event in self._reader.feed(data):
-            if isinstance(event, Frame):
-                self._owner._received(self._link, event)
-            elif isinstance(event, Malformed):
-                self._owner.log.error("%r: %s", self._link, event.reason)
-                self.abort()
-            elif not self._link.answer(event.line):
-                self._owner.log.error("Received text that nobody asked for: %r", event.line[:80])
-
-    def pause_writing(self) -> None:
-        self.writable.clear()
-
-    def resume_writing(self) -> None:
-        self.writable.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.writable.set()
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    def write(self, data: bytes) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(data)
-
-    def abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
-
-    async def close(self) -> None:
-        """Let what was written leave, but not for long."""
-        if self.transport is None:
-            return
-        self.transport.close()
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await asyncio.shield(self.closed)
-        except builtins.TimeoutError:
-            self.transport.abort()
-            await self.closed
 
 
 class AsyncLink:
@@ -111,6 +47,7 @@ class AsyncLink:
         host: The server's name or address.
         port: Its port.
         keepalive: TCP keepalive of its sockets.
+        log: The logger of its client.
         session: The protocol's state of the present connection.
         related_jobs: The jobs of the present connection by handle.
         connect_time: When it was connected, in seconds since 1970; None before.
@@ -122,6 +59,8 @@ class AsyncLink:
         port: int,
         tls_context: "ssl.SSLContext | None",
         keepalive: Keepalive,
+        log: logging.Logger,
+        on_frame: "Callable[[AsyncLink, Frame], None]",
     ) -> None:
         self.host: str = host
         self.port: int = port
@@ -129,8 +68,10 @@ class AsyncLink:
         self.session: Session | None = None
         self.related_jobs: dict[bytes, BaseJob] = {}
         self.connect_time: float | None = None
+        self.log: logging.Logger = log
+        self._on_frame = on_frame
         self._tls_context = tls_context
-        self._stream: _Stream | None = None
+        self._stream: Stream | None = None
         self._replies: collections.deque[asyncio.Future[bytes]] = collections.deque()
 
     def __repr__(self) -> str:
@@ -140,6 +81,10 @@ class AsyncLink:
     def connected(self) -> bool:
         """Whether the connection stands, as far as this side knows."""
         return self._stream is not None
+
+    def receive(self, frame: Frame) -> None:
+        """Take in a packet from the server."""
+        self._on_frame(self, frame)
 
     def send(self, packet: BasePacket) -> None:
         """Send a packet.
@@ -194,12 +139,12 @@ class AsyncLink:
         if self._stream is not None:
             await self._stream.writable.wait()
 
-    async def _open(self, owner: "AsyncBaseClient") -> _Stream:
+    async def _open(self) -> Stream:
         loop = asyncio.get_running_loop()
         hostname = self.host if self._tls_context is not None else None
         async with asyncio.timeout(CONNECT_TIMEOUT):
             _, stream = await loop.create_connection(
-                lambda: _Stream(owner, self),
+                lambda: Stream(self),
                 self.host,
                 self.port,
                 ssl=self._tls_context,
@@ -288,7 +233,9 @@ class AsyncBaseClient:
         files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
         context = None if files is None else files.clientContext(ssl_check_hostname)
         probes = keepalive if isinstance(keepalive, Keepalive) else Keepalive(bool(keepalive))
-        link = AsyncLink(check_host(host), check_port(port), context, probes)
+        link = AsyncLink(
+            check_host(host), check_port(port), context, probes, self.log, self._received
+        )
         for known in (*self._roster.active, *self._roster.inactive):
             if (known.host, known.port) == (link.host, link.port):
                 raise ConfigurationError(f"server {link.host} port {link.port} was added before")
@@ -310,7 +257,7 @@ class AsyncBaseClient:
     async def _keep(self, link: AsyncLink) -> None:
         while True:
             try:
-                stream = await link._open(self)
+                stream = await link._open()
             except (OSError, UnicodeError) as error:  # a TimeoutError is an OSError
                 self.log.warning(
                     "Cannot connect to %s port %s: %s",
@@ -327,7 +274,7 @@ class AsyncBaseClient:
                     await stream.close()
             await asyncio.sleep(self._roster.delay(link, random.random()))
 
-    def _up(self, link: AsyncLink, stream: _Stream) -> None:
+    def _up(self, link: AsyncLink, stream: Stream) -> None:
         link.related_jobs.clear()
         link._stream = stream
         link.connect_time = time.time()

@@ -6,7 +6,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
 from typing import Final
 
 from gear_wire.codec import encode
@@ -26,6 +25,7 @@ from gear_wire.link.loop import READ, WRITE, PollLoop
 from gear_wire.link.replies import Replies
 from gear_wire.link.requests import AdminRequest
 from gear_wire.link.tls import TLSStream, check_tls_files
+from gear_wire.link.turns import Turns
 from gear_wire.packet import Packet
 from gear_wire.packets import EchoReq
 from gear_wire.session import Session
@@ -114,8 +114,7 @@ class Connection:
         self._lock = threading.RLock()
         self._loop: PollLoop | None = None
         self._channel: Channel | None = None
-        self._reading = False
-        self._turn = threading.Condition(threading.Lock())
+        self._turns = Turns(self._readOnce)
         self._drained = threading.Condition(threading.Lock())
         self._reset()
 
@@ -386,36 +385,15 @@ class Connection:
                 taken.append(self._inbox.popleft())
             return bool(taken)
 
-        self._pump(take, None)
+        self._turns.readUntil(take, None)
         return taken[0]
 
-    def _pump(self, done: Callable[[], bool], timeout: float | None) -> bool:
-        """Read until something is done; one thread at a time reads, for all that wait."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._turn:
-            while not done():
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    return False
-                if self._reading:
-                    self._turn.wait(left)
-                else:
-                    self._readFor(left)
-        return True
-
-    def _readFor(self, timeout: float | None) -> None:
+    def _readOnce(self, timeout: float | None) -> None:
         channel = self._channel
         if channel is None:
             raise DisconnectError(f"{self!r} is not connected")
-        self._reading = True
-        self._turn.release()
-        try:
-            if channel.wait(write=False, timeout=timeout):
-                self._takeIn()
-        finally:
-            self._turn.acquire()
-            self._reading = False
-            self._turn.notify_all()
+        if channel.wait(write=False, timeout=timeout):
+            self._takeIn()
 
     def _takeIn(self) -> None:
         try:
@@ -468,7 +446,9 @@ class Connection:
         self.flush()
         if self._loop is not None:
             request.waitForResponse(timeout)
-        elif not self._pump(lambda: request.response is not None, check_timeout(timeout)):
+        elif not self._turns.readUntil(
+            lambda: request.response is not None, check_timeout(timeout)
+        ):
             raise TimeoutError(f"no reply to {command!r} from {self!r} in {timeout} s")
         else:
             self._forget(request)
@@ -476,7 +456,7 @@ class Connection:
             raise DisconnectError(f"{self!r} was lost before the reply to {command!r}")
 
     def _forget(self, request: AdminRequest) -> None:
-        with self._turn:
+        with self._turns.condition:
             if request in self._inbox:
                 self._inbox.remove(request)
 
@@ -504,7 +484,7 @@ class Connection:
         if self._loop is not None:
             came = waiting.settled.wait(limit)
         else:
-            came = self._pump(waiting.settled.is_set, limit)
+            came = self._turns.readUntil(waiting.settled.is_set, limit)
         if not came:
             with self._lock:
                 self._echoes.discard(waiting)
