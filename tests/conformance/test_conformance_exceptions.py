@@ -77,7 +77,14 @@ SCENARIOS = [
         asks_for_exceptions(),
         submits(),
         *raises(),
-        w.says(req(P.WORK_FAIL, b"{j}"), NOT_FOUND),
+        differs(
+            "fail-after-exception",
+            geard=[
+                w.says(req(P.WORK_FAIL, b"{j}")),
+                w.says(req(P.WORK_FAIL, b"{j}"), NOT_FOUND),
+            ],
+            gearmand=[w.says(req(P.WORK_FAIL, b"{j}"), NOT_FOUND)],
+        ),
         c.hears(res(P.WORK_EXCEPTION, b"{j}", b"oops\0")),
         c.says(req(P.GET_STATUS, b"{j}"), res(P.STATUS_RES, b"{j}", b"0", b"0", b"0", b"0")),
     ),

@@ -18,12 +18,9 @@ TOO_FEW: dict[str, Packet] = {
     "SUBMIT_REDUCE_JOB": req(P.SUBMIT_REDUCE_JOB, b"{f}", b"", b"r", b"x"),
     "SUBMIT_REDUCE_JOB_BACKGROUND": req(P.SUBMIT_REDUCE_JOB_BACKGROUND, b"{f}", b"", b"r", b"x"),
     "CAN_DO_TIMEOUT": req(P.CAN_DO_TIMEOUT, b"{f}"),
-    "WORK_COMPLETE": req(P.WORK_COMPLETE, b"{j}"),
-    "WORK_DATA": req(P.WORK_DATA, b"{j}"),
-    "WORK_WARNING": req(P.WORK_WARNING, b"{j}"),
-    "WORK_EXCEPTION": req(P.WORK_EXCEPTION, b"{j}"),
     "WORK_STATUS": req(P.WORK_STATUS, b"{j}", b"1"),
 }
+NO_PAYLOAD = (P.WORK_DATA, P.WORK_WARNING, P.WORK_COMPLETE)
 WAITED_FOR = ("CAN_DO_TIMEOUT", "WORK_STATUS")
 """Packets after which gearmand takes the next ones for the rest, and waits for more."""
 NUMBERS = {
@@ -128,6 +125,20 @@ SCENARIOS = [
             geard_only="E6" if name in WAITED_FOR else None,
         )
         for name, packet in TOO_FEW.items()
+    ),
+    *(
+        scenario(
+            f"{number.name} without its payload",
+            w.says(req(P.CAN_DO, b"{g}")),
+            c.says(req(P.SUBMIT_JOB, b"{g}", b"", b""), res(P.JOB_CREATED, b"{j}")),
+            w.says(req(P.GRAB_JOB), res(P.JOB_ASSIGN, b"{j}", b"{g}", b"")),
+            differs(
+                "no-payload",
+                geard=[w.says(req(number, b"{j}")), c.hears(res(number, b"{j}", b""))],
+                gearmand=[w.is_cut_off(req(number, b"{j}"))],
+            ),
+        )
+        for number in NO_PAYLOAD
     ),
     scenario(
         "E7: what follows a packet without arguments is ignored",

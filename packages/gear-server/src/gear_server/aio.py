@@ -13,6 +13,7 @@ from gear_server.config import HANDSHAKE_TIMEOUT, ListenSettings
 from gear_server.engine import Engine
 from gear_server.peers import Peer
 from gear_wire.framing import Event, Frame, FrameReader, Malformed
+from gear_wire.link.acks import Settable, acknowledge
 from gear_wire.table import BY_TYPE
 
 
@@ -82,14 +83,21 @@ class _Stream(asyncio.Protocol):
         self._server = server
         self._reader = FrameReader(server.settings.max_packet_size, server.settings.max_line_size)
         self._peer: StreamPeer | None = None
+        self._socket: Settable | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the methods of asyncio.Transport, but not its class.
         self._peer = self._server.connected(cast(asyncio.Transport, transport))
+        self._socket = transport.get_extra_info("socket")
 
     def data_received(self, data: bytes) -> None:
-        if self._peer is not None and not self._peer.closing:
-            self._server.receive(self._peer, self._reader.feed(data))
+        if self._peer is None or self._peer.closing:
+            return
+        events = self._reader.feed(data)
+        if events:
+            self._server.receive(self._peer, events)
+        elif self._socket is not None:
+            acknowledge(self._socket)
 
     def pause_writing(self) -> None:
         if self._peer is not None:

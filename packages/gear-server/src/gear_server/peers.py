@@ -28,6 +28,7 @@ class Peer:
         absent: The functions whose list of sleepers it has left, see `Sleepers`.
         submitted: The jobs whose end it waits for, by handle.
         assigned: The jobs it works on, by handle.
+        excepted: The job whose end by WORK_EXCEPTION it told last.
         outbox: What is to be sent to it.
         bulky: Whether a part of that is large.
         dirty: Whether it is on the engine's list of those with an outbox.
@@ -48,6 +49,7 @@ class Peer:
         self.absent: set[Function] = set()
         self.submitted: dict[bytes, ServerJob] = {}
         self.assigned: dict[bytes, ServerJob] = {}
+        self.excepted: bytes = b""
         self.outbox: list[bytes] = []
         self.bulky: bool = False
         self.dirty: bool = False

@@ -19,8 +19,6 @@ _NUMBER: Final = re.compile(rb"\s*([+-]?)(\d+)")
 _MOST_DIGITS: Final = 20
 _UNSIGNED: Final = 0xFFFFFFFF
 """gearmand keeps how far a job has come in 32 bits without sign."""
-_HEAD: Final = 512
-"""Bytes of a WORK_* packet in which its separators are looked for; the rest is payload."""
 _UNKNOWN_JOB: Final = b"Job given in work result not found"
 _NO_SUCH_JOB: Final = b"Job does not exist on server"
 _NO_EXCEPTION: Final = b"An exception was received for a job that does not exist"
@@ -228,22 +226,31 @@ def _grab(assign: Callable[[Engine, Peer, ServerJob], None]) -> Rule:
     return rule
 
 
-def _work(text: bytes, act: Callable[[Engine, ServerJob, Frame], None], least: int) -> Rule:
+Act = Callable[[Engine, ServerJob, Frame], None]
+
+
+def _work(text: bytes, act: Act) -> Rule:
     """Return the rule of a packet about a job, which only the worker that has it may send."""
 
     def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-        body = frame.body
-        if least and body.count(b"\0", 0, _HEAD) < least:
-            _refuse_count(engine, peer, frame)
-            return
-        end = body.find(b"\0")
-        job = peer.assigned.get(body if end < 0 else body[:end])
+        end = frame.body.find(b"\0")
+        job = peer.assigned.get(frame.body if end < 0 else frame.body[:end])
         if job is None or job.holder is not peer:
             engine.error(peer, b"JOB_NOT_FOUND", text)
             return
         act(engine, job, frame)
 
     return rule
+
+
+def _with_payload(act: Act) -> Act:
+    """Let a packet be sent without its payload and the NUL before it, as Perl's workers do."""
+
+    def lenient(engine: Engine, job: ServerJob, frame: Frame) -> None:
+        short = len(frame.body) == len(job.handle)
+        act(engine, job, Frame(frame.key, frame.body + b"\0") if short else frame)
+
+    return lenient
 
 
 def _complete(engine: Engine, job: ServerJob, frame: Frame) -> None:
@@ -265,12 +272,33 @@ def _exception(engine: Engine, job: ServerJob, frame: Frame) -> None:
             engine.send_packet(client, _response(PacketType.WORK_EXCEPTION), b"", frame.body)
         else:
             engine.say(client, WorkFail(Handle(job.handle)))
+    if job.holder is not None:
+        job.holder.excepted = job.handle
     engine.remove(job)
 
 
 def _status(engine: Engine, job: ServerJob, frame: Frame) -> None:
     _, job.numerator, job.denominator = frame.body.split(b"\0", 2)
     engine.forward(job, frame)
+
+
+def _work_status(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    if frame.body.count(b"\0") < 2:
+        _refuse_count(engine, peer, frame)
+    else:
+        _WORK_STATUS(engine, peer, frame, now)
+
+
+def _work_fail(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    if peer.excepted and frame.body == peer.excepted:
+        # Perl's workers send WORK_FAIL after WORK_EXCEPTION, and end at an ERROR.
+        peer.excepted = b""
+    else:
+        _WORK_FAIL(engine, peer, frame, now)
+
+
+_WORK_STATUS: Final = _work(_UNKNOWN_JOB, _status)
+_WORK_FAIL: Final = _work(_UNKNOWN_JOB, _fail)
 
 
 _SUBMITS: Final[dict[PacketType, Rule]] = {
@@ -285,12 +313,12 @@ _SUBMITS: Final[dict[PacketType, Rule]] = {
     PacketType.SUBMIT_REDUCE_JOB_BACKGROUND: _submit_reduce(background=True),
 }
 _WORK: Final[dict[PacketType, Rule]] = {
-    PacketType.WORK_STATUS: _work(_UNKNOWN_JOB, _status, least=2),
-    PacketType.WORK_COMPLETE: _work(_UNKNOWN_JOB, _complete, least=1),
-    PacketType.WORK_FAIL: _work(_UNKNOWN_JOB, _fail, least=0),
-    PacketType.WORK_EXCEPTION: _work(_NO_EXCEPTION, _exception, least=1),
-    PacketType.WORK_DATA: _work(_NO_SUCH_JOB, Engine.forward, least=1),
-    PacketType.WORK_WARNING: _work(_NO_SUCH_JOB, Engine.forward, least=1),
+    PacketType.WORK_STATUS: _work_status,
+    PacketType.WORK_COMPLETE: _work(_UNKNOWN_JOB, _with_payload(_complete)),
+    PacketType.WORK_FAIL: _work_fail,
+    PacketType.WORK_EXCEPTION: _work(_NO_EXCEPTION, _with_payload(_exception)),
+    PacketType.WORK_DATA: _work(_NO_SUCH_JOB, _with_payload(Engine.forward)),
+    PacketType.WORK_WARNING: _work(_NO_SUCH_JOB, _with_payload(Engine.forward)),
 }
 _RULES: Final[dict[PacketType, Rule]] = {
     **_SUBMITS,

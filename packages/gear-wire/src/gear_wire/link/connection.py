@@ -18,6 +18,7 @@ from gear_wire.errors import (
 )
 from gear_wire.framing import Frame, FrameReader, TextLine
 from gear_wire.jobs import BaseJob, convert_to_bytes, to_bytes, to_client_id
+from gear_wire.link.acks import acknowledge
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
 from gear_wire.link.channel import Channel, Connector
 from gear_wire.link.echoes import Echo, Echoes
@@ -342,9 +343,12 @@ class Connection:
             raise DisconnectError(f"{self!r}: {error}") from error
         if data is None:
             return []
+        events = self._reader.feed(data)
+        if not events:
+            acknowledge(channel.sock)
         inbound: list[Inbound] = []
         lines: list[bytes] = []
-        for event in self._reader.feed(data):
+        for event in events:
             if isinstance(event, TextLine):
                 lines.append(event.line)
                 continue

@@ -7,6 +7,7 @@ import socket
 from typing import Final, Protocol, cast
 
 from gear_wire.framing import Frame, FrameReader, Malformed
+from gear_wire.link.acks import Settable, acknowledge
 from gear_wire.link.address import Keepalive
 
 CLOSE_TIMEOUT: Final = 2.0
@@ -41,6 +42,7 @@ class Stream(asyncio.Protocol):
     def __init__(self, owner: StreamOwner) -> None:
         self._owner = owner
         self._reader = FrameReader(max_line_size=None)
+        self._socket: Settable | None = None
         self.transport: asyncio.Transport | None = None
         loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = loop.create_future()
@@ -51,14 +53,17 @@ class Stream(asyncio.Protocol):
         """Take note of the transport, and set up its socket."""
         # uvloop's transports have the methods of asyncio.Transport, but not its class.
         self.transport = cast(asyncio.Transport, transport)
-        sock = transport.get_extra_info("socket")
+        sock = self._socket = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._owner.keepalive.apply(sock)
 
     def data_received(self, data: bytes) -> None:
         """Cut what came, and give it to the owner."""
-        for event in self._reader.feed(data):
+        events = self._reader.feed(data)
+        if not events and self._socket is not None:
+            acknowledge(self._socket)
+        for event in events:
             if isinstance(event, Frame):
                 self._owner.receive(event)
             elif isinstance(event, Malformed):
