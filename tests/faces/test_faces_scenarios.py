@@ -157,6 +157,31 @@ def test_a_job_for_later(face: Face) -> None:
         face.submit("later", b"", when=1)
 
 
+def test_a_worker_sees_the_reducer_when_it_asks(face: Face) -> None:
+    seen: list[object] = []
+
+    def work(assigned: Assigned) -> None:
+        assert isinstance(assigned.job, gear.WorkerJob | gear.AsyncWorkerJob)
+        seen.append(assigned.job.reducer)
+        assigned.send("complete", assigned.job.binary_arguments)
+
+    face.serve("map", work, grab_all=True)
+    assert face.submit("map", b"parts", reducer="sum").result() == b"parts"
+    assert face.submit("map", b"whole").result() == b"whole"
+    assert seen == [b"sum", None]
+
+
+def test_cancelling(face: Face) -> None:
+    task = face.submit("nobody", b"")
+    assert face.cancel(task.job)
+    with pytest.raises(gear.JobFailedError):
+        task.result()
+    assert not face.cancel(b"H:nobody:1")
+    with pytest.raises(gear.InvalidDataError, match="submit it first"):
+        face.cancel(gear.Job("nobody", b""))
+    assert face.echo(b"any\0thing") == b"any\0thing"
+
+
 def test_options(face: Face) -> None:
     assert face.set_option("exceptions")
     assert not face.set_option("no such option")

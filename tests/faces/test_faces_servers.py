@@ -65,6 +65,7 @@ def test_it_comes_back_with_all_it_can_do(kind: str, servers: list[gear.Server])
         face.serve("reverse", reverse)
         assert face.submit("reverse", b"ab").result() == b"ba"
         servers[0].shutdown()
+        wait_for_connections(face, 0)
         servers[0] = gear.Server(port, host="127.0.0.1")
         wait_for_connections(face, 1)
         assert face.submit("reverse", b"abc").result() == b"cba"

@@ -156,10 +156,6 @@ def answer(listener: Listener, name: str) -> bytes | None:
 
 
 @pytest.mark.parametrize("server", ["geard"], indirect=True)
-@pytest.mark.xfail(
-    strict=True,
-    reason="WORK_FAIL after WORK_EXCEPTION is answered with ERROR, at which Perl's worker dies",
-)
 def test_perl_goes_on_after_a_function_that_dies(
     server: Server, listener: Listener, start_worker: StartWorker, prefix: str
 ) -> None:
@@ -169,10 +165,6 @@ def test_perl_goes_on_after_a_function_that_dies(
 
 
 @pytest.mark.parametrize("server", ["geard"], indirect=True)
-@pytest.mark.xfail(
-    strict=True,
-    reason="Perl's WORK_COMPLETE without data has no NUL after the handle: geard refuses it",
-)
 def test_perl_returns_nothing(
     server: Server, listener: Listener, start_worker: StartWorker, prefix: str
 ) -> None:

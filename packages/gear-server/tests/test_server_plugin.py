@@ -174,7 +174,6 @@ def test_the_fixtures_are_listed(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["geard -- *", "geard_tls -- *"])
 
 
-@pytest.mark.xfail(strict=True, reason="gear_server/__init__.py imports the server at once")
 def test_nothing_is_loaded_until_it_is_used(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from gear_client.cancellation import handle_of, was_cancelled
 from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
 from gear_client.jobs import Job, deadline_after, refuse_background, seconds_left
 from gear_client.latch import Latch
@@ -18,6 +19,7 @@ from gear_wire.errors import (
 from gear_wire.jobs import to_handle, to_option, to_unique_key
 from gear_wire.link.connection import Connection
 from gear_wire.link.pool import BaseClient
+from gear_wire.link.requests import CancelJobAdminRequest
 from gear_wire.packet import Packet
 from gear_wire.timeouts import check_timeout
 
@@ -223,6 +225,36 @@ class Client(BaseClient):
         for _, answered in waiting:
             answered.wait(seconds_left(deadline))
         return all(request.confirmed for request, _ in waiting)
+
+    def cancelJob(self, job: Job | str | bytes, timeout: float | None = 30) -> bool:
+        """Take a job back: its clients hear that it failed; a worker that has it goes on alone.
+
+        gear 0.16's server takes back jobs alone that no worker has.
+
+        Args:
+            job: A job that was submitted, or a handle; for a handle all servers are asked until
+                one knows it.
+            timeout: Seconds to wait for the answer of each; None for no limit.
+
+        Returns:
+            Whether a server knew the job and took it back.
+
+        Raises:
+            NoConnectedServersError: No server is connected at the moment.
+            TimeoutError: The server has not answered in time.
+            ConnectionError: The connection was lost before the answer.
+            InvalidDataError: The job was not submitted yet.
+        """
+        self.checkThread("cancelJob")
+        handle = handle_of(job)
+        own = [job.connection] if isinstance(job, Job) else self.active_connections[:]
+        connections = [known for known in own if isinstance(known, Connection)]
+        for connection in connections or [self.getConnection()]:
+            request = CancelJobAdminRequest(handle)
+            connection.sendAdminRequest(request, timeout)
+            if was_cancelled(request.reply()):
+                return True
+        return False
 
     def echo(self, data: str | bytes | None = None, timeout: float | None = 30) -> bytes:
         """Have the server whose turn it is send data back; as `Connection.echo`."""
