@@ -137,6 +137,12 @@ def test_who_may_not_grant_is_refused(
     assert repr(acl.getEntries()) == before
 
 
+def test_who_may_not_grant_may_look(server: gear.Server, terminals: dict[str, Terminal]) -> None:
+    for request in (gear.StatusAdminRequest(), gear.WorkersAdminRequest()):
+        terminals[STRANGER].connection.sendAdminRequest(request, 20)
+        assert (request.response or b"").endswith(b".\n")
+
+
 def test_rights_are_granted_and_revoked(terminals: dict[str, Terminal], acl: gear.ACL) -> None:
     admin, stranger = terminals[ADMIN], terminals[STRANGER]
     assert admin.type("grant", "register", STRANGER, "a.*") == "OK\n"

@@ -5,6 +5,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -295,6 +296,25 @@ def test_an_authority_that_is_none(
         takes_files(HOST, 4730, files.key, files.cert, str(empty))
 
 
+def test_files_are_read_once(kind: str, server: gear.Server, files: Files) -> None:
+    """In 0.16, each side read them anew for each connection."""
+    with connected(kind, [(HOST, server.port)], files) as face:
+        face.serve("reverse", reverse)
+        for file in files:
+            Path(file).unlink()
+        for peer in server.active_connections:
+            peer.conn.close()
+        assert server.waitFor(lambda: len(server.active_connections) == 2, 20)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                assert face.submit("reverse", b"ab").result() == b"ba"
+            except (gear.ConnectionError, gear.NoConnectedServersError, gear.JobFailedError):
+                assert time.monotonic() < deadline
+                continue
+            break
+
+
 def test_an_encrypted_key_asks_nobody(
     takes_files: Callable[..., object], files: Files, tmp_path: Path
 ) -> None:
@@ -323,6 +343,28 @@ def test_paths_may_be_paths(server: gear.Server, files: Files) -> None:
     )
     connection.connect()
     connection.disconnect()
+
+
+def test_a_server_is_used_from_other_threads(server: gear.Server, files: Files) -> None:
+    """Test servers wake connections from the test's thread: in 0.16, TLS broke one run in five."""
+    ended = threading.Event()
+
+    def wake() -> None:
+        while not ended.is_set():
+            server.wakeConnections()
+            server.getQueue()
+
+    waking = [threading.Thread(target=wake) for _ in range(2)]
+    for thread in waking:
+        thread.start()
+    with connected("threads", [(HOST, server.port)], files) as face:
+        face.serve("reverse", reverse)
+        for number in range(50):
+            arguments = b"%d" % number
+            assert face.submit("reverse", arguments).result() == arguments[::-1]
+        ended.set()
+    for thread in waking:
+        thread.join(20)
 
 
 # Peers that say nothing

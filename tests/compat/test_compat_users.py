@@ -336,6 +336,8 @@ def test_worker_internals_that_products_touch(server: gear.Server) -> None:
     connection = worker.active_connections[0]
     assert connection.state in ("GRAB_WAIT", "IDLE")  # IDLE once the NO_JOB is there
     assert isinstance(connection.connect_time, float)
+    with worker.broadcast_lock:
+        worker.broadcast(gear.Packet(gear.constants.REQ, gear.constants.ECHO_REQ, b""))
     worker._lostConnection(connection)
     worker.waitForServer(20)
     assert worker.running

@@ -130,7 +130,5 @@ def test_ssl(process: Programs, tmp_path: Path) -> None:
 def test_the_reference_prints_the_same(name: str) -> None:
     documents = (Path(__file__).parents[2] / "docs" / "reference").rglob("*.*")
     texts = [" ".join(path.read_text().split()) for path in documents]
-    if not texts:
-        pytest.skip("there is no reference")
     printed = " ".join(PRINTED[name].split())
     assert any(printed in text for text in texts)
