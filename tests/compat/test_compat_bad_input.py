@@ -244,6 +244,14 @@ CALLED = [
     case("status", lambda e: e.client.getStatus(5), (TypeError, "handle must be bytes or str")),
     case("status timeout", lambda e: e.client.getStatus("H:1", "x"), TIMEOUT),
     case("status by unique", lambda e: e.client.getStatusByUnique("a\0b"), NUL),
+    case(
+        "cancel before",
+        lambda e: e.client.cancelJob(gear.Job("a", b"")),
+        (gear.InvalidDataError, "submit it first"),
+    ),
+    case("cancel NUL", lambda e: e.client.cancelJob("a\0b"), NUL),
+    case("cancel", lambda e: e.client.cancelJob(5), (TypeError, "handle must be bytes or str")),
+    case("cancel timeout", lambda e: e.client.cancelJob("H:1", "x"), TIMEOUT),
     case("option NUL", lambda e: e.client.setOption("a\0b"), NUL),
     case("option", lambda e: e.client.setOption(5), (TypeError, "option must be bytes or str")),
     case("option timeout", lambda e: e.client.setOption("exceptions", "x"), TIMEOUT),
@@ -352,6 +360,11 @@ AFTERWARDS = [
         (gear.NoConnectedServersError, "was shut down"),
     ),
     case("echo", lambda e: e.client.echo(), (gear.NoConnectedServersError, "was shut down")),
+    case(
+        "cancelJob",
+        lambda e: e.client.cancelJob("H:1"),
+        (gear.NoConnectedServersError, "was shut down"),
+    ),
     case("getJob", lambda e: e.worker.getJob(), STOPPED),
     case("bare echo", lambda e: e.bare.echo(), (gear.ConnectionError, "not connected")),
 ]

@@ -121,6 +121,11 @@ THREADS: dict[str, tuple[type | bytes, type[Exception], Waiting]] = {
         lambda client: client.getStatusByUnique("u", timeout=None),
     ),
     "echo": (EchoReq, gear.ConnectionError, lambda client: client.echo(timeout=None)),
+    "cancelJob": (
+        b"cancel job H:1\n",
+        gear.ConnectionError,
+        lambda client: client.cancelJob(HANDLE, timeout=None),
+    ),
     "sendAdminRequest": (
         b"status\n",
         gear.ConnectionError,
@@ -236,6 +241,12 @@ ASYNCIO: dict[str, tuple[type | bytes, type[Exception], AsyncWaiting]] = {
         GetStatusUnique,
         gear.ConnectionError,
         lambda client: client.status_by_unique("u", timeout=None),
+    ),
+    "echo": (EchoReq, gear.ConnectionError, lambda client: client.echo(timeout=None)),
+    "cancel": (
+        b"cancel job H:1\n",
+        gear.ConnectionError,
+        lambda client: client.cancel(HANDLE, timeout=None),
     ),
     "await job": (SubmitJob, gear.JobFailedError, ended),
     "async for": (SubmitJob, gear.JobFailedError, updates),
