@@ -1,0 +1,127 @@
+"""What is wrong with an argument is said at once, with what would be right; the server."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import gear
+from refusals import NUL, Refusal, case, refused
+
+ANY: Any = 5
+WORDS: Any = "x"
+WRONG: Any = "no list"
+
+PORT: Refusal = (gear.ConfigurationError, "a port is a number from 0 to 65535")
+
+
+def unclear(name: str, call: Callable[..., object], refusal: Refusal) -> Any:
+    """Return a row for what is not refused yet, or not in words that help."""
+    marks = pytest.mark.xfail(strict=True, reason="not refused yet, or with words that say little")
+    return pytest.param(call, refusal, id=name, marks=marks)
+
+
+def started(**options: Any) -> None:
+    """Start a server that should not start, and stop it."""
+    gear.Server(0, **options).shutdown()
+
+
+def about(name: str) -> Refusal:
+    """Return a refusal that names the argument."""
+    return (Exception, name)
+
+
+REFUSED = [
+    *(
+        case(f"port {port!r}", lambda port=port: gear.Server(port).shutdown(), PORT)
+        for port in (-1, 65536, "http", None, True)
+    ),
+    case(
+        "host",
+        lambda: started(host="no such host.example"),
+        (gear.ConfigurationError, "cannot listen on no such host.example"),
+    ),
+    case(
+        "keepalive",
+        lambda: started(keepalive=True, tcp_keepidle=0),
+        (gear.ConfigurationError, "keepalive: idle is a number from 1"),
+    ),
+    *(
+        case(name, lambda name=name: started(**{name: -1}), about(f"{name} .*positive number"))
+        for name in ("backlog", "max_packet_size", "max_send_queue")
+    ),
+    case("handle prefix NUL", lambda: started(job_handle_prefix="a\0b"), NUL),
+    case("handle prefix", lambda: started(job_handle_prefix=5), (TypeError, "bytes or str")),
+    case(
+        "statsd",
+        lambda: started(statsd_host="no such host.example"),
+        (gear.ConfigurationError, "no such host.example"),
+    ),
+    case("pattern", lambda: gear.ACLEntry("a", "("), (gear.ACLError, "regular expression")),
+    case("no entry", lambda: gear.ACL().revokeInvoke("a"), (gear.ACLError, "no entry for a")),
+    unclear("host of another type", lambda: started(host=5), (TypeError, "host .*str, not int")),
+    unclear("host NUL", lambda: started(host="a\0b"), about("not the name of a host")),
+    *(
+        unclear(name, lambda name=name: started(**{name: "x"}), about(name))
+        for name in ("backlog", "max_packet_size", "max_send_queue", "job_retries", "worker_wakeup")
+    ),
+    unclear("retries", lambda: started(job_retries=-5), about("job_retries")),
+    unclear("wakeup", lambda: started(worker_wakeup=-1), about("worker_wakeup")),
+    unclear("handle prefix of words", lambda: started(job_handle_prefix="a b"), about("one word")),
+    unclear(
+        "statsd port", lambda: started(statsd_host="127.0.0.1", statsd_port="x"), about("port is")
+    ),
+    unclear(
+        "statsd port range",
+        lambda: started(statsd_host="127.0.0.1", statsd_port=70000),
+        about("port is"),
+    ),
+    unclear("acl", lambda: started(acl=WRONG), (TypeError, "acl .*gear.ACL, not str")),
+    unclear("verbose", lambda: started(verbose=5), about("verbose")),
+    unclear("server id", lambda: started(server_id=b"\xff"), about("server id")),
+    unclear("entry", lambda: gear.ACLEntry(ANY), (TypeError, "subject must be")),
+    unclear("pattern type", lambda: gear.ACLEntry("a", ANY), (TypeError, "pattern must be")),
+    unclear("acl entry", lambda: gear.ACL().add(WRONG), (TypeError, "gear.ACLEntry, not str")),
+]
+
+
+@pytest.mark.parametrize(("call", "refusal"), REFUSED)
+def test_what_a_server_is_made_of(call: Callable[[], object], refusal: Refusal) -> None:
+    refused(call, refusal)
+
+
+def waits_for(timeout: Any) -> Callable[[gear.Server], object]:
+    return lambda server: server.waitFor(lambda: False, timeout)
+
+
+CALLED = [
+    unclear("waitFor", waits_for("x"), (TypeError, "a timeout is a number of seconds")),
+    unclear(
+        "drain",
+        lambda server: server.drain(WORDS),
+        (TypeError, "a timeout is a number of seconds"),
+    ),
+    unclear(
+        "wakeConnections",
+        lambda server: server.wakeConnections(ANY),
+        (TypeError, "gear.ServerJob, not int"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "refusal"), CALLED)
+def test_what_is_called(call: Callable[[gear.Server], object], refusal: Refusal) -> None:
+    server = gear.Server(0, host="127.0.0.1")
+    try:
+        refused(lambda: call(server), refusal)
+    finally:
+        server.shutdown()
+
+
+def test_after_shutdown_everything_is_empty() -> None:
+    server = gear.Server(0, host="127.0.0.1")
+    server.shutdown()
+    server.wakeConnections()
+    assert (server.getQueue(), server.jobs, server.active_connections) == ([], {}, [])
+    assert server.waitFor(lambda: False, 0) is False
+    assert server.drain(0) is True
