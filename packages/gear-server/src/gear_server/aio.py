@@ -6,13 +6,12 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
 from typing import Protocol, cast
 
 from gear_server.config import HANDSHAKE_TIMEOUT, ListenSettings
 from gear_server.engine import Engine
 from gear_server.peers import Peer
-from gear_wire.framing import Event, Frame, FrameReader, Malformed
+from gear_wire.framing import Event, Frame, FrameReader
 from gear_wire.link.acks import Settable, acknowledge
 from gear_wire.table import BY_TYPE
 
@@ -61,13 +60,6 @@ class Owner(Protocol):
 
     def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
         """Return the peer of a fresh connection."""
-
-    @property
-    def on_frame(self) -> Callable[[StreamPeer, Frame, float], None]:
-        """What takes in a packet."""
-
-    def on_text(self, peer: StreamPeer, line: bytes, now: float) -> None:
-        """Take in a text command."""
 
     def on_lost(self, peer: StreamPeer) -> None:
         """Take note that a connection is about to be forgotten."""
@@ -225,22 +217,11 @@ class AsyncServer:
 
     def receive(self, peer: StreamPeer, events: list[Event]) -> None:
         """Take in what one read brought."""
-        now = time.time()
-        on_frame = self._owner.on_frame
         if self.log.isEnabledFor(logging.DEBUG):
             self._log(peer, events)
         try:
             with self._lock:
-                for event in events:
-                    if peer.closing:
-                        break
-                    if isinstance(event, Frame):
-                        on_frame(peer, event, now)
-                    elif isinstance(event, Malformed):
-                        self.log.warning("%r: %s", peer, event.reason)
-                        self.engine.close(peer)
-                    else:
-                        self._owner.on_text(peer, event.line, now)
+                self.engine.take(peer, events, time.time())
         except Exception:
             self.log.exception("Exception while handling what %r sent", peer)
             self.engine.close(peer)

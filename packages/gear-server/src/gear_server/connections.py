@@ -72,7 +72,6 @@ class ServerConnection(StreamPeer):
     """A connection to a `Server`, with the names that 0.16 gave it.
 
     Attributes:
-        conn: As much of its socket as is needed.
         connect_time: When it was made, in seconds since 1970.
         engine: The engine of its server.
     """
@@ -88,9 +87,13 @@ class ServerConnection(StreamPeer):
     ) -> None:
         super().__init__(host, port, descriptor, subject)
         self.engine: Engine = engine
-        self.conn: ConnectionSocket = ConnectionSocket(self)
         self.connect_time: float = time.time()
         self._schedule = schedule
+
+    @property
+    def conn(self) -> ConnectionSocket:
+        """As much of its socket as is needed; made anew each time, or it would be a cycle."""
+        return ConnectionSocket(self)
 
     @property
     def functions(self) -> FunctionSet:

@@ -17,7 +17,7 @@ from gear_server.timers import Timer
 from gear_server.uniques import Uniques
 from gear_server.wakeups import Wakeups
 from gear_wire.enums import Magic, PacketType, Precedence
-from gear_wire.framing import HEADER, RESPONSE_MAGIC, Frame
+from gear_wire.framing import HEADER, RESPONSE_MAGIC, Event, Frame, TextLine
 from gear_wire.packets import WorkFail
 from gear_wire.table import frame_key
 from gear_wire.types import Handle
@@ -56,6 +56,7 @@ class Engine(Wakeups):
         closed: Whether no more jobs are taken.
         guarded: Whether a submission must be looked at before it is taken.
         unknown: The rule for packets that have none.
+        on_line: Takes in a text command; replaced by servers that have some of their own.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Engine(Wakeups):
         self.guarded: bool = acl is not None
         self.closed: bool = False
         self.unknown: Rule = refuse
+        self.on_line: Callable[[Peer, bytes, float], None] = self.text
         self._timed: dict[bytes, Timer] = {}
         self._prefix = settings.handle_prefix + b":"
         self._number = 0
@@ -89,10 +91,23 @@ class Engine(Wakeups):
         peer.exceptions = self.settings.exceptions
         self.peers[peer] = None
 
+    def take(self, peer: Peer, events: list[Event], now: float) -> None:
+        """Take in what one read brought, up to what closes the connection."""
+        rules, unknown = self.rules, self.unknown
+        for event in events:
+            if peer.closing:
+                return
+            if isinstance(event, Frame):
+                rules.get(event.key, unknown)(self, peer, event, now)
+            elif isinstance(event, TextLine):
+                self.on_line(peer, event.line, now)
+            else:
+                self.log.warning("%r: %s", peer, event.reason)
+                self.close(peer)
+
     def receive(self, peer: Peer, frame: Frame, now: float) -> None:
         """Take in a packet."""
-        rule = self.rules.get(frame.key, self.unknown)
-        rule(self, peer, frame, now)
+        self.rules.get(frame.key, self.unknown)(self, peer, frame, now)
 
     def text(self, peer: Peer, line: bytes, now: float) -> None:
         """Take in a line of the administrative protocol, and answer it."""
@@ -158,7 +173,7 @@ class Engine(Wakeups):
         if len(unique) > UNIQUE_SIZE:
             self.error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
             return None
-        function = self.queues.function(name)
+        function = self.queues.functions.get(name) or self.queues.function(name)
         if unique:
             known = self.uniques.find(function, unique, arguments)
             if known is not None:

@@ -32,7 +32,7 @@ class ServerHandlers(PacketHandlers):
     """Calls the engine's rules, or what a subclass puts in their place.
 
     A method that is not overridden is never called: the engine's own rule runs, and no `Packet` is
-    made.
+    made. What a subclass overrides is put in the place of the rule, once, when it starts.
 
     Attributes:
         log: The logger of the server.
@@ -82,6 +82,22 @@ class ServerHandlers(PacketHandlers):
                 self._engine.text_rules[words[0]] = self._text_rule(name, words)
         if self._overrides("getJobForConnection"):
             self._engine.choose = self._choose
+        if self._overrides("handleAdminRequest"):
+            self._engine.on_line = self._line
+        if self._statsd is not None or self._overrides("reportTimingStats"):
+            rules.update({key: self._timed(rule) for key, rule in rules.items()})
+            self._engine.unknown = self._timed(self._engine.unknown)
+
+    def _timed(self, rule: Rule) -> Rule:
+        def timed(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+            start = time.monotonic()
+            rule(engine, peer, frame, now)
+            self.reportTimingStats(frame.type, time.monotonic() - start)
+
+        return timed
+
+    def _line(self, peer: Peer, line: bytes, now: float) -> None:
+        self.handleAdminRequest(ServerAdminRequest(as_connection(peer), line))
 
     def _packet_rule(self, name: str) -> Rule:
         handler = getattr(self, name)

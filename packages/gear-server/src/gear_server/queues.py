@@ -15,7 +15,10 @@ BY_PRECEDENCE: Final = (Precedence.HIGH, Precedence.NORMAL, Precedence.LOW)
 
 
 class JobQueue:
-    """Jobs in the order of their coming, linked one to the next: any can leave at no cost."""
+    """Jobs in the order of their coming, linked one to the next: any can leave at no cost.
+
+    `Queues` links them, so that a job is queued and taken out in one call each.
+    """
 
     __slots__ = ("count", "first", "last")
 
@@ -23,32 +26,6 @@ class JobQueue:
         self.first: ServerJob | None = None
         self.last: ServerJob | None = None
         self.count: int = 0
-
-    def append(self, job: ServerJob) -> None:
-        """Put a job at the end."""
-        last = self.last
-        job.queue = self
-        job.previous = last
-        if last is None:
-            self.first = job
-        else:
-            last.next = job
-        self.last = job
-        self.count += 1
-
-    def remove(self, job: ServerJob) -> None:
-        """Take out a job that is here."""
-        before, after = job.previous, job.next
-        if before is None:
-            self.first = after
-        else:
-            before.next = after
-        if after is None:
-            self.last = before
-        else:
-            after.previous = before
-        job.previous = job.next = job.queue = None
-        self.count -= 1
 
     def __iter__(self) -> Iterator[ServerJob]:
         """Walk the jobs; the one at hand may be removed."""
@@ -135,19 +112,36 @@ class Queues:
     def append(self, job: ServerJob) -> None:
         """Queue a job behind all others of its function and precedence."""
         queue = job.function.queues[job.precedence]
-        queue.append(job)
-        self.waiting += 1
-        if queue.count == 1:
+        last = queue.last
+        job.queue = queue
+        job.previous = last
+        if last is None:
+            queue.first = job
             self.ready[job.precedence][job.function] = None
+        else:
+            last.next = job
+        queue.last = job
+        queue.count += 1
+        self.waiting += 1
 
     def remove(self, job: ServerJob) -> None:
         """Take a queued job out."""
         queue = job.queue
         if queue is None:
             return
-        queue.remove(job)
+        before, after = job.previous, job.next
+        if before is None:
+            queue.first = after
+        else:
+            before.next = after
+        if after is None:
+            queue.last = before
+        else:
+            after.previous = before
+        job.previous = job.next = job.queue = None
+        queue.count -= 1
         self.waiting -= 1
-        if not queue.count:
+        if queue.first is None:
             self.ready[job.precedence].pop(job.function, None)
 
     def choose(self, peer: Peer) -> ServerJob | None:

@@ -19,7 +19,7 @@ from gear_server.config import (
     listen,
     listen_settings,
 )
-from gear_server.connections import ServerAdminRequest, ServerConnection, as_connection
+from gear_server.connections import ServerConnection
 from gear_server.engine import Engine
 from gear_server.handlers import ServerHandlers
 from gear_server.jobs import ServerJob
@@ -28,7 +28,7 @@ from gear_server.settings import EngineSettings
 from gear_server.statsd import Statsd
 from gear_server.views import ServerViews
 from gear_wire.enums import Magic
-from gear_wire.framing import MAX_LINE_SIZE, Frame
+from gear_wire.framing import MAX_LINE_SIZE
 from gear_wire.jobs import convert_to_bytes, to_handle
 from gear_wire.link.address import DEFAULT_PORT, Keepalive
 from gear_wire.packet import Packet
@@ -153,8 +153,6 @@ class Server(ServerHandlers, ServerViews):
         self._statsd = Statsd(statsd_host, int(statsd_port), statsd_prefix) if statsd_host else None
         self._gauges: tuple[int, int, int] | None = None
         self._watchers: list[tuple[Callable[[], bool], threading.Event]] = []
-        self._timed = self._statsd is not None or self._overrides("reportTimingStats")
-        self._lines = self._overrides("handleAdminRequest")
         self._take_overrides()
         listening = listen(settings) if sockets is None else list(sockets)
         self.port: int = listening[0].getsockname()[1]
@@ -222,23 +220,6 @@ class Server(ServerHandlers, ServerViews):
     def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
         """Return the peer of a fresh connection."""
         return ServerConnection(host, port, descriptor, subject, self._engine, self._flush_soon)
-
-    @property
-    def on_frame(self) -> Callable[[StreamPeer, Frame, float], None]:
-        """What takes in a packet: the engine, at no further cost unless times are reported."""
-        return self._receive if self._timed else self._engine.receive
-
-    def _receive(self, peer: StreamPeer, frame: Frame, now: float) -> None:
-        start = time.monotonic()
-        self._engine.receive(peer, frame, now)
-        self.reportTimingStats(frame.type, time.monotonic() - start)
-
-    def on_text(self, peer: StreamPeer, line: bytes, now: float) -> None:
-        """Take in a text command."""
-        if self._lines:
-            self.handleAdminRequest(ServerAdminRequest(as_connection(peer), line))
-        else:
-            self._engine.text(peer, line, now)
 
     def on_lost(self, peer: StreamPeer) -> None:
         """Take note that a connection is about to be forgotten."""
