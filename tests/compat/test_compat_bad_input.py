@@ -210,7 +210,7 @@ CALLED = [
     case(
         "precedence",
         lambda e: e.client.submitJob(JOB, precedence=3),
-        (gear.InvalidDataError, r"precedence 3; .*PRECEDENCE_HIGH \(2\)"),
+        (gear.ConfigurationError, r"precedence 3; .*PRECEDENCE_HIGH \(2\)"),
     ),
     case("submit timeout", lambda e: e.client.submitJob(JOB, timeout="x"), TIMEOUT),
     case("submit timeout nan", lambda e: e.client.submitJob(JOB, timeout=math.nan), NAN),

@@ -96,7 +96,7 @@ AWAITED = [
     case(
         "precedence",
         lambda e: e.client.submit("do", precedence="high"),
-        (gear.InvalidDataError, "PRECEDENCE_HIGH"),
+        (gear.ConfigurationError, "PRECEDENCE_HIGH"),
     ),
     case("submit timeout", lambda e: e.client.submit("do", timeout="x"), TIMEOUT),
     case("submit timeout nan", lambda e: e.client.submit("do", timeout=math.nan), NAN),

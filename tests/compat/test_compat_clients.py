@@ -109,6 +109,19 @@ def test_an_error_costs_a_client_neither_its_connection_nor_its_jobs() -> None:
         client.shutdown()
 
 
+def test_an_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def answer(peer: Peer, message: object) -> None:
+        if isinstance(message, EchoReq):
+            peer.send(Error(b"JOB_NOT_FOUND", b"Job does not exist on server"))
+            peer.send(EchoRes(message.payload))
+
+    with scripted_server(answer) as server:
+        client = connected(gear.Client(), server.port)
+        client.echo(b"x", 20)
+        client.shutdown()
+    assert "JOB_NOT_FOUND: Job does not exist on server" in caplog.text
+
+
 # Submitting
 
 

@@ -69,6 +69,7 @@ def test_an_echo_returns_when_it_comes_and_only_then(connected: str) -> None:
 
 def test_an_echo_that_nobody_waits_for_stalls_nothing(client: gear.Client) -> None:
     connection = client.getConnection()
+    assert connection.handleEchoRes(b"never asked for") is False
     connection.sendEchoReq(b"nobody waits")
     assert connection.echo(b"x", 20) == b"x"
 
@@ -112,6 +113,13 @@ def test_a_request_may_be_sent_again(
     assert request.response == b"nobody\t1\t0\t0\n.\n"
     if connected == "bare":
         connection.disconnect()
+
+
+def test_waitForResponse_tells_whether_it_came(client: gear.Client) -> None:
+    request = gear.StatusAdminRequest()
+    assert request.waitForResponse(0.01) is False
+    client.getConnection().sendAdminRequest(request, 20)
+    assert request.waitForResponse() is True
 
 
 def test_a_long_reply_is_joined_when_it_may_be_whole(silent: socket.socket) -> None:

@@ -117,7 +117,8 @@ class Overriding(gear.Client):
         return job
 
     def handleDisconnect(self, job: gear.BaseJob) -> None:
-        self.seen.add(("lost", job))
+        lost = super().handleDisconnect(job)
+        self.seen.add(("lost", lost))
 
 
 @pytest.fixture

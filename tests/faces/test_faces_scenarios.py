@@ -194,7 +194,7 @@ def test_options(face: Face) -> None:
     [
         ("a\0b", {}, gear.InvalidDataError, "NUL"),
         ("", {}, gear.InvalidDataError, "empty"),
-        ("f", {"precedence": 7}, gear.InvalidDataError, "PRECEDENCE_HIGH"),
+        ("f", {"precedence": 7}, gear.ConfigurationError, "PRECEDENCE_HIGH"),
         ("f", {"unique": "a\0b"}, gear.InvalidDataError, "NUL"),
         ("f", {"unique": "x" * 65}, gear.ServerError, "ARGUMENT_TOO_LARGE"),
     ],

@@ -17,7 +17,7 @@ from gear_admin import (
     VersionAdminRequest,
     WorkersAdminRequest,
 )
-from gear_wire.errors import InvalidDataError, ServerError, TimeoutError
+from gear_wire.errors import InvalidDataError, ServerError
 from gear_wire.text import ConnectionStatus, FunctionStatus, JobStatus
 from gear_wire.types import ClientID, FunctionName, Handle
 
@@ -136,12 +136,11 @@ def test_rows_before_the_reply() -> None:
 
 def test_waiting_for_a_reply() -> None:
     request = StatusAdminRequest()
-    with pytest.raises(TimeoutError, match=r"no reply to .*StatusAdminRequest.* in 0\.01 s"):
-        request.waitForResponse(0.01)
+    assert not request.waitForResponse(0.01)
     thread = threading.Timer(0.02, request.setComplete)
     thread.start()
-    request.waitForResponse(10)
-    request.waitForResponse(0)
+    assert request.waitForResponse(10)
+    assert request.waitForResponse(0)
     thread.join()
 
 

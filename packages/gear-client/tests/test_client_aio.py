@@ -10,6 +10,7 @@ from scripted_server import ScriptedServer, scripted_server
 
 from gear_client import PRECEDENCE_HIGH, AsyncClient, AsyncJob, Job, JobState
 from gear_wire.errors import (
+    ConfigurationError,
     DisconnectError,
     InterruptedError,
     InvalidDataError,
@@ -175,7 +176,7 @@ def test_a_refused_job(server: ScriptedServer) -> None:
     async def test(client: AsyncClient) -> None:
         with pytest.raises(ServerError, match="Job queue is full"):
             await client.submit("refuse")
-        with pytest.raises(InvalidDataError, match="unknown precedence"):
+        with pytest.raises(ConfigurationError, match="unknown precedence"):
             await client.submit("reverse", precedence=9)
         with pytest.raises(TypeError, match="a function name must be bytes or str, not Job"):
             await client.submit(Job("reverse", b""))  # type: ignore[arg-type]  # what the test is about

@@ -18,6 +18,7 @@ from gear_client import (
     TextJob,
 )
 from gear_wire.errors import (
+    ConfigurationError,
     DisconnectError,
     GearmanError,
     InterruptedError,
@@ -330,7 +331,7 @@ def test_many_threads_get_their_own_results(client: Client) -> None:
 def test_only_jobs_are_submitted(client: Client) -> None:
     with pytest.raises(TypeError, match=r"submitJob takes a gear\.Job, not str"):
         client.submitJob("reverse")  # type: ignore[arg-type]  # what the test is about
-    with pytest.raises(InvalidDataError, match="unknown precedence 9"):
+    with pytest.raises(ConfigurationError, match="unknown precedence 9"):
         client.submitJob(Job("reverse", b""), precedence=9)
 
 

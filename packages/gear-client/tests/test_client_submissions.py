@@ -12,7 +12,7 @@ from wire_strategies import repeatable
 from gear_client.jobs import Job
 from gear_client.submissions import submit_packet, to_epoch, to_precedence
 from gear_wire.constants import PRECEDENCE_HIGH, PRECEDENCE_LOW, PRECEDENCE_NORMAL
-from gear_wire.errors import InvalidDataError
+from gear_wire.errors import ConfigurationError, InvalidDataError
 from gear_wire.packets import (
     BasePacket,
     SubmitJob,
@@ -79,7 +79,7 @@ def test_what_the_protocol_has_no_packet_for() -> None:
 
 @pytest.mark.parametrize("precedence", [3, -1, "high", None])
 def test_an_unknown_precedence(precedence: object) -> None:
-    with pytest.raises(InvalidDataError, match=r"known are PRECEDENCE_NORMAL \(0\)"):
+    with pytest.raises(ConfigurationError, match=r"known are PRECEDENCE_NORMAL \(0\)"):
         to_precedence(precedence)  # type: ignore[arg-type]  # what the test is about
 
 

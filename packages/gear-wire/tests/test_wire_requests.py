@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pytest
 
-from gear_wire.errors import InvalidDataError, ServerError, TimeoutError
+from gear_wire.errors import InvalidDataError, ServerError
 from gear_wire.link.requests import AdminRequest, CancelJobAdminRequest
 
 
@@ -60,16 +60,15 @@ def test_a_request_may_be_sent_again() -> None:
     request = Status()
     request.isComplete(b".\n")
     request.setComplete()
-    request.waitForResponse(0)
+    assert request.waitForResponse(0)
     request.begin()
     assert request.response is None
-    with pytest.raises(TimeoutError, match=r"no reply to .*Status.* in 0\.01 s"):
-        request.waitForResponse(0.01)
+    assert not request.waitForResponse(0.01)
     with pytest.raises(InvalidDataError, match="send it first"):
         request.reply()
     timer = threading.Timer(0.02, request.setComplete)
     timer.start()
-    request.waitForResponse(10)
+    assert request.waitForResponse(10)
     timer.join()
 
 

@@ -135,7 +135,8 @@ class AsyncClient(AsyncBaseClient):
             NoConnectedServersError: No server is connected at the moment.
             ServerError: The server refused the job.
             TimeoutError: The server has not answered in time; it may have taken the job.
-            InvalidDataError: The precedence is unknown, or the packet does not exist.
+            ConfigurationError: The precedence is unknown.
+            InvalidDataError: The protocol has no packet for the combination asked for.
         """
         if not isinstance(job, AsyncJob):
             job = AsyncJob(job, arguments, unique)

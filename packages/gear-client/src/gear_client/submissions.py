@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from gear_wire.enums import Precedence
-from gear_wire.errors import InvalidDataError
+from gear_wire.errors import ConfigurationError, InvalidDataError
 from gear_wire.jobs import BaseJob, to_function_name
 from gear_wire.packets import (
     BasePacket,
@@ -36,13 +36,13 @@ def to_precedence(precedence: int) -> Precedence:
     """Return a precedence.
 
     Raises:
-        InvalidDataError: It is none of the three.
+        ConfigurationError: It is none of the three.
     """
     try:
         return Precedence(precedence)
     except ValueError:
         known = ", ".join(f"PRECEDENCE_{known.name} ({known.value})" for known in Precedence)
-        raise InvalidDataError(f"unknown precedence {precedence!r}; known are {known}") from None
+        raise ConfigurationError(f"unknown precedence {precedence!r}; known are {known}") from None
 
 
 def to_epoch(when: float | datetime) -> int:
@@ -73,8 +73,8 @@ def submit_packet(
     """Return the packet that submits a job.
 
     Raises:
-        InvalidDataError: The precedence is unknown, or the protocol has no packet for the
-            combination asked for.
+        ConfigurationError: The precedence is unknown.
+        InvalidDataError: The protocol has no packet for the combination asked for.
     """
     wanted = to_precedence(precedence)
     name, payload = job.binary_name, job.binary_arguments

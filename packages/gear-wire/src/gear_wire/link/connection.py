@@ -441,7 +441,7 @@ class Connection:
             raise TypeError(
                 f"sendAdminRequest takes a gear.AdminRequest, not {type(request).__name__}"
             )
-        check_timeout(timeout)
+        limit = check_timeout(timeout)
         command = request.getCommand()
         with self._lock:
             request.begin()
@@ -449,13 +449,12 @@ class Connection:
             self._replies.waiting.append(request)
         self.flush()
         if self._loop is not None:
-            request.waitForResponse(timeout)
-        elif not self._turns.readUntil(
-            lambda: request.response is not None, check_timeout(timeout)
-        ):
-            raise TimeoutError(f"no reply to {command!r} from {self!r} in {timeout} s")
+            came = request.waitForResponse(limit)
         else:
+            came = self._turns.readUntil(lambda: request.response is not None, limit)
             self._forget(request)
+        if not came:
+            raise TimeoutError(f"no reply to {command!r} from {self!r} in {timeout} s")
         if request.response is None:
             raise DisconnectError(f"{self!r} was lost before the reply to {command!r}")
 
@@ -501,12 +500,13 @@ class Connection:
         """Send an ECHO_REQ without waiting; raises as `sendRaw` does."""
         self.sendRaw(encode(EchoReq(convert_to_bytes(data))))
 
-    def handleEchoRes(self, data: bytes) -> None:
-        """Wake whoever waits for this echo; an answer to nobody is ignored."""
+    def handleEchoRes(self, data: bytes) -> bool:
+        """Wake whoever waits for this echo; False for an answer to nobody, which is ignored."""
         with self._lock:
             awaited = self._echoes.take(data)
         if not awaited:
             self.log.debug("Received an ECHO_RES that nobody waits for: %r", data)
+        return awaited
 
     def handleOptionRes(self, option: bytes) -> None:
         """Note an option that the server confirmed."""

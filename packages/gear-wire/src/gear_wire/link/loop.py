@@ -23,7 +23,7 @@ class PollLoop:
 
     def __init__(self, name: str, log: logging.Logger) -> None:
         self._log = log
-        self._calls: collections.deque[Callable[[], None]] = collections.deque()
+        self._calls: collections.deque[Callable[[], object]] = collections.deque()
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -39,7 +39,7 @@ class PollLoop:
         """Tell whether the caller is the loop's own thread."""
         return threading.current_thread() is self.thread
 
-    def call(self, callback: Callable[[], None]) -> bool:
+    def call(self, callback: Callable[[], object]) -> bool:
         """Have a callback run on the loop's thread, soon; False when the loop has ended.
 
         From any thread.

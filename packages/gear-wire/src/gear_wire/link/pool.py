@@ -370,11 +370,15 @@ class BaseClient(PacketHandlers):
 
     # Handlers
 
-    def handleDisconnect(self, job: BaseJob) -> None:
+    def handleDisconnect(self, job: BaseJob) -> BaseJob | None:
         """Handle the loss of the connection over which a job runs; called once per job.
 
         Override it to react; this does nothing.
+
+        Returns:
+            The job.
         """
+        return job
 
     def handleAdminRequest(self, request: AdminRequest) -> None:
         """Handle an administrative request that was answered; whoever waits is awake already."""
@@ -388,7 +392,8 @@ class BaseClient(PacketHandlers):
         return None
 
     def handleError(self, packet: Packet) -> object:
-        """Handle ERROR: the server refuses something; ends the request that it answers."""
+        """Handle ERROR: it is logged, and ends the request that it answers."""
+        self.log.error("Server %s: %s", packet.connection, packet.data.replace(b"\0", b": "))
         return self._apply(packet)
 
     def reportTimingStats(self, ptype: int, duration: float) -> None:

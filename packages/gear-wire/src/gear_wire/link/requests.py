@@ -6,7 +6,7 @@
 import threading
 from typing import ClassVar, Final
 
-from gear_wire.errors import InvalidDataError, TimeoutError
+from gear_wire.errors import InvalidDataError
 from gear_wire.jobs import to_bytes
 from gear_wire.text import command, parse_line
 from gear_wire.timeouts import check_timeout
@@ -121,17 +121,16 @@ class AdminRequest:
         """Wake whoever waits for the response."""
         self._settled.set()
 
-    def waitForResponse(self, timeout: float | None = None) -> None:
+    def waitForResponse(self, timeout: float | None = None) -> bool:
         """Wait until the reply has come; returns at once when it has.
 
         Args:
             timeout: Seconds to wait; None for no limit.
 
-        Raises:
-            TimeoutError: It has not come in time.
+        Returns:
+            Whether it has come in time.
         """
-        if not self._settled.wait(check_timeout(timeout)):
-            raise TimeoutError(f"no reply to {self!r} in {timeout} s")
+        return self._settled.wait(check_timeout(timeout))
 
     def reply(self) -> bytes:
         """Return the response; InvalidDataError when there is none yet."""
