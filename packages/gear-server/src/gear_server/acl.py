@@ -3,21 +3,22 @@
 import re
 
 from gear_wire.errors import GearmanError
+from gear_wire.jobs import to_bytes
 
 
 class ACLError(GearmanError):
     """An access control list or a change to one makes no sense."""
 
 
-def _text(name: str | bytes) -> str:
-    return name if isinstance(name, str) else name.decode(errors="surrogateescape")
+def _text(name: str | bytes, what: str = "a name") -> str:
+    return to_bytes(name, what).decode(errors="surrogateescape")
 
 
 def _compile(pattern: str | bytes | None) -> re.Pattern[str] | None:
     if not pattern:
         return None
     try:
-        return re.compile(_text(pattern))
+        return re.compile(_text(pattern, "a pattern"))
     except re.error as error:
         raise ACLError(f"{_text(pattern)!r} is no regular expression: {error}") from error
 
@@ -42,7 +43,7 @@ class ACLEntry:
         invoke: str | bytes | None = None,
         grant: bool = False,
     ) -> None:
-        self.subject: str = _text(subject)
+        self.subject: str = _text(subject, "a subject")
         self.register: str | None = None
         self.invoke: str | None = None
         self._register: re.Pattern[str] | None = None
@@ -93,6 +94,8 @@ class ACL:
 
     def add(self, entry: ACLEntry) -> None:
         """Add an entry; it replaces the subject's old one."""
+        if not isinstance(entry, ACLEntry):
+            raise TypeError(f"add takes a gear.ACLEntry, not {type(entry).__name__}")
         self.subjects[entry.subject] = entry
 
     def remove(self, subject: str) -> None:

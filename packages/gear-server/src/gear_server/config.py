@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from gear_server.acl import ACL, ACLEntry, ACLError
+from gear_server.settings import check_number
 from gear_wire.errors import ConfigurationError
 from gear_wire.framing import MAX_LINE_SIZE
-from gear_wire.link.address import Keepalive, check_port
+from gear_wire.link.address import Keepalive, check_host, check_port
 from gear_wire.link.tls import TLSFiles, check_tls_files
 
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ def listen_settings(
     """Check what was given and return it as one value.
 
     Raises:
-        ConfigurationError: The port is out of range, one of the three files is missing, or a limit
-            is not positive.
+        ConfigurationError: The host is no name, the port is out of range, one of the three files
+            is missing, or a limit is not positive.
+        TypeError: The host is no text, or a limit no number.
     """
     limits = {
         "backlog": backlog,
@@ -87,10 +89,9 @@ def listen_settings(
         "max_line_size": max_line_size,
     }
     for name, limit in limits.items():
-        if limit <= 0:
-            raise ConfigurationError(f"{name} must be a positive number, not {limit}")
+        check_number(name, limit, 1)
     return ListenSettings(
-        host=host or None,
+        host=None if not host else check_host(host),
         port=check_port(port, least=0),
         tls=check_tls_files(ssl_key, ssl_cert, ssl_ca),
         keepalive=keepalive,

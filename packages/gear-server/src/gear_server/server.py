@@ -24,14 +24,16 @@ from gear_server.engine import Engine
 from gear_server.handlers import ServerHandlers
 from gear_server.jobs import ServerJob
 from gear_server.rules import assign_unique, packet_rules
-from gear_server.settings import EngineSettings
+from gear_server.settings import EngineSettings, check_prefix
 from gear_server.statsd import Statsd
 from gear_server.views import ServerViews
 from gear_wire.enums import Magic
+from gear_wire.errors import ConfigurationError
 from gear_wire.framing import MAX_LINE_SIZE
-from gear_wire.jobs import convert_to_bytes, to_handle
+from gear_wire.jobs import convert_to_bytes, to_bytes
 from gear_wire.link.address import DEFAULT_PORT, Keepalive
 from gear_wire.packet import Packet
+from gear_wire.timeouts import check_timeout
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -41,6 +43,15 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def _server_id(server_id: str | bytes) -> bytes:
+    name = to_bytes(server_id, "a server id")
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"a server id must be text in UTF-8, not {name!r}") from None
+    return name
 
 
 class Server(ServerHandlers, ServerViews):
@@ -65,8 +76,8 @@ class Server(ServerHandlers, ServerViews):
         tcp_keepidle: Seconds without traffic before the first probe.
         tcp_keepintvl: Seconds between probes.
         tcp_keepcnt: Probes without an answer before a connection is given up.
-        job_retries: How often a job that its worker lost is given out again; 0 for never, -1 for
-            no limit.
+        job_retries: How often a job is given out in all, when its worker is lost each time; 0 and
+            1 for once, -1 for no limit.
         job_handle_prefix: What job handles begin with; by default ``H:`` and the host's name.
         worker_wakeup: How many sleeping workers a new job wakes at first; 0 for all.
         exceptions: Whether every client hears of exceptions without asking.
@@ -126,23 +137,25 @@ class Server(ServerHandlers, ServerViews):
             max_send_queue=max_send_queue, max_line_size=max_line_size,
         )  # fmt: skip
         settings.tlsContext()  # a file that cannot be used must be told here, not in the thread
-        name = "" if server_id is None else f".{convert_to_bytes(server_id).decode()}"
+        if not isinstance(acl, ACL | None):
+            raise TypeError(f"acl must be a gear.ACL or None, not {type(acl).__name__}")
+        self.client_id: bytes | None = None if server_id is None else _server_id(server_id)
         if not hasattr(self, "log"):
+            name = "" if self.client_id is None else f".{self.client_id.decode()}"
             self.log: logging.Logger = logging.getLogger(f"gear.Server{name}")
-        self.client_id: bytes | None = None if server_id is None else convert_to_bytes(server_id)
         self.acl: ACL | None = acl
         self.host: str | None = host
         self.lock: threading.RLock = threading.RLock()
         self.running: bool = True
         self._engine = Engine(
             EngineSettings(
-                handle_prefix=to_handle(job_handle_prefix or f"H:{socket.gethostname()}"),
+                handle_prefix=check_prefix(job_handle_prefix or f"H:{socket.gethostname()}"),
                 job_retries=job_retries,
                 worker_wakeup=worker_wakeup,
                 exceptions=exceptions,
                 cancel_running=cancel_running,
                 version=__version__.encode(),
-                verbose=verbose.encode(),
+                verbose=to_bytes(verbose, "verbose"),
                 pid=os.getpid(),
             ),
             packet_rules(),
@@ -150,7 +163,7 @@ class Server(ServerHandlers, ServerViews):
             acl,
         )
         self._defaults = dict(self._engine.rules)
-        self._statsd = Statsd(statsd_host, int(statsd_port), statsd_prefix) if statsd_host else None
+        self._statsd = Statsd(statsd_host, statsd_port, statsd_prefix) if statsd_host else None
         self._gauges: tuple[int, int, int] | None = None
         self._watchers: list[tuple[Callable[[], bool], threading.Event]] = []
         self._take_overrides()
@@ -249,6 +262,8 @@ class Server(ServerHandlers, ServerViews):
 
     def wakeConnections(self, job: ServerJob | None = None) -> None:
         """Send a NOOP to every worker that sleeps, or to those that can do a job's function."""
+        if not isinstance(job, ServerJob | None):
+            raise TypeError(f"wakeConnections takes a gear.ServerJob, not {type(job).__name__}")
         with self.lock:
             for peer in list(self._engine.peers):
                 if job is None or job.name in peer.abilities:
@@ -283,13 +298,14 @@ class Server(ServerHandlers, ServerViews):
         Returns:
             Whether it is true.
         """
+        limit = check_timeout(timeout)
         watcher = (predicate, threading.Event())
         with self.lock:
             if predicate():
                 return True
             self._watchers.append(watcher)
         try:
-            return watcher[1].wait(timeout)
+            return watcher[1].wait(limit)
         finally:
             with self.lock:
                 self._watchers.remove(watcher)
@@ -305,13 +321,14 @@ class Server(ServerHandlers, ServerViews):
         Returns:
             Whether none of them is left.
         """
+        limit = check_timeout(timeout)
         with self.lock:
             self._engine.drain(queued)
         if self._server is not None:
             self._call(self._server.stop_listening)
         if queued:
-            return self.waitFor(lambda: not self._engine.jobs, timeout)
-        return self.waitFor(lambda: not self._engine.running, timeout)
+            return self.waitFor(lambda: not self._engine.jobs, limit)
+        return self.waitFor(lambda: not self._engine.running, limit)
 
     def _lostConnection(self, connection: ServerConnection) -> None:
         with self.lock:

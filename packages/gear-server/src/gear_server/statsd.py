@@ -4,6 +4,7 @@ import contextlib
 import socket
 
 from gear_wire.errors import ConfigurationError
+from gear_wire.link.address import check_port
 
 
 class Statsd:
@@ -15,12 +16,13 @@ class Statsd:
         prefix: What all keys begin with; None for nothing.
 
     Raises:
-        ConfigurationError: The host has no address.
+        ConfigurationError: The host has no address, or the port is out of range.
     """
 
-    def __init__(self, host: str, port: int, prefix: str | None) -> None:
+    def __init__(self, host: str, port: int | str, prefix: str | None) -> None:
+        number = check_port(port)
         try:
-            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+            addresses = socket.getaddrinfo(host, number, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
             raise ConfigurationError(f"cannot find the statsd server {host}: {error}") from error
         family, kind, protocol, _, address = addresses[0]

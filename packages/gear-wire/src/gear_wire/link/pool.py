@@ -20,6 +20,7 @@ from gear_wire.errors import (
 from gear_wire.handlers import PacketHandlers
 from gear_wire.jobs import BaseJob, to_client_id
 from gear_wire.link.address import DEFAULT_PORT
+from gear_wire.link.connecting import Connecting
 from gear_wire.link.connection import Connection, Inbound
 from gear_wire.link.loop import READ, WRITE, PollLoop
 from gear_wire.link.requests import AdminRequest
@@ -27,9 +28,6 @@ from gear_wire.link.roster import Roster
 from gear_wire.packet import Packet
 from gear_wire.session import Session
 from gear_wire.timeouts import check_timeout
-
-JOIN_TIMEOUT = 5.0
-"""Seconds that shutdown waits for a look-up of a host name, which nothing can interrupt."""
 
 
 class BaseClient(PacketHandlers):
@@ -64,8 +62,7 @@ class BaseClient(PacketHandlers):
         self.connections_condition: threading.Condition = threading.Condition(self._state_lock)
         self._roster: Roster[Connection] = Roster()
         self._loop: PollLoop | None = None
-        self._connecting: list[threading.Thread] = []
-        self._cancel: tuple[socket.socket, socket.socket] | None = None
+        self._connecting: Connecting | None = None
         self._timed = type(self).reportTimingStats is not BaseClient.reportTimingStats
 
     @property
@@ -127,48 +124,34 @@ class BaseClient(PacketHandlers):
                     raise ConfigurationError(
                         f"server {known.host} port {known.port} was added before"
                     )
-            connection.attach(self._state_lock, self._startLoop())
+            loop, _ = self._startThreads()
+            connection.attach(self._state_lock, loop)
             self._roster.add(connection)
             self._startConnecting(connection, wait=False)
 
-    def _startLoop(self) -> PollLoop:
-        if self._loop is None:
+    def _startThreads(self) -> tuple[PollLoop, Connecting]:
+        if self._loop is None or self._connecting is None:
             self._loop = PollLoop("Gearman client poll", self.log)
-            self._cancel = socket.socketpair()
-        return self._loop
+            self._connecting = Connecting(self.connections_condition)
+        return self._loop, self._connecting
 
     def _checkRunning(self) -> None:
         if not self.running:
             raise InterruptedError(f"{self!r} was shut down")
 
     def _startConnecting(self, connection: Connection, wait: bool) -> None:
-        thread = threading.Thread(
-            target=self._connectLoop,
-            args=(connection, wait),
-            name="Gearman client connect",
-            daemon=True,
+        _, connecting = self._startThreads()
+        connecting.start(
+            lambda: self._connectOnce(connection, connecting),
+            lambda: self._roster.delay(connection, random.random()),
+            wait,
         )
-        self._connecting.append(thread)
-        thread.start()
 
-    def _connectLoop(self, connection: Connection, wait: bool) -> None:
-        try:
-            while wait or not self._connectOnce(connection):
-                wait = False
-                with self.connections_condition:
-                    delay = self._roster.delay(connection, random.random())
-                    if self.connections_condition.wait_for(lambda: not self.running, delay):
-                        return
-        finally:
-            with self._state_lock:
-                self._connecting.remove(threading.current_thread())
-
-    def _connectOnce(self, connection: Connection) -> bool:
-        cancel = self._cancel
-        if not self.running or cancel is None:
+    def _connectOnce(self, connection: Connection, connecting: Connecting) -> bool:
+        if not self.running:
             return True
         try:
-            connection.connect(cancel=cancel[0])
+            connection.connect(cancel=connecting.cancel)
         except ConnectionError as error:
             if self.running:
                 self.log.warning("%s", error)
@@ -424,12 +407,11 @@ class BaseClient(PacketHandlers):
                 return
             self.running = False
             connections = self._roster.clear()
-            connecting = self._connecting[:]
             loop, self._loop = self._loop, None
+            connecting, self._connecting = self._connecting, None
+            join = None if connecting is None else connecting.stop()
             self.connections_condition.notify_all()
         self._shutdown()
-        if self._cancel is not None:
-            self._cancel[1].close()
         for connection in connections:
             with self._state_lock:
                 if connection.session is not None:
@@ -437,11 +419,8 @@ class BaseClient(PacketHandlers):
             connection.disconnect()
         if loop is not None:
             loop.stop()
-        for thread in connecting:
-            if thread is not threading.current_thread():
-                thread.join(JOIN_TIMEOUT)
-        if self._cancel is not None:
-            self._cancel[0].close()
+        if join is not None:
+            join()
 
     def _shutdown(self) -> None:
         """Override to wake those who wait, when the client is being shut down."""
