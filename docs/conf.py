@@ -50,7 +50,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(argparse|asyncio|collections|datetime|enum|logging|os|re|socket|ssl)\..*"),
     ("py:.*", r"(threading|types|typing|msgspec)\..*"),
     # Of the server, not for programs.
-    ("py:.*", r"gear_server\.(aio|engine|peers|queues)\..*"),
+    ("py:.*", r"gear_server\.(aio|connections|engine|peers|queues)\..*"),
     ("py:.*", r"gear_wire\.link\.loop\.PollLoop|gear_wire\.text\.Row"),
 ]
 
