@@ -8,8 +8,10 @@ from typing import TypeVar
 import pytest
 from scripted_server import Peer, ScriptedServer, scripted_server
 
+import faces
 import gear
 import gear.constants
+from faces import FACES
 from gear_wire.packets import (
     CanDo,
     CanDoTimeout,
@@ -109,16 +111,16 @@ def test_an_error_costs_a_client_neither_its_connection_nor_its_jobs() -> None:
         client.shutdown()
 
 
-def test_an_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("kind", FACES)
+def test_an_error_is_logged(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     def answer(peer: Peer, message: object) -> None:
         if isinstance(message, EchoReq):
             peer.send(Error(b"JOB_NOT_FOUND", b"Job does not exist on server"))
             peer.send(EchoRes(message.payload))
 
     with scripted_server(answer) as server:
-        client = connected(gear.Client(), server.port)
-        client.echo(b"x", 20)
-        client.shutdown()
+        with faces.connected(kind, [(HOST, server.port)]) as face:
+            assert face.echo(b"x") == b"x"
     assert "JOB_NOT_FOUND: Job does not exist on server" in caplog.text
 
 

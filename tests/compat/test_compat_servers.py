@@ -104,6 +104,22 @@ def test_jobs_are_held_and_released_from_the_test(
     assert (server.total_jobs, server.running_jobs, server.waiting_jobs) == (0, 0, 0)
 
 
+@pytest.mark.xfail(
+    strict=True, reason="related_jobs of a connection has its worker's jobs, not its client's"
+)
+def test_a_clients_connection_has_its_foreground_jobs(
+    server: FakeGearmanServer, client: gear.Client
+) -> None:
+    """Tests of one product look there, by handle, whether a job is held back."""
+    server.hold_jobs_in_queue = True
+    job, background = gear.Job("do", b""), gear.Job("do", b"")
+    client.submitJob(job)
+    client.submitJob(background, background=True)
+    (peer,) = server.active_connections
+    assert job.handle is not None
+    assert dict(peer.related_jobs) == {job.handle: server.jobs[job.handle]}
+
+
 def test_a_lost_worker_fails_its_job_as_0_16_did(client: gear.Client, server: gear.Server) -> None:
     worker = gear.Worker("short-lived")
     worker.addServer("localhost", server.port)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from gear_wire.errors import DisconnectError, InterruptedError, TimeoutError
 from gear_wire.jobs import to_function_name
 from gear_wire.link.aio import AsyncBaseClient, AsyncLink
-from gear_wire.packets import BasePacket, Error, JobAssignAll
+from gear_wire.packets import BasePacket, JobAssignAll
 from gear_wire.timeouts import check_timeout
 from gear_worker.functions import FunctionRecord, check_records
 from gear_worker.jobs import AssignedJob
@@ -97,9 +97,6 @@ class AsyncWorker(AsyncBaseClient):
     def _applied(self, link: AsyncLink, packet: BasePacket, result: object) -> None:
         if isinstance(result, AsyncWorkerJob):
             self._wake()
-        elif isinstance(packet, Error):
-            code, text = packet.code.decode(errors="replace"), packet.text.decode(errors="replace")
-            self.log.error("Server %r: %s: %s", link, code, text)
 
     def _wake(self) -> None:
         while self._waiters:

@@ -237,7 +237,7 @@ class Worker(BaseClient):
 
     def handleError(self, packet: Packet) -> object:
         """Handle ERROR: it is logged; the connection and its jobs go on."""
-        self.log.error("Server %s: %s", packet.connection, packet.data.replace(b"\0", b": "))
+        self._logError(packet)
         return None
 
     # What 0.16's users call beside the documented methods

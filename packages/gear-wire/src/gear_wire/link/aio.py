@@ -29,7 +29,7 @@ from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_po
 from gear_wire.link.roster import Roster
 from gear_wire.link.stream import Stream
 from gear_wire.link.tls import check_tls_files, describe
-from gear_wire.packets import BasePacket
+from gear_wire.packets import BasePacket, Error
 from gear_wire.session import Session
 from gear_wire.timeouts import check_timeout
 
@@ -320,6 +320,9 @@ class AsyncBaseClient:
         try:
             packet = decode(frame)
             self.log.debug("Received packet: %s", packet)
+            if isinstance(packet, Error):
+                error = b": ".join((packet.code, packet.text)).decode(errors="replace")
+                self.log.error("Server %r: %s", link, error)
             result = link.session.apply(packet)
             self._say()
             self._applied(link, packet, result)

@@ -376,8 +376,12 @@ class BaseClient(PacketHandlers):
 
     def handleError(self, packet: Packet) -> object:
         """Handle ERROR: it is logged, and ends the request that it answers."""
-        self.log.error("Server %s: %s", packet.connection, packet.data.replace(b"\0", b": "))
+        self._logError(packet)
         return self._apply(packet)
+
+    def _logError(self, packet: Packet) -> None:
+        error = packet.data.replace(b"\0", b": ").decode(errors="replace")
+        self.log.error("Server %r: %s", packet.connection, error)
 
     def reportTimingStats(self, ptype: int, duration: float) -> None:
         """Take note of how long a packet was handled; override it, this does nothing.
