@@ -354,6 +354,19 @@ def test_the_documentations_own_job(client: gear.Client, worker: gear.Worker) ->
     assert job.result(20) == b"gnirts tset"
 
 
+def test_what_is_empty_is_no_data(client: gear.Client, worker: gear.Worker) -> None:
+    """As in 0.16, for all three packets that bring data."""
+    job = gear.Job("do", b"")
+    client.submitJob(job)
+    assigned = worker.getJob(20)
+    assigned.sendWorkData()
+    assigned.sendWorkWarning()
+    assigned.sendWorkData(b"x")
+    assigned.sendWorkComplete()
+    assert job.wait(20)
+    assert (job.data, job.warning) == ([b"x"], True)
+
+
 # What 0.16 had no call for
 
 

@@ -184,11 +184,7 @@ class ClientSession(Session):
         return head
 
     def _work_complete(self, packet: WorkComplete) -> Job:
-        def change(job: Job) -> None:
-            if packet.payload:
-                job._data.append(packet.payload)
-
-        return self._end(packet, packet.handle, change)
+        return self._end(packet, packet.handle, lambda job: _add_data(job, packet.payload))
 
     def _work_fail(self, packet: WorkFail) -> Job | None:
         if packet.handle in self._excepted and packet.handle not in self._jobs:
@@ -207,13 +203,13 @@ class ClientSession(Session):
 
     def _work_data(self, packet: WorkData) -> Job:
         job = self._rotate(packet, packet.handle)
-        job._data.append(packet.payload)
+        _add_data(job, packet.payload)
         job._notify(packet)
         return job
 
     def _work_warning(self, packet: WorkWarning) -> Job:
         job = self._rotate(packet, packet.handle)
-        job._data.append(packet.payload)
+        _add_data(job, packet.payload)
         job.warning = True
         job._notify(packet)
         return job
@@ -302,6 +298,11 @@ class ClientSession(Session):
                 job.complete = True
                 job._notify(None)
         return others
+
+
+def _add_data(job: Job, payload: bytes) -> None:
+    if payload:  # as in 0.16, what is empty is no part of the data
+        job._data.append(payload)
 
 
 def _fail(job: Job) -> None:
