@@ -183,6 +183,37 @@ def test_commands_that_make_no_sense_change_nothing(
     assert repr(acl.getEntries()) == before
 
 
+@pytest.fixture
+def client(server: gear.Server, files: dict[str, Files]) -> Iterator[gear.Client]:
+    client = gear.Client()
+    client.addServer(HOST, server.port, *files[CLIENT])
+    client.waitForServer(20)
+    yield client
+    client.shutdown()
+
+
+@pytest.mark.xfail(strict=True, reason="`cancel job` asks for no right")
+@pytest.mark.parametrize("subject", [STRANGER, WORKER, ADMIN])
+def test_who_may_invoke_a_function_may_cancel_its_jobs(
+    subject: str, client: gear.Client, terminals: dict[str, Terminal]
+) -> None:
+    job = gear.Job("reverse", b"")
+    client.submitJob(job)
+    assert job.handle is not None
+    answers = []
+    for who in (subject, CLIENT):
+        request = gear.CancelJobAdminRequest(job.handle)
+        terminals[who].connection.sendAdminRequest(request, 20)
+        answers.append((request.response or b"").strip())
+    assert answers == [b"ERR PERMISSION_DENIED", b"OK"]
+
+
+@pytest.mark.xfail(strict=True, reason="a second entry replaces the first without a word")
+def test_a_subject_has_one_entry(acl: gear.ACL) -> None:
+    with pytest.raises(gear.ACLError, match=f"entry for {ADMIN}"):
+        acl.add(gear.ACLEntry(ADMIN))
+
+
 def test_a_change_counts_for_connections_that_stand(
     server: gear.Server, files: dict[str, Files], terminals: dict[str, Terminal]
 ) -> None:
