@@ -192,7 +192,6 @@ def client(server: gear.Server, files: dict[str, Files]) -> Iterator[gear.Client
     client.shutdown()
 
 
-@pytest.mark.xfail(strict=True, reason="`cancel job` asks for no right")
 @pytest.mark.parametrize("subject", [STRANGER, WORKER, ADMIN])
 def test_who_may_invoke_a_function_may_cancel_its_jobs(
     subject: str, client: gear.Client, terminals: dict[str, Terminal]
@@ -208,7 +207,6 @@ def test_who_may_invoke_a_function_may_cancel_its_jobs(
     assert answers == [b"ERR PERMISSION_DENIED", b"OK"]
 
 
-@pytest.mark.xfail(strict=True, reason="a second entry replaces the first without a word")
 def test_a_subject_has_one_entry(acl: gear.ACL) -> None:
     with pytest.raises(gear.ACLError, match=f"entry for {ADMIN}"):
         acl.add(gear.ACLEntry(ADMIN))

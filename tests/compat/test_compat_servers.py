@@ -104,9 +104,6 @@ def test_jobs_are_held_and_released_from_the_test(
     assert (server.total_jobs, server.running_jobs, server.waiting_jobs) == (0, 0, 0)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="related_jobs of a connection has its worker's jobs, not its client's"
-)
 def test_a_clients_connection_has_its_foreground_jobs(
     server: FakeGearmanServer, client: gear.Client
 ) -> None:

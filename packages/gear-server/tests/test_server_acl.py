@@ -61,14 +61,14 @@ def test_who_is_not_on_the_list_may_do_nothing() -> None:
         assert not acl.canGrant(subject)
 
 
-def test_entries_are_added_replaced_and_removed() -> None:
+def test_entries_are_added_and_removed_one_a_subject() -> None:
     acl = ACL()
     for subject in ("b", "a"):
         acl.add(ACLEntry(subject))
-    replacement = ACLEntry("b", grant=True)
-    acl.add(replacement)
+    with pytest.raises(ACLError, match="there is an entry for b already"):
+        acl.add(ACLEntry("b", grant=True))
     assert [entry.subject for entry in acl.getEntries()] == ["a", "b"]
-    assert acl.getEntries()[1] is replacement
+    assert not acl.getEntries()[1].grant
     acl.remove("b")
     with pytest.raises(ACLError, match="there is no entry for b"):
         acl.remove("b")

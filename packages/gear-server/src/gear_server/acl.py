@@ -93,9 +93,16 @@ class ACL:
         self.subjects: dict[str, ACLEntry] = {}
 
     def add(self, entry: ACLEntry) -> None:
-        """Add an entry; it replaces the subject's old one."""
+        """Add an entry.
+
+        Raises:
+            ACLError: The subject has one already.
+            TypeError: It is no entry.
+        """
         if not isinstance(entry, ACLEntry):
             raise TypeError(f"add takes a gear.ACLEntry, not {type(entry).__name__}")
+        if entry.subject in self.subjects:
+            raise ACLError(f"there is an entry for {entry.subject} already")
         self.subjects[entry.subject] = entry
 
     def remove(self, subject: str) -> None:

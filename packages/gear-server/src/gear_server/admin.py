@@ -93,6 +93,8 @@ def cancel(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
     job = engine.jobs.get(words[2])
     if job is None or (job.holder is not None and not engine.settings.cancel_running):
         return b"ERR UNKNOWN_JOB\r\n"
+    if engine.acl is not None and not engine.acl.canInvoke(peer.subject, job.name):
+        return b"ERR PERMISSION_DENIED\r\n"
     engine.cancel(job)
     return _OK
 

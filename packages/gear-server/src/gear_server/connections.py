@@ -1,9 +1,10 @@
 """The server's connections as subclasses of `Server` see them, and their text commands."""
 
+import collections
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, MutableSet
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSet
 
 from gear_server import abilities
 from gear_server.aio import StreamPeer
@@ -109,9 +110,9 @@ class ServerConnection(StreamPeer):
             self.functions.add(name)
 
     @property
-    def related_jobs(self) -> dict[bytes, ServerJob]:
-        """The jobs that it works on, by handle."""
-        return self.assigned
+    def related_jobs(self) -> MutableMapping[bytes, ServerJob]:
+        """The jobs that it works on, and those whose end it waits for, by handle."""
+        return collections.ChainMap(self.assigned, self.submitted)
 
     @property
     def ssl_subject(self) -> str | None:

@@ -333,17 +333,16 @@ class BaseClient(PacketHandlers):
                 jobs += connection.session.lost()
             connection.related_jobs.clear()
             self._queue()
+            # Before the lock is let go: who was woken may shut the client down at once.
+            if self._loop is not None:
+                for job in jobs:
+                    self._loop.call(functools.partial(self.handleDisconnect, job))
         connection.disconnect()
         self._flush()
         with self.connections_condition:
             self.connections_condition.notify_all()
-            loop = self._loop
             if self.running:
                 self._startConnecting(connection, wait=True)
-        if loop is None:
-            return
-        for job in jobs:
-            loop.call(functools.partial(self.handleDisconnect, job))
 
     def _callSafely(self, hook: Callable[[], None]) -> None:
         try:
