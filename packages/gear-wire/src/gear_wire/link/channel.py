@@ -19,6 +19,8 @@ LARGE_RECEIVE_SIZE: Final = 1 << 20
 """Bytes of one read when as many are awaited of one packet."""
 LONGEST_WAIT: Final = 86400.0
 """Seconds of one wait; system calls take no more than some weeks."""
+HIGH_WATER: Final = 16 << 20
+"""Bytes queued for a server above which a thread that sends more waits."""
 _JOIN_BELOW: Final = 65536
 # Not epoll: a socket that another thread shuts down and closes leaves an epoll set without a word,
 # and who waits on it would wait for ever. poll() keeps hold of the socket, and wakes.
@@ -48,6 +50,8 @@ class Channel:
         self._out: collections.deque[bytes | memoryview] = collections.deque()
         self._queued = 0
         self._sent = 0
+        self._room = threading.Condition(threading.Lock())
+        self._gone = False
 
     @property
     def pending(self) -> int:
@@ -78,6 +82,19 @@ class Channel:
                 self._send_lock.release()
         return True
 
+    def waitForRoom(self) -> None:
+        """Wait while more than `HIGH_WATER` bytes are queued, and the connection stands."""
+        if self.pending >= HIGH_WATER:
+            with self._room:
+                self._room.wait_for(lambda: self.pending < HIGH_WATER or self._gone)
+
+    def _make_room(self, sent: int) -> None:
+        full = self.pending >= HIGH_WATER
+        self._sent += sent
+        if full and self.pending < HIGH_WATER:
+            with self._room:
+                self._room.notify_all()
+
     def _send(self) -> bool:
         while self._out:
             chunk = self._next_chunk()
@@ -86,7 +103,7 @@ class Channel:
             except (BlockingIOError, InterruptedError):
                 self._out.appendleft(chunk)
                 return False
-            self._sent += sent
+            self._make_room(sent)
             if sent < len(chunk):
                 self._out.appendleft(memoryview(chunk)[sent:])
         return True
@@ -146,6 +163,9 @@ class Channel:
 
     def interrupt(self) -> None:
         """Break the connection so that whoever waits on it wakes; closing comes after."""
+        with self._room:
+            self._gone = True
+            self._room.notify_all()
         try:
             self.sock.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -16,12 +16,12 @@ from gear_wire.errors import (
     GearmanError,
     TimeoutError,
 )
-from gear_wire.framing import Frame, FrameReader, TextLine
 from gear_wire.jobs import BaseJob, convert_to_bytes, to_bytes, to_client_id
 from gear_wire.link.acks import acknowledge
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
 from gear_wire.link.channel import Channel, Connector
 from gear_wire.link.echoes import Echo, Echoes
+from gear_wire.link.inbound import Inbound, InboundReader
 from gear_wire.link.loop import READ, WRITE, PollLoop
 from gear_wire.link.replies import Replies
 from gear_wire.link.requests import AdminRequest
@@ -34,11 +34,6 @@ from gear_wire.timeouts import check_timeout
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds an attempt to connect may take."""
-HIGH_WATER: Final = 16 << 20
-"""Bytes queued for a server above which a thread that sends more waits."""
-
-
-Inbound = Packet | AdminRequest
 
 
 class Connection:
@@ -116,11 +111,10 @@ class Connection:
         self._loop: PollLoop | None = None
         self._channel: Channel | None = None
         self._turns = Turns(self._readOnce)
-        self._drained = threading.Condition(threading.Lock())
         self._reset()
 
     def _reset(self) -> None:
-        self._reader = FrameReader(max_line_size=None)
+        self._reader = InboundReader(self, self._replies, self.log)
         self._inbox: collections.deque[Inbound] = collections.deque()
 
     def _probes(self) -> Keepalive:
@@ -202,8 +196,6 @@ class Connection:
             self._close(channel)
         for request in requests:
             request.setComplete()
-        with self._drained:
-            self._drained.notify_all()
 
     def _close(self, channel: Channel) -> None:
         channel.interrupt()
@@ -310,21 +302,12 @@ class Connection:
             return
         if channel.flush():
             self._loop.watch(channel.sock, READ)
-        if channel.pending < HIGH_WATER:
-            with self._drained:
-                self._drained.notify_all()
 
     def yieldToServer(self) -> None:
         """Wait while the server takes nothing and much is queued; never on the poll thread."""
         channel = self._channel
-        if channel is None or channel.pending < HIGH_WATER or self._loop is None:
-            return
-        if self._loop.here():
-            return
-        with self._drained:
-            self._drained.wait_for(
-                lambda: channel.pending < HIGH_WATER or self._channel is not channel
-            )
+        if channel is not None and self._loop is not None and not self._loop.here():
+            channel.waitForRoom()
 
     # Receiving
 
@@ -343,33 +326,12 @@ class Connection:
             raise DisconnectError(f"{self!r}: {error}") from error
         if data is None:
             return []
-        events = self._reader.feed(data)
-        if not events:
+        inbound = self._reader.take(data, self._lock)
+        if self._reader.broken:
+            channel.interrupt()
+        elif not inbound:
             acknowledge(channel.sock)
-        inbound: list[Inbound] = []
-        lines: list[bytes] = []
-        for event in events:
-            if isinstance(event, TextLine):
-                lines.append(event.line)
-                continue
-            if lines:
-                self._takeText(b"".join(lines), inbound)
-                lines.clear()
-            if isinstance(event, Frame):
-                inbound.append(Packet.fromFrame(event, self))
-            else:
-                self.log.error("%r: %s", self, event.reason)
-                channel.interrupt()
-        if lines:
-            self._takeText(b"".join(lines), inbound)
         return inbound
-
-    def _takeText(self, text: bytes, inbound: list[Inbound]) -> None:
-        with self._lock:
-            answered = self._replies.take(text)
-        for request in answered:
-            request.setComplete()
-        inbound += answered
 
     def hasPendingData(self) -> bool:
         """Tell whether `readPacket` has something without reading from the socket."""

@@ -21,7 +21,8 @@ from gear_wire.handlers import PacketHandlers
 from gear_wire.jobs import BaseJob, to_client_id
 from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.connecting import Connecting
-from gear_wire.link.connection import Connection, Inbound
+from gear_wire.link.connection import Connection
+from gear_wire.link.inbound import Inbound
 from gear_wire.link.loop import READ, WRITE, PollLoop
 from gear_wire.link.requests import AdminRequest
 from gear_wire.link.roster import Roster
