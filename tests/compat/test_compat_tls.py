@@ -7,15 +7,14 @@ import ssl
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 from scripted_server import scripted_server
 
 import gear
-from certificates import Authority, Files
+from certificates import Authority, Files, old_files
 from faces import connected, reverse
 
 HOST = "127.0.0.1"
@@ -59,10 +58,10 @@ def context_of(side: int, version: ssl.TLSVersion, files: Files) -> ssl.SSLConte
     return context
 
 
-def can_connect(kind: str, port: int, files: Files, check: bool = True) -> bool:
+def can_connect(kind: str, port: int, files: Files, check: bool = True, host: str = HOST) -> bool:
     """Tell whether a face's client gets a connection over which it hears the server."""
     if kind == "threads":
-        connection = gear.Connection(HOST, port, *files, ssl_check_hostname=check)
+        connection = gear.Connection(host, port, *files, ssl_check_hostname=check)
         try:
             connection.connect()
             connection.echo(b"x", 20)
@@ -72,7 +71,7 @@ def can_connect(kind: str, port: int, files: Files, check: bool = True) -> bool:
         return True
 
     async def connect() -> bool:
-        async with gear.AsyncAdminClient(HOST, port, *files, ssl_check_hostname=check) as client:
+        async with gear.AsyncAdminClient(host, port, *files, ssl_check_hostname=check) as client:
             return bool(await client.version())
 
     try:
@@ -185,6 +184,17 @@ def test_a_certificate_must_name_the_host(kind: str, authority: Authority, files
     server.shutdown()
 
 
+@pytest.mark.parametrize(("common_name", "accepted"), [("localhost", True), ("other", False)])
+def test_an_old_certificate_names_the_host_in_its_subject(
+    common_name: str, accepted: bool, kind: str, tmp_path: Path
+) -> None:
+    """Certificates made for 0.16 may have no other name: they are good still."""
+    files = old_files(tmp_path / "old", common_name)
+    server = gear.Server(0, *files)
+    assert can_connect(kind, server.port, files, host="localhost") is accepted
+    server.shutdown()
+
+
 def test_who_does_not_check_the_host_checks_the_authority(
     kind: str, server: gear.Server, tmp_path: Path
 ) -> None:
@@ -223,77 +233,7 @@ def wait_for_server(kind: str, port: int, files: Files, timeout: float) -> None:
     asyncio.run(wait())
 
 
-# Files
-
-NAMES = ("ssl_key", "ssl_cert", "ssl_ca")
-
-
-def in_a_loop(add: Callable[..., None]) -> Callable[..., None]:
-    async def run(*arguments: object) -> None:
-        add(*arguments)
-
-    return lambda *arguments: asyncio.run(run(*arguments))
-
-
-TAKES_FILES: dict[str, Callable[..., object]] = {
-    "Connection": gear.Connection,
-    "Client": lambda *arguments: gear.Client().addServer(*arguments),
-    "Worker": lambda *arguments: gear.Worker("w").addServer(*arguments),
-    "AdminClient": gear.AdminClient,
-    "AsyncClient": in_a_loop(lambda *arguments: gear.AsyncClient().add_server(*arguments)),
-    "AsyncWorker": in_a_loop(lambda *arguments: gear.AsyncWorker("w").add_server(*arguments)),
-    "AsyncAdminClient": gear.AsyncAdminClient,
-    "Server": lambda host, port, *files: gear.Server(0, *files),
-}
-
-
-@pytest.fixture(params=TAKES_FILES)
-def takes_files(request: pytest.FixtureRequest) -> Callable[..., object]:
-    return TAKES_FILES[request.param]
-
-
-@pytest.mark.parametrize("missing", ["ssl_key", "ssl_cert", "ssl_ca"])
-def test_two_of_three_files_are_no_plaintext(
-    missing: str, takes_files: Callable[..., object], files: Files
-) -> None:
-    given = [None if name == missing else path for name, path in zip(NAMES, files, strict=True)]
-    with pytest.raises(gear.ConfigurationError, match=f"missing: {missing}$"):
-        takes_files(HOST, 4730, *given)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_file_that_is_not_there_is_named(
-    name: str, takes_files: Callable[..., object], files: Files
-) -> None:
-    given = [
-        "/nowhere.pem" if name == known else path for known, path in zip(NAMES, files, strict=True)
-    ]
-    with pytest.raises(gear.ConfigurationError, match=f"{name}.* /nowhere.pem"):
-        takes_files(HOST, 4730, *given)
-
-
-def test_a_key_of_another_certificate(
-    takes_files: Callable[..., object], files: Files, authority: Authority
-) -> None:
-    other = authority.issue("other.example.com")
-    with pytest.raises(gear.ConfigurationError) as refusal:
-        takes_files(HOST, 4730, other.key, files.cert, files.ca)
-    assert files.cert in str(refusal.value)
-    assert other.key in str(refusal.value)
-
-
-def test_files_in_the_wrong_order(takes_files: Callable[..., object], files: Files) -> None:
-    with pytest.raises(gear.ConfigurationError, match="cannot use the certificate"):
-        takes_files(HOST, 4730, files.ca, files.key, files.cert)
-
-
-def test_an_authority_that_is_none(
-    takes_files: Callable[..., object], files: Files, tmp_path: Path
-) -> None:
-    empty = tmp_path / "empty.pem"
-    empty.touch()
-    with pytest.raises(gear.ConfigurationError, match=f"cannot use the CA file {empty}"):
-        takes_files(HOST, 4730, files.key, files.cert, str(empty))
+# Use
 
 
 def test_files_are_read_once(kind: str, server: gear.Server, files: Files) -> None:
@@ -313,36 +253,6 @@ def test_files_are_read_once(kind: str, server: gear.Server, files: Files) -> No
                 assert time.monotonic() < deadline
                 continue
             break
-
-
-def test_an_encrypted_key_asks_nobody(
-    takes_files: Callable[..., object], files: Files, tmp_path: Path
-) -> None:
-    """OpenSSL would ask for a passphrase at the terminal, in the thread that connects."""
-    key = serialization.load_pem_private_key(Path(files.key).read_bytes(), None)
-    encrypted = tmp_path / "encrypted.pem"
-    encrypted.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(b"secret"),
-        )
-    )
-    with pytest.raises(gear.ConfigurationError, match=f"the key {encrypted} is encrypted"):
-        takes_files(HOST, 4730, str(encrypted), files.cert, files.ca)
-
-
-def test_a_path_that_is_none(takes_files: Callable[..., object], files: Files) -> None:
-    with pytest.raises(TypeError, match="ssl_cert is the path of a file, not 5"):
-        takes_files(HOST, 4730, files.key, 5, files.ca)
-
-
-def test_paths_may_be_paths(server: gear.Server, files: Files) -> None:
-    connection = gear.Connection(
-        HOST, server.port, Path(files.key), Path(files.cert), Path(files.ca)
-    )
-    connection.connect()
-    connection.disconnect()
 
 
 def test_a_server_is_used_from_other_threads(server: gear.Server, files: Files) -> None:
