@@ -23,7 +23,9 @@ class Connecting:
         self._condition = condition
         self._threads: list[threading.Thread] = []
         self._stopped = False
-        self.cancel, self._canceller = socket.socketpair()
+        ends = socket.socketpair()
+        self.cancel: socket.socket = ends[0]
+        self._canceller = ends[1]
 
     def start(self, attempt: Callable[[], bool], delay: Callable[[], float], wait: bool) -> None:
         """Begin with a server, in a thread of its own; under the condition.
