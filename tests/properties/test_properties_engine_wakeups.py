@@ -25,7 +25,7 @@ def pair(request: pytest.FixtureRequest) -> EnginePair:
 def test_all_wake_when_nobody_comes_time_and_again(pair: EnginePair) -> None:
     for _ in range(3):
         pair.send(CLIENT, JOB)
-        pair.wait(0.1)
+        pair.wait(0.2)
         assert not any(pair.member(who).asleep for who in WORKERS)
         taken = pair.send(0, wire.GrabJob())
         assert isinstance(taken, wire.JobAssign)
@@ -48,7 +48,7 @@ def test_others_come_when_the_woken_leave(pair: EnginePair) -> None:
     for who in WORKERS:
         if not pair.member(who).asleep:
             pair.replace(who)
-    pair.wait(0.1)
+    pair.wait(0.2)
     assert not any(pair.member(who).asleep for who in WORKERS)
 
 
@@ -59,5 +59,5 @@ def test_a_woken_worker_that_sleeps_again_without_asking(pair: EnginePair) -> No
     for who in WORKERS:
         pair.send(who, wire.PreSleep())
     pair.send(CLIENT, JOB)
-    pair.wait(0.1)
+    pair.wait(0.2)
     assert not any(pair.member(who).asleep for who in WORKERS)

@@ -18,9 +18,7 @@ from gear_server.uniques import Uniques
 from gear_server.wakeups import Wakeups
 from gear_wire.enums import Magic, PacketType, Precedence
 from gear_wire.framing import HEADER, RESPONSE_MAGIC, Event, Frame, TextLine
-from gear_wire.packets import WorkFail
 from gear_wire.table import frame_key
-from gear_wire.types import Handle
 
 UNIQUE_SIZE: Final = 64
 """The most bytes of a unique, as in gearmand."""
@@ -30,6 +28,7 @@ MAX_WORDS: Final = 5
 Rule = Callable[["Engine", Peer, Frame, float], None]
 TextRule = Callable[["Engine", Peer, list[bytes], float], bytes]
 _JOB_CREATED: Final = frame_key(Magic.RES, PacketType.JOB_CREATED)
+WORK_FAIL: Final = frame_key(Magic.RES, PacketType.WORK_FAIL)
 
 
 def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
@@ -82,7 +81,6 @@ class Engine(Wakeups):
         self.on_line: Callable[[Peer, bytes, float], None] = self.text
         self._timed: dict[bytes, Timer] = {}
         self._prefix = settings.handle_prefix + b":"
-        self._number = 0
 
     # Connections and messages
 
@@ -134,7 +132,7 @@ class Engine(Wakeups):
         for name in list(peer.abilities):
             abilities.unregister(peer, name)
         for job in peer.submitted.values():
-            job.clients = tuple(client for client in job.clients if client is not peer)
+            del job.clients[peer]
             if not job.wanted and job.holder is None:
                 self._abandon(job)
         peer.submitted.clear()
@@ -182,8 +180,8 @@ class Engine(Wakeups):
         if function.limits is not None and function.full(precedence):
             self.error(peer, b"QUEUE_ERROR", b"Job queue is full")
             return None
-        self._number += 1
-        handle = b"%b%d" % (self._prefix, self._number)
+        self.number += 1
+        handle = b"%b%d" % (self._prefix, self.number)
         job = ServerJob(handle, function, unique or None, arguments, precedence, background)
         self.jobs[handle] = job
         function.total += 1
@@ -191,7 +189,7 @@ class Engine(Wakeups):
         if unique:
             self.uniques.add(job)
         if not background:
-            job.clients = (peer,)
+            job.clients = {peer: 1}
             peer.submitted[handle] = job
         self.send(peer, HEADER.pack(_JOB_CREATED, len(handle)) + handle)
         return job
@@ -221,8 +219,11 @@ class Engine(Wakeups):
         if background:
             # Or the job would be lost when its foreground clients leave, as in gearmand.
             job.background = True
+        elif job.clients:
+            job.clients[peer] = job.clients.get(peer, 0) + 1
         else:
-            job.clients += (peer,)
+            job.clients = {peer: 1}
+        if not background:
             peer.submitted[job.handle] = job
         self.send(peer, HEADER.pack(_JOB_CREATED, len(job.handle)) + job.handle)
 
@@ -239,7 +240,7 @@ class Engine(Wakeups):
     def _come(self, job: ServerJob, now: float) -> None:
         del self._timed[job.handle]
         job.when = 0
-        job.requeued = self._number
+        job.requeued = self.number
         self.enqueue(job, now)
 
     def assign(self, peer: Peer, job: ServerJob, now: float) -> None:
@@ -288,7 +289,7 @@ class Engine(Wakeups):
         if limit == UNLIMITED or job.retries < limit:
             self.log.info("Job %r comes back, for the %s. time", job, job.retries)
             self.counters.requeued += 1
-            job.requeued = self._number
+            job.requeued = self.number
             self.enqueue(job, now)
             return
         self.counters.exhausted += 1
@@ -302,8 +303,7 @@ class Engine(Wakeups):
 
     def fail(self, job: ServerJob) -> None:
         """End a job without a result."""
-        for client in job.clients:
-            self.say(client, WorkFail(Handle(job.handle)))
+        self.tell(job, WORK_FAIL, job.handle)
         self.remove(job)
 
     def cancel(self, job: ServerJob) -> None:
@@ -312,19 +312,24 @@ class Engine(Wakeups):
         if job.holder is None:
             self.fail(job)
             return
+        self.tell(job, WORK_FAIL, job.handle)
         for client in job.clients:
-            self.say(client, WorkFail(Handle(job.handle)))
             client.submitted.pop(job.handle, None)
-        job.clients = ()
+        if job.clients:
+            job.clients = {}
         job.background = False
         # A later submission of the same unique must not join a job that was taken back.
         if job.unique:
             self.uniques.remove(job)
 
+    def tell(self, job: ServerJob, key: int, body: bytes) -> None:
+        """Send a packet to all that wait for a job, once for each of their submissions."""
+        for client, times in job.clients.items():
+            self.send_packet(client, key, b"", body, times)
+
     def forward(self, job: ServerJob, frame: Frame) -> None:
         """Send a worker's packet to all that wait for its job, as it came."""
-        for client in job.clients:
-            self.send_packet(client, RESPONSE_MAGIC << 32 | frame.type, b"", frame.body)
+        self.tell(job, RESPONSE_MAGIC << 32 | frame.type, frame.body)
 
     def remove(self, job: ServerJob) -> None:
         """Forget a job, wherever it is."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import types
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
@@ -11,6 +12,9 @@ from gear_wire.enums import Precedence
 if TYPE_CHECKING:
     from gear_server.peers import Peer
     from gear_server.queues import Function, JobQueue
+
+# What all jobs share that nobody waits for; it takes no entries, and costs them no memory.
+_NOBODY: Final = cast("dict[Peer, int]", types.MappingProxyType({}))
 
 
 class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
@@ -23,7 +27,7 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
         arguments: The data for it.
         precedence: Its precedence.
         background: Whether it runs even if nobody waits for its end.
-        clients: The connections that wait for its end, once per submission.
+        clients: The connections that wait for its end, with how many submissions of each do.
         reducer: The function that combines its parts; None when there is none.
         when: When it may run, in seconds since 1970; 0 for at once.
         retries: How often it was given to a worker and came back.
@@ -43,7 +47,7 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
     arguments: bytes
     precedence: Precedence
     background: bool
-    clients: tuple[Peer, ...] = ()
+    clients: dict[Peer, int] = _NOBODY
     reducer: bytes | None = None
     when: int = 0
     retries: int = 0
@@ -69,7 +73,7 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
     @property
     def client_connection(self) -> Peer | None:
         """The first connection that waits for its end; None when nobody does."""
-        return self.clients[0] if self.clients else None
+        return next(iter(self.clients), None)
 
     @property
     def worker_connection(self) -> Peer | None:

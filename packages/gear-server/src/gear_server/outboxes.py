@@ -31,7 +31,9 @@ class Outboxes:
             self._dirty.append(peer)
         peer.outbox.append(data)
 
-    def send_packet(self, peer: Peer, key: int, head: bytes, payload: bytes) -> None:
+    def send_packet(
+        self, peer: Peer, key: int, head: bytes, payload: bytes, times: int = 1
+    ) -> None:
         """Queue a packet for a connection.
 
         Args:
@@ -39,13 +41,14 @@ class Outboxes:
             key: The packet's first eight bytes, as a number.
             head: Its arguments before the payload, with the NULs that end them.
             payload: The last argument; a large one is sent as it is, without being copied.
+            times: How often.
         """
         header = HEADER.pack(key, len(head) + len(payload)) + head
         if len(payload) < LARGE:
-            self.send(peer, header + payload)
+            self.send(peer, header + payload if times == 1 else (header + payload) * times)
         else:
             self.send(peer, header)
-            peer.outbox.append(payload)
+            peer.outbox += ([payload, header] * times)[:-1]
             peer.bulky = True
 
     def say(self, peer: Peer, packet: BasePacket) -> None:

@@ -78,6 +78,10 @@ class Function:
         """Tell whether a job is queued."""
         return any(queue.count for queue in self.queues)
 
+    def heads(self) -> Iterator[ServerJob]:
+        """Give the job that has waited longest, of each precedence that has one."""
+        return (queue.first for queue in self.queues if queue.first is not None)
+
     def full(self, precedence: Precedence) -> bool:
         """Tell whether one more job of a precedence is too many."""
         if self.limits is None:

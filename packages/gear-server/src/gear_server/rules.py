@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from gear_server.engine import UNIQUE_SIZE, Engine, Rule
+from gear_server.engine import UNIQUE_SIZE, WORK_FAIL, Engine, Rule
 from gear_server.jobs import ServerJob
 from gear_server.peers import Peer
 from gear_wire.enums import Magic, PacketType, Precedence
 from gear_wire.framing import HEADER, RESPONSE_MAGIC, Frame
-from gear_wire.packets import StatusRes, StatusResUnique, WorkFail
+from gear_wire.packets import StatusRes, StatusResUnique
 from gear_wire.table import BY_TYPE, frame_key
 from gear_wire.types import Handle, UniqueKey
 
@@ -31,6 +31,7 @@ def _response(ptype: PacketType) -> int:
 _JOB_ASSIGN: Final = _response(PacketType.JOB_ASSIGN)
 _JOB_ASSIGN_UNIQ: Final = _response(PacketType.JOB_ASSIGN_UNIQ)
 _JOB_ASSIGN_ALL: Final = _response(PacketType.JOB_ASSIGN_ALL)
+_WORK_EXCEPTION: Final = _response(PacketType.WORK_EXCEPTION)
 _NO_JOB: Final = HEADER.pack(_response(PacketType.NO_JOB), 0)
 
 
@@ -123,7 +124,7 @@ def _get_status(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
 def _get_status_unique(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     unique = frame.body.partition(b"\0")[0]
     job = engine.uniques.newest(unique)
-    clients = b"%d" % len(job.clients if job is not None else ())
+    clients = b"%d" % (0 if job is None else sum(job.clients.values()))
     engine.say(peer, StatusResUnique(UniqueKey(unique), *_state(job), clients))
 
 
@@ -267,11 +268,11 @@ def _fail(engine: Engine, job: ServerJob, frame: Frame) -> None:
 
 def _exception(engine: Engine, job: ServerJob, frame: Frame) -> None:
     engine.counters.failed += 1
-    for client in job.clients:
+    for client, times in job.clients.items():
         if client.exceptions:
-            engine.send_packet(client, _response(PacketType.WORK_EXCEPTION), b"", frame.body)
+            engine.send_packet(client, _WORK_EXCEPTION, b"", frame.body, times)
         else:
-            engine.say(client, WorkFail(Handle(job.handle)))
+            engine.send_packet(client, WORK_FAIL, b"", job.handle, times)
     if job.holder is not None:
         job.holder.excepted = job.handle
     engine.remove(job)

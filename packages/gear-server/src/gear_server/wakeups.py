@@ -27,6 +27,7 @@ class Wakeups(Outboxes):
     Attributes:
         queues: The functions and their queued jobs.
         timers: What is due.
+        number: The number of the newest job.
         draining: Whether no more jobs are given out.
         choose: Returns the job that is next for a worker; replaced by servers that hold jobs back.
     """
@@ -36,6 +37,7 @@ class Wakeups(Outboxes):
         self.queues: Queues = Queues()
         self.timers: Timers = Timers()
         self.choose: Callable[[Peer, bool], ServerJob | None] = self.next_job
+        self.number: int = 0
         self.draining: bool = False
         self._worker_wakeup = worker_wakeup
 
@@ -57,19 +59,29 @@ class Wakeups(Outboxes):
     def wake(self, function: Function, now: float) -> None:
         """Send a NOOP to as many sleepers of a function as a new job wakes.
 
-        If none of them has taken a job after a while, all others are woken: one that hangs must
-        not hold up a job while others are free.
+        If a job is still there after a while, all others are woken: a worker that hangs must not
+        hold it up while others are free.
         """
         wanted = self._worker_wakeup or len(function.sleepers)
-        woken = self._wake_sleepers(function, wanted)
-        if woken and function.sleepers and not function.checking:
-            function.checking = True
-            self.timers.at(now + WAKE_DELAY, lambda due: self._wake_more(function, due))
+        if self._wake_sleepers(function, wanted):
+            self._check_later(function, now)
 
-    def _wake_more(self, function: Function, now: float) -> None:
+    def _check_later(self, function: Function, now: float) -> None:
+        if function.sleepers and not function.checking:
+            function.checking = True
+            newest = self.number
+            self.timers.at(now + WAKE_DELAY, lambda due: self._check(function, newest, due))
+
+    def _check(self, function: Function, newest: int, now: float) -> None:
+        """Wake all sleepers if a job waits that is no newer than one."""
         function.checking = False
-        if function.has_jobs():
+        oldest = min((job.requeued or job.number for job in function.heads()), default=None)
+        if oldest is None:
+            return
+        if oldest <= newest:
             self._wake_sleepers(function, len(function.sleepers))
+        else:
+            self._check_later(function, now)
 
     def _wake_sleepers(self, function: Function, wanted: int) -> int:
         woken = 0
