@@ -142,8 +142,6 @@ class AsyncServer:
         self._peers: set[StreamPeer] = set()
         self._gone = asyncio.Event()
         self._flushing = False
-        # uvloop gathers what is written in one turn by itself, asyncio does not.
-        self._gathers = type(self._loop).__module__.startswith("uvloop")
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
 
@@ -250,9 +248,7 @@ class AsyncServer:
 
     def schedule_flush(self) -> None:
         """Have what was queued sent at the end of this turn of the loop."""
-        if self._gathers:
-            self._flush()
-        elif not self._flushing:
+        if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
 

@@ -324,8 +324,8 @@ class Engine(Wakeups):
 
     def tell(self, job: ServerJob, key: int, body: bytes) -> None:
         """Send a packet to all that wait for a job, once for each of their submissions."""
-        for client, times in job.clients.items():
-            self.send_packet(client, key, b"", body, times)
+        if job.clients:
+            self.send_to_all(job.clients, key, body)
 
     def forward(self, job: ServerJob, frame: Frame) -> None:
         """Send a worker's packet to all that wait for its job, as it came."""

@@ -31,9 +31,7 @@ class Outboxes:
             self._dirty.append(peer)
         peer.outbox.append(data)
 
-    def send_packet(
-        self, peer: Peer, key: int, head: bytes, payload: bytes, times: int = 1
-    ) -> None:
+    def send_packet(self, peer: Peer, key: int, head: bytes, payload: bytes) -> None:
         """Queue a packet for a connection.
 
         Args:
@@ -41,15 +39,27 @@ class Outboxes:
             key: The packet's first eight bytes, as a number.
             head: Its arguments before the payload, with the NULs that end them.
             payload: The last argument; a large one is sent as it is, without being copied.
-            times: How often.
         """
         header = HEADER.pack(key, len(head) + len(payload)) + head
         if len(payload) < LARGE:
-            self.send(peer, header + payload if times == 1 else (header + payload) * times)
+            self.send(peer, header + payload)
         else:
             self.send(peer, header)
-            peer.outbox += ([payload, header] * times)[:-1]
+            peer.outbox.append(payload)
             peer.bulky = True
+
+    def send_to_all(self, peers: dict[Peer, int], key: int, body: bytes) -> None:
+        """Queue a packet for several connections, for each as often as it says."""
+        header = HEADER.pack(key, len(body))
+        if len(body) < LARGE:
+            data = header + body
+            for peer, times in peers.items():
+                self.send(peer, data if times == 1 else data * times)
+        else:
+            for peer, times in peers.items():
+                self.send(peer, header)
+                peer.outbox += ([body, header] * times)[:-1]
+                peer.bulky = True
 
     def say(self, peer: Peer, packet: BasePacket) -> None:
         """Queue a packet for a connection."""

@@ -268,11 +268,10 @@ def _fail(engine: Engine, job: ServerJob, frame: Frame) -> None:
 
 def _exception(engine: Engine, job: ServerJob, frame: Frame) -> None:
     engine.counters.failed += 1
-    for client, times in job.clients.items():
-        if client.exceptions:
-            engine.send_packet(client, _WORK_EXCEPTION, b"", frame.body, times)
-        else:
-            engine.send_packet(client, WORK_FAIL, b"", job.handle, times)
+    asked = {client: times for client, times in job.clients.items() if client.exceptions}
+    others = {client: times for client, times in job.clients.items() if not client.exceptions}
+    engine.send_to_all(asked, _WORK_EXCEPTION, frame.body)
+    engine.send_to_all(others, WORK_FAIL, job.handle)
     if job.holder is not None:
         job.holder.excepted = job.handle
     engine.remove(job)
