@@ -1,0 +1,189 @@
+"""What a job costs the engine, in lines of Python run: the same however much else there is."""
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gear_server.admin import text_rules
+from gear_server.engine import Engine
+from gear_server.peers import Peer
+from gear_server.rules import packet_rules
+from gear_server.settings import EngineSettings
+from gear_wire.codec import encode
+from gear_wire.framing import FrameReader
+from gear_wire.packets import (
+    BasePacket,
+    CanDo,
+    GetStatusUnique,
+    GrabJobUniq,
+    PreSleep,
+    SubmitJob,
+    SubmitJobBg,
+    WorkComplete,
+)
+from gear_wire.types import FunctionName, Handle, UniqueKey
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
+
+FEW, MANY = 20, 2000
+MINE = FunctionName(b"mine")
+NO_KEY = UniqueKey(b"")
+
+
+class Desk:
+    """An engine with connections that speak to it."""
+
+    def __init__(self) -> None:
+        self.engine = Engine(EngineSettings(), packet_rules(), text_rules())
+        self.lines = 0
+
+    def peer(self, *packets: BasePacket) -> Peer:
+        peer = Peer()
+        self.engine.add(peer)
+        self.say(peer, *packets)
+        return peer
+
+    def say(self, peer: Peer, *packets: BasePacket) -> bytes:
+        events = FrameReader().feed(b"".join(encode(packet) for packet in packets))
+        self.engine.take(peer, events, 1.0)
+        for dirty in self.engine.take_dirty():
+            if dirty is not peer:
+                dirty.outbox.clear()
+        said = b"".join(peer.outbox)
+        peer.outbox.clear()
+        return said
+
+    def count(self, action: Callable[[], object]) -> int:
+        """Return how many lines of Python an action runs."""
+        self.lines = 0
+        before = sys.gettrace()
+        sys.settrace(self._trace)
+        try:
+            action()
+        finally:
+            sys.settrace(before)
+        return self.lines
+
+    def _trace(self, frame: FrameType, event: str, argument: object) -> "TraceFunction":
+        if event == "line":
+            self.lines += 1
+        return self._trace
+
+
+def one_job(desk: Desk, client: Peer, worker: Peer) -> None:
+    """One job from its submission to its end, its worker asleep before and after."""
+    desk.say(client, SubmitJob(MINE, NO_KEY, b"x"))
+    assigned = desk.say(worker, GrabJobUniq())
+    handle = Handle(assigned[12:].split(b"\0")[0])
+    desk.say(worker, WorkComplete(handle, b"y"), GrabJobUniq(), PreSleep())
+
+
+def queued_jobs(desk: Desk, number: int) -> None:
+    """Jobs of the same function wait, so that the worker never sleeps."""
+    client = desk.peer()
+    for _ in range(number):
+        desk.say(client, SubmitJobBg(MINE, NO_KEY, b"x"))
+
+
+def other_functions(desk: Desk, number: int) -> None:
+    """As many functions with a job each, which the worker cannot do."""
+    client = desk.peer()
+    for index in range(number):
+        desk.say(client, SubmitJobBg(FunctionName(b"other-%d" % index), NO_KEY, b"x"))
+
+
+def other_connections(desk: Desk, number: int) -> None:
+    """As many connections that say nothing."""
+    for _ in range(number):
+        desk.peer()
+
+
+def other_workers(desk: Desk, number: int) -> None:
+    """As many workers that sleep, of another function."""
+    for _ in range(number):
+        desk.peer(CanDo(FunctionName(b"other")), PreSleep())
+
+
+def sleepers(desk: Desk, number: int) -> None:
+    """As many workers of the same function, asleep behind the one that is woken."""
+    for _ in range(number):
+        desk.peer(CanDo(MINE), PreSleep())
+
+
+def unique_jobs(desk: Desk, number: int) -> None:
+    """As many jobs with a unique, of another function."""
+    client = desk.peer()
+    other = FunctionName(b"other")
+    for index in range(number):
+        desk.say(client, SubmitJobBg(other, UniqueKey(b"key-%d" % index), b"x"))
+
+
+def cost(crowd: Callable[[Desk, int], None], number: int) -> int:
+    desk = Desk()
+    client = desk.peer()
+    worker = desk.peer(CanDo(MINE), PreSleep())
+    crowd(desk, number)
+    one_job(desk, client, worker)
+    return desk.count(lambda: one_job(desk, client, worker))
+
+
+@pytest.mark.parametrize(
+    "crowd",
+    [queued_jobs, other_functions, other_connections, other_workers, sleepers, unique_jobs],
+    ids=lambda crowd: str(crowd.__name__),
+)
+def test_a_job_costs_the_same_in_a_crowd(crowd: Callable[[Desk, int], None]) -> None:
+    assert cost(crowd, MANY) == cost(crowd, FEW)
+
+
+def test_a_worker_of_many_functions_costs_no_more() -> None:
+    costs = []
+    for number in (FEW, MANY):
+        desk = Desk()
+        client = desk.peer()
+        names = [CanDo(FunctionName(b"other-%d" % index)) for index in range(number)]
+        worker = desk.peer(*names, CanDo(MINE), PreSleep())
+        one_job(desk, client, worker)
+        costs.append(desk.count(lambda: one_job(desk, client, worker)))  # noqa: B023  (called at once)
+    assert costs[0] == costs[1]
+
+
+def test_many_submissions_of_one_unique_cost_the_same_each() -> None:
+    desk = Desk()
+    client = desk.peer()
+    packet = SubmitJob(MINE, UniqueKey(b"key"), b"x")
+    desk.say(client, packet)
+    costs = [desk.count(lambda: desk.say(client, packet)) for _ in range(MANY)]
+    assert len(set(costs[1:])) == 1
+
+
+def test_asking_by_unique_looks_at_one_job() -> None:
+    costs = []
+    for number in (FEW, MANY):
+        desk = Desk()
+        client = desk.peer()
+        for index in range(number):
+            name = FunctionName(b"other-%d" % index)
+            desk.say(client, SubmitJobBg(name, UniqueKey(b"key-%d" % index), b"x"))
+        ask = GetStatusUnique(UniqueKey(b"key-1"))
+        costs.append(desk.count(lambda: desk.say(client, ask)))  # noqa: B023  (called at once)
+    assert costs[0] == costs[1]
+
+
+def test_a_client_that_leaves_costs_its_own_jobs_alone() -> None:
+    costs = []
+    for number in (FEW, MANY):
+        desk = Desk()
+        other = desk.peer()
+        for _ in range(number):
+            desk.say(other, SubmitJob(MINE, NO_KEY, b"x"))
+        first, leaving = (desk.peer(SubmitJob(MINE, NO_KEY, b"x")) for _ in range(2))
+        desk.say(other, SubmitJob(MINE, NO_KEY, b"x"))
+        desk.engine.gone(first, 1.0)  # a logger finds its level when it is first asked
+        costs.append(desk.count(lambda: desk.engine.gone(leaving, 1.0)))  # noqa: B023  (called at once)
+        assert len(desk.engine.jobs) == number + 1
+    assert costs[0] == costs[1]
