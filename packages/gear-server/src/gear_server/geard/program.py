@@ -1,7 +1,6 @@
 """The life of `geard`, from binding to the last signal; what it can be told is in `options`."""
 
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -14,6 +13,7 @@ from gear_server.__about__ import __version__
 from gear_server.acl import ACL
 from gear_server.config import ListenSettings, listen, read_acl
 from gear_server.geard.logs import NOTICE, SYSLOG, Logs
+from gear_server.geard.memory import keep_heap, relax_collector
 from gear_server.geard.options import Options
 from gear_server.geard.privileges import allow_descriptors, become
 from gear_server.geard.runfile import RunFile
@@ -153,6 +153,7 @@ def run(
         contextlib.ExitStack() as closing,
     ):
         relax_collector()
+        keep_heap()
         server = make_server(options, sockets)
         closing.callback(server.shutdown)
         closing.enter_context(RunFile(options.port_file, str(server.port)))
@@ -160,16 +161,6 @@ def run(
         program.announce(sockets, notes)
         ready()
         program.serve()
-
-
-def relax_collector() -> None:
-    """Have the garbage collector look less often.
-
-    Jobs that wait are many objects that live long, and the usual thresholds have it look at them
-    again and again, for a tenth of the time. The server makes no cycles: counting references does.
-    """
-    gc.freeze()
-    gc.set_threshold(50_000, 10, 10)
 
 
 def _name(sock: socket.socket) -> str:
