@@ -58,6 +58,9 @@ class Engine(Wakeups):
         on_line: Takes in a text command; replaced by servers that have some of their own.
     """
 
+    number: int
+    draining: bool
+
     def __init__(
         self,
         settings: EngineSettings,
@@ -211,7 +214,7 @@ class Engine(Wakeups):
             queued: Whether jobs that are queued are still given out.
         """
         self.closed = self.guarded = True
-        self.draining: bool = not queued
+        self.draining = not queued
 
     def _join(self, job: ServerJob, peer: Peer, background: bool) -> None:
         """Let a submission join a job, and answer it."""
