@@ -70,15 +70,15 @@ class Wakeups(Outboxes):
         if function.sleepers and not function.checking:
             function.checking = True
             newest = self.number
-            self.timers.at(now + WAKE_DELAY, lambda due: self._check(function, newest, due))
+            self.timers.at(now + WAKE_DELAY, lambda due: self._check(function, newest, now, due))
 
-    def _check(self, function: Function, newest: int, now: float) -> None:
-        """Wake all sleepers if a job waits that is no newer than one."""
+    def _check(self, function: Function, newest: int, then: float, now: float) -> None:
+        """Wake all sleepers if a job was there at the last look, or the look comes late."""
         function.checking = False
         oldest = min((job.requeued or job.number for job in function.heads()), default=None)
         if oldest is None:
             return
-        if oldest <= newest:
+        if oldest <= newest or now >= then + 2 * WAKE_DELAY:
             self._wake_sleepers(function, len(function.sleepers))
         else:
             self._check_later(function, now)
