@@ -2,8 +2,8 @@
 
 import pytest
 
-from gear_client.cancellation import cancel_command, handle_of, was_cancelled
-from gear_client.jobs import Job
+from gear_client.cancellation import cancel_command, was_cancelled
+from gear_client.jobs import Job, submitted
 from gear_wire.errors import InvalidDataError, ServerError
 
 
@@ -20,9 +20,12 @@ def test_the_answer() -> None:
         was_cancelled(b"ERR PERMISSION_DENIED\r\n")
 
 
-def test_the_handle() -> None:
+def test_what_was_submitted_has_a_handle_and_a_connection() -> None:
     job = Job("reverse", b"")
     with pytest.raises(InvalidDataError, match="submit it first"):
-        handle_of(job)
+        submitted(job, str)
     job.handle = b"H:1"
-    assert handle_of(job) == handle_of("H:1") == handle_of(b"H:1") == b"H:1"
+    with pytest.raises(InvalidDataError, match="submit it first"):
+        submitted(job, str)
+    job.connection = "a connection"
+    assert submitted(job, str) == (b"H:1", "a connection")

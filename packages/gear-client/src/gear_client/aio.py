@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Generator
 from datetime import datetime
 
-from gear_client.cancellation import cancel_command, handle_of, was_cancelled
+from gear_client.cancellation import cancel_command, was_cancelled
 from gear_client.expectations import (
     EchoRequest,
     Expectation,
@@ -16,14 +16,13 @@ from gear_client.expectations import (
     StatusRequest,
     Submission,
 )
-from gear_client.jobs import Job, refuse_background
+from gear_client.jobs import Job, refuse_background, submitted
 from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
 from gear_wire.constants import PRECEDENCE_NORMAL
 from gear_wire.errors import (
     DisconnectError,
     GearmanError,
-    InvalidDataError,
     TimeoutError,
 )
 from gear_wire.jobs import convert_to_bytes, to_handle, to_option, to_unique_key
@@ -218,10 +217,9 @@ class AsyncClient(AsyncBaseClient):
         """
         if not isinstance(job, Job):
             return await self._first_known(to_handle(job), ClientSession.request_status, timeout)
-        if job.handle is None or not isinstance(job.connection, AsyncLink):
-            raise InvalidDataError(f"{job!r} has no handle yet: submit it first")
-        request = StatusRequest(job.handle, job)
-        return await self._state(job.connection, request, ClientSession.request_status, timeout)
+        handle, link = submitted(job, AsyncLink)
+        request = StatusRequest(handle, job)
+        return await self._state(link, request, ClientSession.request_status, timeout)
 
     async def status_by_unique(self, unique: str | bytes, timeout: float | None = 30) -> JobState:
         """Ask the servers for the state of a job by its unique; raises as `status` does."""
@@ -245,11 +243,15 @@ class AsyncClient(AsyncBaseClient):
             ConnectionError: The connection was lost before the answer.
             InvalidDataError: The job was not submitted yet.
         """
-        line = cancel_command(handle_of(job))
         limit = check_timeout(timeout)
-        own = [job.connection] if isinstance(job, Job) else None
-        links = [link for link in own or self.links[:] if isinstance(link, AsyncLink)]
-        for link in links or [self.get_link()]:
+        if isinstance(job, Job):
+            handle, link = submitted(job, AsyncLink)
+            links = [link]
+        else:
+            handle = to_handle(job)
+            links = self.links[:] or [self.get_link()]
+        line = cancel_command(handle)
+        for link in links:
             try:
                 async with asyncio.timeout(limit):
                     reply = await link.ask(line)

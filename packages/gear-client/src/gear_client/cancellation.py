@@ -1,8 +1,6 @@
 """The text command that takes a job back, and what its answer means."""
 
-from gear_client.jobs import Job
-from gear_wire.errors import InvalidDataError, ServerError
-from gear_wire.jobs import to_handle
+from gear_wire.errors import ServerError
 from gear_wire.text import command, parse_line
 
 
@@ -24,15 +22,3 @@ def was_cancelled(reply: bytes) -> bool:
             return False
         raise
     return True
-
-
-def handle_of(job: Job | str | bytes) -> bytes:
-    """Return the handle of a job that was submitted, or one that is given as it is.
-
-    Raises:
-        InvalidDataError: The job was not submitted yet.
-    """
-    handle = job.handle if isinstance(job, Job) else to_handle(job)
-    if handle is None:
-        raise InvalidDataError(f"{job!r} has no handle yet: submit it first")
-    return handle

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from gear_client.cancellation import handle_of, was_cancelled
+from gear_client.cancellation import was_cancelled
 from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
-from gear_client.jobs import Job, deadline_after, refuse_background, seconds_left
+from gear_client.jobs import Job, deadline_after, refuse_background, seconds_left, submitted
 from gear_client.latch import Latch
 from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
@@ -13,7 +13,6 @@ from gear_wire.constants import PRECEDENCE_NORMAL
 from gear_wire.errors import (
     ConnectionError,
     DisconnectError,
-    InvalidDataError,
     TimeoutError,
 )
 from gear_wire.jobs import to_handle, to_option, to_unique_key
@@ -131,11 +130,9 @@ class Client(BaseClient):
             return self._askAll(
                 lambda: StatusRequest(handle), ClientSession.request_status, timeout
             )
-        if job.handle is None or not isinstance(job.connection, Connection):
-            raise InvalidDataError(f"{job!r} has no handle yet: submit it first")
-        known = job.handle
+        known, connection = submitted(job, Connection)
         return self._askState(
-            job.connection, lambda: StatusRequest(known, job), ClientSession.request_status, timeout
+            connection, lambda: StatusRequest(known, job), ClientSession.request_status, timeout
         )
 
     def getStatusByUnique(self, unique: str | bytes, timeout: float | None = 30) -> JobState:
@@ -247,10 +244,13 @@ class Client(BaseClient):
             InvalidDataError: The job was not submitted yet.
         """
         self.checkThread("cancelJob")
-        handle = handle_of(job)
-        own = [job.connection] if isinstance(job, Job) else self.active_connections[:]
-        connections = [known for known in own if isinstance(known, Connection)]
-        for connection in connections or [self.getConnection()]:
+        if isinstance(job, Job):
+            handle, connection = submitted(job, Connection)
+            connections = [connection]
+        else:
+            handle = to_handle(job)
+            connections = self.active_connections[:] or [self.getConnection()]
+        for connection in connections:
             request = CancelJobAdminRequest(handle)
             connection.sendAdminRequest(request, timeout)
             if was_cancelled(request.reply()):

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from gear_wire.errors import InvalidDataError, JobFailedError, TimeoutError
 from gear_wire.jobs import BaseJob
@@ -11,6 +12,7 @@ from gear_wire.timeouts import check_timeout
 from gear_wire.types import FunctionName
 
 Observer = Callable[[BasePacket | None], None]
+Link = TypeVar("Link")
 
 
 class Job(BaseJob):
@@ -148,6 +150,17 @@ class BinaryJob(Job):
     @name.setter
     def name(self, name: str | bytes) -> None:
         BaseJob.name.fset(self, name)  # type: ignore[attr-defined]  # mypy sees no fset on a property
+
+
+def submitted(job: Job, kind: type[Link]) -> tuple[bytes, Link]:
+    """Return the handle of a job, and the connection over which it was submitted.
+
+    Raises:
+        InvalidDataError: It was not submitted yet, or not over a connection of this kind.
+    """
+    if job.handle is None or not isinstance(job.connection, kind):
+        raise InvalidDataError(f"{job!r} has no handle yet: submit it first")
+    return job.handle, job.connection
 
 
 def refuse_background(what: str) -> None:
