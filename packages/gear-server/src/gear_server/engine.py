@@ -222,12 +222,12 @@ class Engine(Wakeups):
         if background:
             # Or the job would be lost when its foreground clients leave, as in gearmand.
             job.background = True
-        elif job.clients:
-            job.clients[peer] = job.clients.get(peer, 0) + 1
         else:
-            job.clients = {peer: 1}
-        if not background:
             peer.submitted[job.handle] = job
+            if job.clients:
+                job.clients[peer] = job.clients.get(peer, 0) + 1
+            else:
+                job.clients = {peer: 1}
         self.send(peer, HEADER.pack(_JOB_CREATED, len(job.handle)) + job.handle)
 
     def enqueue(self, job: ServerJob, now: float) -> None:

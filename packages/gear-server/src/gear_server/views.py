@@ -1,5 +1,6 @@
 """The engine's state as 0.16's server showed it."""
 
+import copy
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar, overload
@@ -8,6 +9,7 @@ from gear_server.connections import ServerConnection, as_connection
 from gear_server.engine import Engine
 from gear_server.jobs import ServerJob
 from gear_server.queues import Queues
+from gear_server.stats import Counters
 from gear_wire.enums import Precedence
 
 Result = TypeVar("Result")
@@ -89,6 +91,11 @@ class ServerViews:
                     del functions[name]
             for name in wanted:
                 self._engine.queues.function(name)
+
+    @property
+    def counters(self) -> Counters:
+        """What happened to jobs since the start, as it is now."""
+        return self._locked(lambda: copy.copy(self._engine.counters))
 
     @property
     def jobs(self) -> dict[bytes, ServerJob]:
