@@ -183,13 +183,6 @@ class Ends:
 
 
 @pytest.fixture
-def server() -> Iterator[gear.Server]:
-    server = gear.Server(0, host=HOST)
-    yield server
-    server.shutdown()
-
-
-@pytest.fixture
 def ends(server: gear.Server) -> Iterator[Ends]:
     ends = Ends(server)
     yield ends

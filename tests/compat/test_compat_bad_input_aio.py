@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -15,13 +15,6 @@ JOB = gear.Job("nobody", b"")
 NONE: Any = None
 HALF: Any = "half"
 NAMES: Any = ["do"]
-
-
-@pytest.fixture
-def server() -> Iterator[gear.Server]:
-    server = gear.Server(0, host=HOST)
-    yield server
-    server.shutdown()
 
 
 class AsyncEnds:

@@ -34,13 +34,6 @@ End = TypeVar("End", bound=gear.BaseClient)
 
 
 @pytest.fixture
-def server() -> Iterator[gear.Server]:
-    server = gear.Server(0, host=HOST)
-    yield server
-    server.shutdown()
-
-
-@pytest.fixture
 def client(server: gear.Server) -> Iterator[gear.Client]:
     client = connected(gear.Client(), server.port)
     yield client

@@ -12,7 +12,7 @@ import threading
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -24,37 +24,7 @@ from gear_wire.enums import Magic
 from gear_wire.framing import Frame, FrameReader, Malformed
 from gear_wire.link.channel import Channel
 from gear_wire.packets import EchoRes
-
-HOST = "127.0.0.1"
-
-
-@pytest.fixture
-def server() -> Iterator[gear.Server]:
-    server = gear.Server(0, host=HOST)
-    yield server
-    server.shutdown()
-
-
-@pytest.fixture
-def client(server: gear.Server) -> Iterator[gear.Client]:
-    client = gear.Client()
-    client.addServer(HOST, server.port)
-    client.waitForServer(20)
-    yield client
-    client.shutdown()
-
-
-def bare(port: int) -> gear.Connection:
-    connection = gear.Connection(HOST, port)
-    connection.connect()
-    return connection
-
-
-@pytest.fixture
-def silent() -> Iterator[socket.socket]:
-    """A listener that accepts when the test does."""
-    with socket.create_server((HOST, 0)) as listener:
-        yield listener
+from lines import HOST, bare
 
 
 class Counter:

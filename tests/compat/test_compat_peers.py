@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -14,33 +14,10 @@ import pytest
 
 import gear
 import gear.constants as c
-from lines import HOST, Line
+from lines import HOST, Line, Lines
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
-
-
-@pytest.fixture
-def server() -> Iterator[gear.Server]:
-    server = gear.Server(0, host=HOST)
-    yield server
-    server.shutdown()
-
-
-Lines = Callable[[], Line]
-
-
-@pytest.fixture
-def line(server: gear.Server) -> Iterator[Lines]:
-    lines: list[Line] = []
-
-    def connect() -> Line:
-        lines.append(Line(server.port))
-        return lines[-1]
-
-    yield connect
-    for known in lines:
-        known.connection.disconnect()
 
 
 # Peers that are no good

@@ -18,22 +18,6 @@ HOST = "127.0.0.1"
 
 
 @pytest.fixture
-def server() -> Iterator[gear.Server]:
-    server = gear.Server(0, host=HOST)
-    yield server
-    server.shutdown()
-
-
-@pytest.fixture
-def client(server: gear.Server) -> Iterator[gear.Client]:
-    client = gear.Client()
-    client.addServer(HOST, server.port)
-    client.waitForServer(20)
-    yield client
-    client.shutdown()
-
-
-@pytest.fixture
 def worker(server: gear.Server) -> Iterator[gear.Worker]:
     worker = gear.Worker("w")
     worker.registerFunction("do")

@@ -2,37 +2,12 @@
 
 import socket
 import struct
-from collections.abc import Callable, Iterator
 
 import pytest
 
 import gear
 import gear.constants as c
-from lines import HOST, Line
-
-
-@pytest.fixture
-def server() -> Iterator[gear.Server]:
-    server = gear.Server(0, host=HOST)
-    yield server
-    server.shutdown()
-
-
-Lines = Callable[[], Line]
-
-
-@pytest.fixture
-def line(server: gear.Server) -> Iterator[Lines]:
-    lines: list[Line] = []
-
-    def connect() -> Line:
-        lines.append(Line(server.port))
-        return lines[-1]
-
-    yield connect
-    for known in lines:
-        known.connection.disconnect()
-
+from lines import Line, Lines
 
 # Packets that were not answered
 

@@ -2,44 +2,13 @@
 
 import socket
 import threading
-from collections.abc import Iterator
 
 import pytest
 from scripted_server import Peer, scripted_server
 
 import gear
 from gear_wire.packets import EchoReq, EchoRes
-
-HOST = "127.0.0.1"
-
-
-@pytest.fixture
-def server() -> Iterator[gear.Server]:
-    server = gear.Server(0, host=HOST)
-    yield server
-    server.shutdown()
-
-
-@pytest.fixture
-def client(server: gear.Server) -> Iterator[gear.Client]:
-    client = gear.Client()
-    client.addServer(HOST, server.port)
-    client.waitForServer(20)
-    yield client
-    client.shutdown()
-
-
-def bare(port: int) -> gear.Connection:
-    connection = gear.Connection(HOST, port)
-    connection.connect()
-    return connection
-
-
-@pytest.fixture
-def silent() -> Iterator[socket.socket]:
-    """A listener that accepts when the test does."""
-    with socket.create_server((HOST, 0)) as listener:
-        yield listener
+from lines import HOST, bare
 
 
 @pytest.mark.parametrize("connected", ["bare", "of a client"])

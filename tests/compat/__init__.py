@@ -1,0 +1,1 @@
+"""What programs that were written for gear 0.16 do."""
