@@ -92,6 +92,7 @@ class EngineAndModel(RuleBasedStateMachine):
         job_retries=st.sampled_from([-1, 0, 2]),
         worker_wakeup=st.sampled_from([1, 0, 2]),
         exceptions=st.booleans(),
+        busy=st.booleans(),
         known=st.lists(st.tuples(workers, abilities), max_size=6),
         asleep=st.booleans(),
         disturbing=st.sets(st.sampled_from(DISTURBING)),
@@ -101,11 +102,12 @@ class EngineAndModel(RuleBasedStateMachine):
         job_retries: int,
         worker_wakeup: int,
         exceptions: bool,
+        busy: bool,
         known: list[tuple[int, BasePacket]],
         asleep: bool,
         disturbing: set[str],
     ) -> None:
-        self.pair = EnginePair(NUMBER, job_retries, worker_wakeup, exceptions)
+        self.pair = EnginePair(NUMBER, job_retries, worker_wakeup, exceptions, busy)
         for who, ability in known:
             self.pair.send(who, ability)
             if asleep:

@@ -50,7 +50,7 @@ class Desk:
     def say(self, peer: Peer, *packets: BasePacket) -> bytes:
         events = FrameReader().feed(b"".join(encode(packet) for packet in packets))
         self.engine.take(peer, events, 1.0)
-        for dirty in self.engine.take_dirty():
+        for dirty in self.engine.end_turn(1.0):
             if dirty is not peer:
                 dirty.outbox.clear()
         said = b"".join(peer.outbox)

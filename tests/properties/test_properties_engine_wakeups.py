@@ -15,7 +15,7 @@ CLIENT = 3
 @pytest.fixture(params=[0, 1, 2])
 def pair(request: pytest.FixtureRequest) -> EnginePair:
     """Three workers that sleep, one, two or all of which a job wakes, and a client."""
-    pair = EnginePair(4, job_retries=-1, worker_wakeup=request.param, exceptions=False)
+    pair = EnginePair(4, job_retries=-1, worker_wakeup=request.param, exceptions=False, busy=False)
     for who in WORKERS:
         pair.send(who, wire.CanDo(NAME))
         pair.send(who, wire.PreSleep())

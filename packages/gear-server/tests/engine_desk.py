@@ -21,11 +21,14 @@ class Visitor:
         self.peer = Peer(host="127.0.0.1", port=1, descriptor=5)
 
     def send(self, *packets: BasePacket) -> None:
+        """Have the engine take packets in, in a turn of their own."""
+        self.say(*packets)
+        self._desk.end_turn()
+
+    def say(self, *packets: BasePacket) -> None:
         """Have the engine take packets in, through the bytes that they are on the wire."""
-        for packet in packets:
-            (frame,) = FrameReader().feed(encode(packet))
-            assert isinstance(frame, Frame)
-            self._desk.engine.receive(self.peer, frame, self._desk.now)
+        data = b"".join(encode(packet) for packet in packets)
+        self._desk.engine.take(self.peer, FrameReader().feed(data), self._desk.now)
 
     def said(self) -> bytes:
         """Return all that the engine has said since the last time."""
@@ -44,11 +47,13 @@ class Visitor:
     def ask(self, line: bytes) -> bytes:
         """Return what the engine answers to a text command."""
         self._desk.engine.text(self.peer, line, self._desk.now)
+        self._desk.end_turn()
         return self.said()
 
     def leave(self) -> None:
         """Break the connection."""
         self._desk.engine.gone(self.peer, self._desk.now)
+        self._desk.end_turn()
 
 
 class Desk:
@@ -69,4 +74,10 @@ class Desk:
     def wait(self, seconds: float) -> float | None:
         """Let time pass; returns when the engine must be called again."""
         self.now += seconds
-        return self.engine.tick(self.now)
+        self.engine.tick(self.now)
+        self.end_turn()
+        return self.engine.deadline
+
+    def end_turn(self, busy: bool = False) -> list[Peer]:
+        """Have the engine say what it has to say; returns whose bytes would be sent."""
+        return self.engine.end_turn(self.now, busy)

@@ -72,9 +72,9 @@ def test_a_job_from_submission_to_its_end(desk: Desk) -> None:
 
 def test_an_outbox_is_flushed_once_a_turn(desk: Desk) -> None:
     client, idle = desk.visitor(), desk.visitor()
-    client.send(SUBMIT, SUBMIT, EchoReq(b"x"))
-    assert desk.engine.take_dirty() == [client.peer]
-    assert desk.engine.take_dirty() == []
+    client.say(SUBMIT, SUBMIT, EchoReq(b"x"))
+    assert desk.end_turn() == [client.peer]
+    assert desk.end_turn() == []
     assert client.heard() == [JobCreated(H1), JobCreated(H2), EchoRes(b"x")]
     assert idle.said() == b""
 

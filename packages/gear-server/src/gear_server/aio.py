@@ -142,6 +142,7 @@ class AsyncServer:
         self._peers: set[StreamPeer] = set()
         self._gone = asyncio.Event()
         self._flushing = False
+        self._reads = 0
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
 
@@ -223,6 +224,7 @@ class AsyncServer:
         except Exception:
             self.log.exception("Exception while handling what %r sent", peer)
             self.engine.close(peer)
+        self._reads += 1
         self.schedule_flush()
 
     def _log(self, peer: StreamPeer, events: list[Event]) -> None:
@@ -254,13 +256,18 @@ class AsyncServer:
 
     def _flush(self) -> None:
         self._flushing = False
+        reads, self._reads = self._reads, 0
         with self._lock:
-            dirty = self.engine.take_dirty()
+            busy = reads > 1 or (reads == 1 and self.engine.postponed)
+            dirty = self.engine.end_turn(time.time(), busy)
             deadline = self.engine.deadline
             for peer in dirty:
                 if isinstance(peer, StreamPeer):
                     peer.flush(self.log)
             self._owner.on_turn()
+            postponed = self.engine.postponed
+        if postponed:
+            self.schedule_flush()
         if deadline is not None:
             self._schedule_tick(deadline)
 

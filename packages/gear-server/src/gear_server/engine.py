@@ -1,7 +1,7 @@
 """The server without a network: packets in, bytes out; what each packet does is in `rules`.
 
-One thread at a time may call it, and tells it the time. What it has to say is in the outboxes of
-the peers that `take_dirty` returns; whoever moves the bytes sends each of them once a turn.
+One thread at a time may call it, and tells it the time. Whoever moves the bytes has it `take` all
+that can be read, then calls `end_turn` and sends the outboxes of the peers which that returns.
 """
 
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from typing import Final
 
 from gear_server import abilities
 from gear_server.acl import ACL
+from gear_server.grabs import Grabs
 from gear_server.jobs import ServerJob
 from gear_server.peers import Peer
 from gear_server.settings import UNLIMITED, EngineSettings
 from gear_server.stats import Counters
 from gear_server.timers import Timer
 from gear_server.uniques import Uniques
-from gear_server.wakeups import Wakeups
 from gear_wire.enums import Magic, PacketType, Precedence
 from gear_wire.framing import HEADER, RESPONSE_MAGIC, Event, Frame, TextLine
 from gear_wire.table import frame_key
@@ -37,7 +37,7 @@ def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
     engine.close(peer)
 
 
-class Engine(Wakeups):
+class Engine(Grabs):
     """All of a job server's state.
 
     Args:
@@ -96,6 +96,8 @@ class Engine(Wakeups):
         """Take in what one read brought, up to what closes the connection."""
         rules, unknown = self.rules, self.unknown
         for event in events:
+            if peer.asking is not None:
+                self.answer(peer, now)
             if peer.closing:
                 return
             if isinstance(event, Frame):
@@ -105,10 +107,6 @@ class Engine(Wakeups):
             else:
                 self.log.warning("%r: %s", peer, event.reason)
                 self.close(peer)
-
-    def receive(self, peer: Peer, frame: Frame, now: float) -> None:
-        """Take in a packet."""
-        self.rules.get(frame.key, self.unknown)(self, peer, frame, now)
 
     def text(self, peer: Peer, line: bytes, now: float) -> None:
         """Take in a line of the administrative protocol, and answer it."""
@@ -130,6 +128,8 @@ class Engine(Wakeups):
             return
         del self.peers[peer]
         peer.sleeping = False
+        peer.asking = None
+        self.came(peer)
         for job in list(peer.assigned.values()):
             self.requeue(job, now)
         for name in list(peer.abilities):
@@ -141,15 +141,14 @@ class Engine(Wakeups):
         peer.submitted.clear()
         peer.outbox.clear()
 
-    def tick(self, now: float) -> float | None:
-        """Do what is due, and return when the next thing will be."""
+    def tick(self, now: float) -> None:
+        """Do what is due."""
         for due in self.timers.due(now):
             due(now)
-        return self.timers.next
 
     @property
     def deadline(self) -> float | None:
-        """When `tick` must be called; None when nothing is due."""
+        """When `tick` must be called, as it is at the end of a turn; None when nothing is due."""
         return self.timers.next
 
     # A job's life
@@ -191,10 +190,13 @@ class Engine(Wakeups):
         self.counters.submitted += 1
         if unique:
             self.uniques.add(job)
-        if not background:
+        created = HEADER.pack(_JOB_CREATED, len(handle)) + handle
+        if background:
+            self.send(peer, created)
+        else:
             job.clients = {peer: 1}
             peer.submitted[handle] = job
-        self.send(peer, HEADER.pack(_JOB_CREATED, len(handle)) + handle)
+            self.send_later(peer, created)
         return job
 
     def _admits(self, peer: Peer, name: bytes) -> bool:
@@ -228,7 +230,8 @@ class Engine(Wakeups):
                 job.clients[peer] = job.clients.get(peer, 0) + 1
             else:
                 job.clients = {peer: 1}
-        self.send(peer, HEADER.pack(_JOB_CREATED, len(job.handle)) + job.handle)
+        send = self.send if background else self.send_later
+        send(peer, HEADER.pack(_JOB_CREATED, len(job.handle)) + job.handle)
 
     def enqueue(self, job: ServerJob, now: float) -> None:
         """Queue a job, now or when its time comes, and wake a worker for it."""
@@ -238,7 +241,7 @@ class Engine(Wakeups):
         self.queues.append(job)
         function = job.function
         if function.sleepers:
-            self.wake(function, now)
+            self.stirred[function] = None
 
     def _come(self, job: ServerJob, now: float) -> None:
         del self._timed[job.handle]
@@ -349,21 +352,11 @@ class Engine(Wakeups):
 
     # Workers
 
-    def grab(self, peer: Peer, now: float) -> ServerJob | None:
-        """Return the job that a worker gets, or None; it is awake now either way."""
-        peer.sleeping = False
-        if self.draining:
-            return None
-        job = self.choose(peer, False)
-        if job is not None:
-            self.assign(peer, job, now)
-        return job
-
     def register(self, peer: Peer, name: bytes, timeout: float = 0.0) -> None:
         """Note that a worker can do a function."""
         function = self.queues.function(name)
         abilities.register(peer, function, timeout)
-        if peer.sleeping and function.has_jobs():
+        if peer.sleeping and function.queued():
             # gearmand lets it sleep on until the next job of the function is submitted.
             self.wake_peer(peer)
 
@@ -371,5 +364,7 @@ class Engine(Wakeups):
         """Note that a worker can no longer do a function; its jobs of it go to others."""
         function = abilities.unregister(peer, name)
         if function is not None:
+            if peer.woken_for is function:
+                self.came(peer)
             for job in [job for job in peer.assigned.values() if job.function is function]:
                 self.requeue(job, now)

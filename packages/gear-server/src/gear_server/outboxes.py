@@ -1,5 +1,6 @@
 """What the server says, kept until it is sent; who sends it is in `aio`."""
 
+import collections
 import logging
 from typing import Final
 
@@ -11,24 +12,40 @@ from gear_wire.packets import BasePacket, Error
 
 LARGE: Final = 65536
 """Bytes from which on a payload is worth a place of its own in an outbox."""
+PATIENCE: Final = 3
+"""Turns that an answer may wait for others to the same peer, while the server is busy."""
 
 
 class Outboxes:
     """Queues bytes for connections, and remembers which connections have some.
 
+    A write is the dearest thing that a job costs. So what its receiver can do without for a while
+    waits for company: it goes with the next bytes that cannot wait, after `PATIENCE` turns, or
+    as soon as the server has nothing better to do.
+
     Attributes:
         log: The logger of the server.
+        turn: How many turns have ended.
     """
 
     def __init__(self) -> None:
         self.log: logging.Logger = logging.getLogger("gear.Server")
+        self.turn: int = 0
         self._dirty: list[Peer] = []
+        self._late: collections.deque[tuple[int, Peer]] = collections.deque()
 
     def send(self, peer: Peer, data: bytes) -> None:
         """Queue bytes for a connection."""
         if not peer.dirty:
             peer.dirty = True
             self._dirty.append(peer)
+        peer.outbox.append(data)
+
+    def send_later(self, peer: Peer, data: bytes) -> None:
+        """Queue bytes for a connection that can wait for others."""
+        if not peer.dirty and not peer.late:
+            peer.late = True
+            self._late.append((self.turn, peer))
         peer.outbox.append(data)
 
     def send_packet(self, peer: Peer, key: int, head: bytes, payload: bytes) -> None:
@@ -49,12 +66,16 @@ class Outboxes:
             peer.bulky = True
 
     def send_to_all(self, peers: dict[Peer, int], key: int, body: bytes) -> None:
-        """Queue a packet for several connections, for each as often as it says."""
+        """Queue a packet about a job for all that wait for it, for each as often as it says.
+
+        Who waits for other jobs too has something to go on with: it can wait for this one.
+        """
         header = HEADER.pack(key, len(body))
         if len(body) < LARGE:
             data = header + body
             for peer, times in peers.items():
-                self.send(peer, data if times == 1 else data * times)
+                send = self.send if len(peer.submitted) < 2 else self.send_later
+                send(peer, data if times == 1 else data * times)
         else:
             for peer, times in peers.items():
                 self.send(peer, header)
@@ -77,11 +98,20 @@ class Outboxes:
             peer.dirty = True
             self._dirty.append(peer)
 
-    def take_dirty(self) -> list[Peer]:
-        """Return the peers with something to send or to close, and forget them."""
-        dirty = self._dirty
-        if dirty:
-            self._dirty = []
-            for peer in dirty:
-                peer.dirty = False
+    def take_dirty(self, busy: bool) -> list[Peer]:
+        """End a turn: return the peers with something to send or to close, and forget them.
+
+        Args:
+            busy: Whether those whose bytes can wait are left for later turns, as long as they may.
+        """
+        dirty, self._dirty = self._dirty, []
+        late = self._late
+        while late and (not busy or late[0][0] <= self.turn - PATIENCE):
+            peer = late.popleft()[1]
+            if peer.late and not peer.dirty:
+                peer.dirty = True
+                dirty.append(peer)
+        for peer in dirty:
+            peer.dirty = peer.late = False
+        self.turn += 1
         return dirty

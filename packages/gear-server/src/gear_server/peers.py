@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gear_server.abilities import Ability
+    from gear_server.grabs import Assign
     from gear_server.jobs import ServerJob
     from gear_server.queues import Function
 
@@ -24,6 +25,8 @@ class Peer:
         client_id: How it introduced itself.
         exceptions: Whether it wants to hear of exceptions.
         sleeping: Whether it waits for a NOOP.
+        asking: How to send it the job that it asked for; None while it does not wait for one.
+        woken_for: The function for whose jobs it was woken; None once it came.
         abilities: What it can do, by function name, in the order in which its turn comes.
         absent: The functions whose list of sleepers it has left, see `Sleepers`.
         submitted: The jobs whose end it waits for, by handle.
@@ -32,6 +35,7 @@ class Peer:
         outbox: What is to be sent to it.
         bulky: Whether a part of that is large.
         dirty: Whether it is on the engine's list of those with an outbox.
+        late: Whether it is on the list of those with bytes that can wait, and has no others.
         closing: Whether it is to be disconnected once its outbox is sent.
     """
 
@@ -45,6 +49,8 @@ class Peer:
         self.client_id: bytes = b"-"
         self.exceptions: bool = False
         self.sleeping: bool = False
+        self.asking: Assign | None = None
+        self.woken_for: Function | None = None
         self.abilities: collections.OrderedDict[bytes, Ability] = collections.OrderedDict()
         self.absent: set[Function] = set()
         self.submitted: dict[bytes, ServerJob] = {}
@@ -53,6 +59,7 @@ class Peer:
         self.outbox: list[bytes] = []
         self.bulky: bool = False
         self.dirty: bool = False
+        self.late: bool = False
         self.closing: bool = False
 
     def __repr__(self) -> str:

@@ -49,10 +49,12 @@ class Function:
         workloads: Its jobs of unique ``-``, which are one when their arguments are the same.
         limits: How many jobs it may have, by precedence of the next; None for no limit.
         checking: Whether a look at its sleepers is due.
+        expected: Workers that were woken for its jobs and have not asked for one since.
     """
 
     __slots__ = (
         "checking",
+        "expected",
         "limits",
         "name",
         "queues",
@@ -73,10 +75,12 @@ class Function:
         self.workloads: dict[bytes, ServerJob] = {}
         self.limits: tuple[int, ...] | None = None
         self.checking: bool = False
+        self.expected: set[Peer] = set()
 
-    def has_jobs(self) -> bool:
-        """Tell whether a job is queued."""
-        return any(queue.count for queue in self.queues)
+    def queued(self) -> int:
+        """Return how many jobs are queued."""
+        high, normal, low = self.queues
+        return high.count + normal.count + low.count
 
     def heads(self) -> Iterator[ServerJob]:
         """Give the job that has waited longest, of each precedence that has one."""

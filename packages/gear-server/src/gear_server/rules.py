@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Final
 
 from gear_server.engine import UNIQUE_SIZE, WORK_FAIL, Engine, Rule
+from gear_server.grabs import Assign
 from gear_server.jobs import ServerJob
+from gear_server.outboxes import Outboxes
 from gear_server.peers import Peer
 from gear_wire.enums import Magic, PacketType, Precedence
-from gear_wire.framing import HEADER, RESPONSE_MAGIC, Frame
+from gear_wire.framing import RESPONSE_MAGIC, Frame
 from gear_wire.packets import StatusRes, StatusResUnique
 from gear_wire.table import BY_TYPE, frame_key
 from gear_wire.types import Handle, UniqueKey
@@ -32,7 +34,6 @@ _JOB_ASSIGN: Final = _response(PacketType.JOB_ASSIGN)
 _JOB_ASSIGN_UNIQ: Final = _response(PacketType.JOB_ASSIGN_UNIQ)
 _JOB_ASSIGN_ALL: Final = _response(PacketType.JOB_ASSIGN_ALL)
 _WORK_EXCEPTION: Final = _response(PacketType.WORK_EXCEPTION)
-_NO_JOB: Final = HEADER.pack(_response(PacketType.NO_JOB), 0)
 
 
 def _refuse_count(engine: Engine, peer: Peer, frame: Frame) -> None:
@@ -198,31 +199,27 @@ def _pre_sleep(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     engine.sleep(peer)
 
 
-def _assign(engine: Engine, peer: Peer, job: ServerJob) -> None:
-    engine.send_packet(peer, _JOB_ASSIGN, b"%b\0%b\0" % (job.handle, job.name), job.arguments)
+def _assign(outboxes: Outboxes, peer: Peer, job: ServerJob) -> None:
+    outboxes.send_packet(peer, _JOB_ASSIGN, b"%b\0%b\0" % (job.handle, job.name), job.arguments)
 
 
-def assign_unique(engine: Engine, peer: Peer, job: ServerJob) -> None:
+def assign_unique(outboxes: Outboxes, peer: Peer, job: ServerJob) -> None:
     """Send JOB_ASSIGN_UNIQ."""
     head = b"%b\0%b\0%b\0" % (job.handle, job.name, job.unique or b"")
-    engine.send_packet(peer, _JOB_ASSIGN_UNIQ, head, job.arguments)
+    outboxes.send_packet(peer, _JOB_ASSIGN_UNIQ, head, job.arguments)
 
 
-def _assign_all(engine: Engine, peer: Peer, job: ServerJob) -> None:
+def _assign_all(outboxes: Outboxes, peer: Peer, job: ServerJob) -> None:
     if job.reducer is None:
-        assign_unique(engine, peer, job)
+        assign_unique(outboxes, peer, job)
         return
     head = b"\0".join((job.handle, job.name, job.unique or b"", job.reducer, b""))
-    engine.send_packet(peer, _JOB_ASSIGN_ALL, head, job.arguments)
+    outboxes.send_packet(peer, _JOB_ASSIGN_ALL, head, job.arguments)
 
 
-def _grab(assign: Callable[[Engine, Peer, ServerJob], None]) -> Rule:
+def _grab(assign: Assign) -> Rule:
     def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-        job = engine.grab(peer, now)
-        if job is None:
-            engine.send(peer, _NO_JOB)
-        else:
-            assign(engine, peer, job)
+        engine.ask(peer, assign, now)
 
     return rule
 

@@ -29,6 +29,7 @@ class Wakeups(Outboxes):
         timers: What is due.
         number: The number of the newest job.
         draining: Whether no more jobs are given out.
+        stirred: The functions whose sleepers must be looked at when the turn ends.
         choose: Returns the job that is next for a worker; replaced by servers that hold jobs back.
     """
 
@@ -39,6 +40,7 @@ class Wakeups(Outboxes):
         self.choose: Callable[[Peer, bool], ServerJob | None] = self.next_job
         self.number: int = 0
         self.draining: bool = False
+        self.stirred: dict[Function, None] = {}
         self._worker_wakeup = worker_wakeup
 
     def next_job(self, peer: Peer, peek: bool = False) -> ServerJob | None:
@@ -50,21 +52,41 @@ class Wakeups(Outboxes):
 
     def sleep(self, peer: Peer) -> None:
         """Note that a worker waits for a NOOP, or send it at once if there is a job for it."""
-        if not self.draining and self.choose(peer, True) is not None:
-            peer.sleeping = False
-            self.send(peer, _NOOP)
-            return
-        abilities.fall_asleep(peer)
+        self.came(peer)
+        job = None if self.draining else self.choose(peer, True)
+        if job is None:
+            abilities.fall_asleep(peer)
+        else:
+            self._call(peer, job.function)
 
-    def wake(self, function: Function, now: float) -> None:
-        """Send a NOOP to as many sleepers of a function as a new job wakes.
+    def came(self, peer: Peer) -> None:
+        """Note that a worker asks for a job, or will not: it is not expected any more."""
+        function = peer.woken_for
+        if function is not None:
+            peer.woken_for = None
+            function.expected.discard(peer)
+            # The job that it takes may be another function's.
+            self.stirred[function] = None
 
-        If a job is still there after a while, all others are woken: a worker that hangs must not
-        hold it up while others are free.
+    def wake_sleepers(self, now: float) -> None:
+        """Send NOOPs for the jobs that are left at the end of a turn.
+
+        As many workers are woken as the jobs want that no worker comes for yet. If a job is still
+        there after a while, all others are woken: a worker that hangs must not hold it up while
+        others are free.
         """
-        wanted = self._worker_wakeup or len(function.sleepers)
-        if self._wake_sleepers(function, wanted):
-            self._check_later(function, now)
+        stirred, self.stirred = self.stirred, {}
+        for function in stirred:
+            if function.sleepers:
+                queued = function.queued()
+                if queued:
+                    self._wake(function, self._wanted(function, queued))
+                    self._check_later(function, now)
+
+    def _wanted(self, function: Function, queued: int) -> int:
+        if self._worker_wakeup:
+            return self._worker_wakeup * queued - len(function.expected)
+        return len(function.sleepers)
 
     def _check_later(self, function: Function, now: float) -> None:
         if function.sleepers and not function.checking:
@@ -79,19 +101,25 @@ class Wakeups(Outboxes):
         if oldest is None:
             return
         if oldest <= newest or now >= then + 2 * WAKE_DELAY:
-            self._wake_sleepers(function, len(function.sleepers))
+            function.expected.clear()
+            self._wake(function, len(function.sleepers))
         else:
             self._check_later(function, now)
 
-    def _wake_sleepers(self, function: Function, wanted: int) -> int:
-        woken = 0
-        while woken < wanted:
+    def _wake(self, function: Function, wanted: int) -> None:
+        while wanted > 0:
             peer = abilities.next_sleeper(function)
             if peer is None:
                 break
-            self.wake_peer(peer)
-            woken += 1
-        return woken
+            self._call(peer, function)
+            wanted -= 1
+
+    def _call(self, peer: Peer, function: Function) -> None:
+        """Wake a worker for a job of a function, and expect it."""
+        peer.sleeping = False
+        peer.woken_for = function
+        function.expected.add(peer)
+        self.send(peer, _NOOP)
 
     def wake_peer(self, peer: Peer) -> None:
         """Send a NOOP to a worker that sleeps."""
