@@ -143,6 +143,7 @@ class AsyncServer:
         self._gone = asyncio.Event()
         self._flushing = False
         self._reads = 0
+        self._postponed = False
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
 
@@ -256,17 +257,17 @@ class AsyncServer:
 
     def _flush(self) -> None:
         self._flushing = False
-        reads, self._reads = self._reads, 0
+        engine = self.engine
         with self._lock:
-            busy = reads > 1 or (reads == 1 and self.engine.postponed)
-            dirty = self.engine.end_turn(time.time(), busy)
-            deadline = self.engine.deadline
-            for peer in dirty:
+            # A few reads are no crowd: whoever they come from is answered at once.
+            busy = self._reads > 2 or (self._reads > 0 and self._postponed)
+            self._reads = 0
+            for peer in engine.end_turn(time.time(), busy):
                 if isinstance(peer, StreamPeer):
                     peer.flush(self.log)
             self._owner.on_turn()
-            postponed = self.engine.postponed
-        if postponed:
+            deadline, self._postponed = engine.deadline, engine.postponed
+        if self._postponed:
             self.schedule_flush()
         if deadline is not None:
             self._schedule_tick(deadline)

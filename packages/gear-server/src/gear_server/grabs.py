@@ -46,6 +46,7 @@ class Grabs(Wakeups):
             self.answer(peer, now)
         peer.sleeping = False
         peer.asking = assign
+        self.postponed = True
         self._asking.append((self.turn, peer))
         self.came(peer)
 
@@ -97,9 +98,7 @@ class Grabs(Wakeups):
             self._answer_all(now, busy)
         if self.stirred:
             self.wake_sleepers(now)
-        return self.take_dirty(busy)
-
-    @property
-    def postponed(self) -> bool:
-        """Whether something waits for a later turn."""
-        return bool(self._asking or self._late)
+        dirty = self.take_dirty(busy)
+        if self.postponed:
+            self.postponed = bool(self._asking or self._late)
+        return dirty

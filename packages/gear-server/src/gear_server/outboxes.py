@@ -26,11 +26,13 @@ class Outboxes:
     Attributes:
         log: The logger of the server.
         turn: How many turns have ended.
+        postponed: Whether something waits for the end of this turn, or of a later one.
     """
 
     def __init__(self) -> None:
         self.log: logging.Logger = logging.getLogger("gear.Server")
         self.turn: int = 0
+        self.postponed: bool = False
         self._dirty: list[Peer] = []
         self._late: collections.deque[tuple[int, Peer]] = collections.deque()
 
@@ -44,7 +46,7 @@ class Outboxes:
     def send_later(self, peer: Peer, data: bytes) -> None:
         """Queue bytes for a connection that can wait for others."""
         if not peer.dirty and not peer.late:
-            peer.late = True
+            peer.late = self.postponed = True
             self._late.append((self.turn, peer))
         peer.outbox.append(data)
 
@@ -105,13 +107,17 @@ class Outboxes:
             busy: Whether those whose bytes can wait are left for later turns, as long as they may.
         """
         dirty, self._dirty = self._dirty, []
+        if self._late:
+            self._take_late(dirty, busy)
+        for peer in dirty:
+            peer.dirty = peer.late = False
+        self.turn += 1
+        return dirty
+
+    def _take_late(self, dirty: list[Peer], busy: bool) -> None:
         late = self._late
         while late and (not busy or late[0][0] <= self.turn - PATIENCE):
             peer = late.popleft()[1]
             if peer.late and not peer.dirty:
                 peer.dirty = True
                 dirty.append(peer)
-        for peer in dirty:
-            peer.dirty = peer.late = False
-        self.turn += 1
-        return dirty
