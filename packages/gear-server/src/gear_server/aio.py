@@ -89,7 +89,7 @@ class _Stream(asyncio.Protocol):
         if events:
             self._server.receive(self._peer, events)
         elif self._socket is not None:
-            acknowledge(self._socket)
+            acknowledge(self._socket, len(data))
 
     def pause_writing(self) -> None:
         if self._peer is not None:

@@ -4,6 +4,8 @@ import contextlib
 import socket
 from typing import Final, Protocol
 
+ENOUGH: Final = 131072
+"""Bytes of one read that show that the sender does not wait for an acknowledgement."""
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 
 
@@ -14,13 +16,17 @@ class Settable(Protocol):
         """Set an option."""
 
 
-def acknowledge(sock: Settable) -> None:
+def acknowledge(sock: Settable, size: int) -> None:
     """Have the kernel acknowledge now what was read, where it can.
 
     Call it after each read of a packet that goes on: the kernel soon delays again. libgearman and
     gearmand have send buffers of 32 KiB, no more than a segment or two on the loopback interface;
     each delayed acknowledgement costs them 40 ms.
+
+    Args:
+        sock: The socket.
+        size: How many bytes were read at once.
     """
-    if _QUICKACK is not None:
+    if _QUICKACK is not None and size < ENOUGH:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)

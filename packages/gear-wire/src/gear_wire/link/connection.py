@@ -330,7 +330,7 @@ class Connection:
         if self._reader.broken:
             channel.interrupt()
         elif not inbound:
-            acknowledge(channel.sock)
+            acknowledge(channel.sock, len(data))
         return inbound
 
     def hasPendingData(self) -> bool:

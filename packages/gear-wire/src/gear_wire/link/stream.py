@@ -62,7 +62,7 @@ class Stream(asyncio.Protocol):
         """Cut what came, and give it to the owner."""
         events = self._reader.feed(data)
         if not events and self._socket is not None:
-            acknowledge(self._socket)
+            acknowledge(self._socket, len(data))
         for event in events:
             if isinstance(event, Frame):
                 self._owner.receive(event)
