@@ -6,14 +6,18 @@ import logging
 import socket
 import threading
 import time
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from gear_server.config import HANDSHAKE_TIMEOUT, ListenSettings
 from gear_server.engine import Engine
 from gear_server.peers import Peer
 from gear_wire.framing import Event, Frame, FrameReader
+from gear_wire.large import LargeFrame
 from gear_wire.link.acks import Settable, acknowledge
 from gear_wire.table import BY_TYPE
+
+LARGE_READ: Final = 131072
+"""Bytes that must be missing of a packet to be read to where they stay."""
 
 
 class StreamPeer(Peer):
@@ -88,8 +92,26 @@ class _Stream(asyncio.Protocol):
         events = self._reader.feed(data)
         if events:
             self._server.receive(self._peer, events)
-        elif self._socket is not None:
-            acknowledge(self._socket, len(data))
+        else:
+            self._read_on(self._peer, len(data))
+
+    def _read_on(self, peer: StreamPeer, size: int) -> None:
+        """Go on reading what is unfinished."""
+        unfinished = self._reader.hand_over(LARGE_READ)
+        if unfinished is not None and peer.transport is not None:
+            _LargeRead(self, peer.transport, LargeFrame(*unfinished))
+        else:
+            self.acknowledge(size)
+
+    def acknowledge(self, size: int) -> None:
+        """Have what was read of an unfinished packet acknowledged."""
+        if self._socket is not None:
+            acknowledge(self._socket, size)
+
+    def take(self, frame: Frame) -> None:
+        """Take in a packet that was read elsewhere."""
+        if self._peer is not None and not self._peer.closing:
+            self._server.receive(self._peer, [frame])
 
     def pause_writing(self) -> None:
         if self._peer is not None:
@@ -102,6 +124,49 @@ class _Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._peer is not None:
             self._server.lost(self._peer)
+
+
+class _LargeRead(asyncio.BufferedProtocol):
+    """A connection while a large packet comes, which is read to where it stays."""
+
+    def __init__(self, stream: _Stream, transport: asyncio.Transport, frame: LargeFrame) -> None:
+        self._stream = stream
+        self._transport = transport
+        self._frame = frame
+        self._lost = False
+        self._hand_to(self)
+
+    def _hand_to(self, protocol: asyncio.BaseProtocol) -> None:
+        # uvloop looks at what kind of protocol it has when it starts to read.
+        self._transport.pause_reading()
+        self._transport.set_protocol(protocol)
+        self._transport.resume_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._frame.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._frame.fill(nbytes):
+            # The loop still holds the buffer.
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._finish)
+        else:
+            self._stream.acknowledge(nbytes)
+
+    def _finish(self) -> None:
+        if not self._lost:
+            self._hand_to(self._stream)
+            self._stream.take(self._frame.frame())
+
+    def pause_writing(self) -> None:
+        self._stream.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stream.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        self._stream.connection_lost(exc)
 
 
 def common_name(certificate: object) -> str | None:

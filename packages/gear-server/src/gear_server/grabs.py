@@ -26,6 +26,8 @@ class Grabs(Wakeups):
         worker_wakeup: How many sleepers a new job wakes at first; 0 for all.
     """
 
+    postponed: bool
+
     def __init__(self, worker_wakeup: int) -> None:
         super().__init__(worker_wakeup)
         self._asking: collections.deque[tuple[int, Peer]] = collections.deque()

@@ -114,6 +114,27 @@ class FrameReader:
             self._chunks.clear()
         return self._start(data)
 
+    def hand_over(self, least: int) -> tuple[int, int, list[bytes | memoryview]] | None:
+        """Give away the packet that has begun, if so many bytes are still to come of it.
+
+        Only one of which an eighth has come: nobody may have much set aside by announcing it.
+
+        Args:
+            least: Bytes that must be missing.
+
+        Returns:
+            Its first eight bytes as a number, the size of its data, and what has come of that; None
+            when it stays here. What is fed next must be what follows the packet.
+        """
+        if self._broken or not self._key or not least <= self.awaited <= self._held * 7:
+            return None
+        key, size = self._key, self._needed - HEADER_SIZE
+        begun: list[bytes | memoryview] = [*self._chunks]
+        begun[0] = memoryview(self._chunks[0])[HEADER_SIZE:]
+        self._chunks.clear()
+        self._key = self._held = 0
+        return key, size, begun
+
     def _start(self, data: bytes) -> list[Event]:
         """Cut what begins with a message, and keep what is unfinished at its end."""
         events, position = self._cut(data)

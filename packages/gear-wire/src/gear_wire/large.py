@@ -1,0 +1,45 @@
+"""A large packet that is read to where it stays; who reads it is in the faces."""
+
+import io
+from collections.abc import Iterable
+
+from gear_wire.framing import Frame
+
+
+class LargeFrame:
+    """Takes in the rest of one packet without copying a byte of it.
+
+    Bytes that come in pieces are copied twice more, out of the buffer of each read and into one
+    piece: with packets of a megabyte that is a quarter of all work.
+
+    Args:
+        key: The packet's first eight bytes, as a number.
+        size: How many bytes of data it has.
+        begun: What has come of that.
+    """
+
+    def __init__(self, key: int, size: int, begun: Iterable[bytes | memoryview]) -> None:
+        self._key = key
+        self._size = size
+        # Its buffer becomes a bytes object as it is, which that of a bytearray cannot.
+        self._data = io.BytesIO()
+        for piece in begun:
+            self._data.write(piece)
+        self._held = self._data.tell()
+        self._data.seek(size - 1)
+        self._data.write(b"\0")
+        self._view = self._data.getbuffer()
+
+    def room(self) -> memoryview:
+        """Return where the next bytes belong; empty when none are missing."""
+        return self._view[self._held :]
+
+    def fill(self, size: int) -> bool:
+        """Note that so many bytes came; True when none are missing."""
+        self._held += size
+        return self._held == self._size
+
+    def frame(self) -> Frame:
+        """Return the packet, once it is whole."""
+        self._view.release()
+        return Frame(self._key, self._data.getvalue())
