@@ -39,7 +39,8 @@ def server(
 ) -> Iterator[gear.Server]:
     if request.param == "asyncio":
         monkeypatch.setattr(gear_server.server, "new_event_loop", asyncio.new_event_loop)
-    server = gear.Server(0, *(files or (None, None, None)), host=HOST)
+    key, cert, authority = files or (None, None, None)
+    server = gear.Server(0, key, cert, authority, host=HOST)
     yield server
     server.shutdown()
 
