@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import types
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -13,8 +12,20 @@ if TYPE_CHECKING:
     from gear_server.peers import Peer
     from gear_server.queues import Function, JobQueue
 
-# What all jobs share that nobody waits for; it takes no entries, and costs them no memory.
-_NOBODY: Final = cast("dict[Peer, int]", types.MappingProxyType({}))
+
+class Nobody(dict["Peer", int]):
+    """What all jobs share that nobody waits for: it costs them no memory, and takes no entries."""
+
+    def __setitem__(self, peer: Peer, times: int) -> None:
+        """Refuse an entry: it would be one of all jobs.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("these are all jobs' clients: give the job a dict of its own")
+
+
+_NOBODY: Final[dict[Peer, int]] = Nobody()
 
 
 class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
