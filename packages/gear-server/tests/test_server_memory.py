@@ -15,9 +15,9 @@ def resident():
 from gear_server.geard import memory
 memory.keep_heap() if {kept} else None
 before = resident()
-large = bytearray(20 << 20)
+large = bytearray(6 << 20)
 del large
-print(resident() - before >= 20 << 20)
+print(resident() - before >= 6 << 20)
 """
 
 

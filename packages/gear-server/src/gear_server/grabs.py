@@ -50,12 +50,14 @@ class Grabs(Wakeups):
         peer.asking = assign
         self.postponed = True
         self._asking.append((self.turn, peer))
-        self.came(peer)
+        if peer.woken_for is not None:
+            self.came(peer)
 
     def answer(self, peer: Peer, now: float) -> None:
         """Give a worker that asks a job, or tell it that there is none."""
         self._give(peer, now)
-        self._refuse(peer)
+        if peer.asking is not None:
+            self._refuse(peer)
 
     def _give(self, peer: Peer, now: float) -> None:
         assign = peer.asking
@@ -68,22 +70,24 @@ class Grabs(Wakeups):
             assign(self, peer, job)
 
     def _refuse(self, peer: Peer) -> None:
-        if peer.asking is not None:
-            peer.asking = None
-            self.send(peer, _NO_JOB)
+        peer.asking = None
+        self.send(peer, _NO_JOB)
 
     def _answer_all(self, now: float, busy: bool) -> None:
         asking = self._asking
         if self.queues.waiting:
             for _, peer in asking:
-                try:
-                    self._give(peer, now)
-                except Exception:
-                    self.log.exception("Exception while looking for a job for %r", peer)
-                    peer.asking = None
-                    self.close(peer)
+                if peer.asking is not None:
+                    try:
+                        self._give(peer, now)
+                    except Exception:
+                        self.log.exception("Exception while looking for a job for %r", peer)
+                        peer.asking = None
+                        self.close(peer)
         while asking and (not busy or asking[0][0] <= self.turn - PATIENCE):
-            self._refuse(asking.popleft()[1])
+            peer = asking.popleft()[1]
+            if peer.asking is not None:
+                self._refuse(peer)
 
     def end_turn(self, now: float, busy: bool = False) -> list[Peer]:
         """Answer the workers that ask, and wake others for the jobs that are left.
