@@ -2,6 +2,7 @@
 
 from gear_server.admin import text_rules
 from gear_server.engine import Engine
+from gear_server.grabs import LINGER
 from gear_server.peers import Peer
 from gear_server.rules import packet_rules
 from gear_server.settings import EngineSettings
@@ -79,5 +80,9 @@ class Desk:
         return self.engine.deadline
 
     def end_turn(self, busy: bool = False) -> list[Peer]:
-        """Have the engine say what it has to say; returns whose bytes would be sent."""
-        return self.engine.end_turn(self.now, busy)
+        """Have the engine say what it has to say; returns whose bytes would be sent.
+
+        Unless it is busy, the moment passes in which who asks waits for a job.
+        """
+        dirty = self.engine.end_turn(self.now, busy)
+        return dirty if busy else dirty + self.engine.end_turn(self.now + LINGER)

@@ -5,6 +5,7 @@ import logging
 import pytest
 from engine_desk import Desk, Visitor
 
+from gear_server.grabs import LINGER
 from gear_server.outboxes import PATIENCE
 from gear_server.peers import Peer
 from gear_wire.packets import (
@@ -73,19 +74,21 @@ def test_who_asks_waits_for_a_job_while_the_server_is_busy(desk: Desk) -> None:
     assert worker.heard() == [ASSIGN]
 
 
-def test_who_asks_is_answered_when_the_server_has_nothing_else_to_do(desk: Desk) -> None:
+def test_who_asks_is_answered_after_a_moment(desk: Desk) -> None:
     worker = desk.visitor(CanDo(F))
     worker.say(GrabJob())
     assert desk.end_turn(busy=True) == []
-    assert desk.engine.postponed
+    assert desk.engine.end_turn(desk.now) == []
+    assert desk.engine.deadline == desk.now + LINGER
     assert desk.end_turn() == [worker.peer]
     assert worker.heard() == [NoJob()]
-    assert not desk.engine.postponed
+    assert desk.engine.deadline is None
 
 
 def test_who_asks_is_answered_after_a_few_turns(desk: Desk) -> None:
     worker = desk.visitor(CanDo(F))
     worker.say(GrabJob())
+    desk.now += LINGER
     turns = [desk.end_turn(busy=True) for _ in range(PATIENCE + 1)]
     assert turns == [[]] * PATIENCE + [[worker.peer]]
     assert worker.heard() == [NoJob()]

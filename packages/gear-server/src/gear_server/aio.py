@@ -16,6 +16,8 @@ from gear_wire.large import LargeFrame
 from gear_wire.link.acks import Settable, acknowledge
 from gear_wire.table import BY_TYPE
 
+TICK: Final = 0.001
+"""Seconds to which timers of libuv are rounded: less would be none, and the loop would spin."""
 LARGE_READ: Final = 131072
 """Bytes that must be missing of a packet to be read to where they stay."""
 
@@ -343,7 +345,7 @@ class AsyncServer:
                 return
             self._timer.cancel()
         self._deadline = deadline
-        self._timer = self._loop.call_later(max(0.0, deadline - time.time()), self._tick)
+        self._timer = self._loop.call_later(max(TICK, deadline - time.time()), self._tick)
 
     def _tick(self) -> None:
         self._timer = None

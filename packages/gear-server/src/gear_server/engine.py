@@ -128,7 +128,7 @@ class Engine(Grabs):
             return
         del self.peers[peer]
         peer.sleeping = False
-        peer.asking = None
+        self.forget(peer)
         self.came(peer)
         for job in list(peer.assigned.values()):
             self.requeue(job, now)
@@ -145,11 +145,6 @@ class Engine(Grabs):
         """Do what is due."""
         for due in self.timers.due(now):
             due(now)
-
-    @property
-    def deadline(self) -> float | None:
-        """When `tick` must be called, as it is at the end of a turn; None when nothing is due."""
-        return self.timers.next
 
     # A job's life
 

@@ -1,6 +1,5 @@
 """Workers that ask for a job, until they get an answer; what a job goes through is in `engine`."""
 
-import collections
 from collections.abc import Callable
 from typing import Final
 
@@ -12,25 +11,26 @@ from gear_wire.codec import encode
 from gear_wire.enums import Magic
 from gear_wire.packets import NoJob
 
+LINGER: Final = 0.001
+"""Seconds that a worker that asks waits for a job; a timer of the loop takes no less."""
 Assign = Callable[[Outboxes, Peer, ServerJob], None]
 _NO_JOB: Final = encode(NoJob(), Magic.RES)
 
 
 class Grabs(Wakeups):
-    """Answers workers at the end of a turn, or a few turns later while the server is busy.
+    """Answers workers when a turn ends: with a job at once, with NO_JOB after a moment.
 
-    So a job that comes meanwhile spares a worker a NO_JOB, a sleep and a NOOP, and spares another
-    one the way that it would make in vain.
+    So a job that comes meanwhile spares a worker a NO_JOB, a sleep, a NOOP and another GRAB_JOB,
+    and spares others the way that they would make in vain. The moment lasts `LINGER`, and
+    `PATIENCE` turns while the server is busy.
 
     Args:
         worker_wakeup: How many sleepers a new job wakes at first; 0 for all.
     """
 
-    postponed: bool
-
     def __init__(self, worker_wakeup: int) -> None:
         super().__init__(worker_wakeup)
-        self._asking: collections.deque[tuple[int, Peer]] = collections.deque()
+        self._asking: dict[Peer, tuple[int, float]] = {}
 
     def assign(self, peer: Peer, job: ServerJob, now: float) -> None:
         """Note that a worker gets a job."""
@@ -48,8 +48,7 @@ class Grabs(Wakeups):
             self.answer(peer, now)
         peer.sleeping = False
         peer.asking = assign
-        self.postponed = True
-        self._asking.append((self.turn, peer))
+        self._asking[peer] = self.turn, now + LINGER
         if peer.woken_for is not None:
             self.came(peer)
 
@@ -65,29 +64,36 @@ class Grabs(Wakeups):
             return
         job = self.choose(peer, False)
         if job is not None:
-            peer.asking = None
+            self.forget(peer)
             self.assign(peer, job, now)
             assign(self, peer, job)
 
     def _refuse(self, peer: Peer) -> None:
-        peer.asking = None
+        self.forget(peer)
         self.send(peer, _NO_JOB)
 
-    def _answer_all(self, now: float, busy: bool) -> None:
-        asking = self._asking
-        if self.queues.waiting:
-            for _, peer in asking:
-                if peer.asking is not None:
-                    try:
-                        self._give(peer, now)
-                    except Exception:
-                        self.log.exception("Exception while looking for a job for %r", peer)
-                        peer.asking = None
-                        self.close(peer)
-        while asking and (not busy or asking[0][0] <= self.turn - PATIENCE):
-            peer = asking.popleft()[1]
-            if peer.asking is not None:
-                self._refuse(peer)
+    def forget(self, peer: Peer) -> None:
+        """Note that a worker does not wait for an answer any more."""
+        peer.asking = None
+        self._asking.pop(peer, None)
+
+    def _give_all(self, now: float) -> None:
+        for peer in list(self._asking):
+            if not self.queues.waiting:
+                break
+            try:
+                self._give(peer, now)
+            except Exception:
+                self.log.exception("Exception while looking for a job for %r", peer)
+                self.forget(peer)
+                self.close(peer)
+
+    def _refuse_all(self, now: float, busy: bool) -> None:
+        while self._asking:
+            peer, (turn, due) = next(iter(self._asking.items()))
+            if now < due or (busy and turn > self.turn - PATIENCE):
+                break
+            self._refuse(peer)
 
     def end_turn(self, now: float, busy: bool = False) -> list[Peer]:
         """Answer the workers that ask, and wake others for the jobs that are left.
@@ -101,10 +107,17 @@ class Grabs(Wakeups):
             The peers with something to send, or to close.
         """
         if self._asking:
-            self._answer_all(now, busy)
+            self._give_all(now)
+            self._refuse_all(now, busy)
         if self.stirred:
             self.wake_sleepers(now)
-        dirty = self.take_dirty(busy)
-        if self.postponed:
-            self.postponed = bool(self._asking or self._late)
-        return dirty
+        return self.take_dirty(busy)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `tick` must be called and a turn be ended; None when nothing is due."""
+        due = self.timers.next
+        if not self._asking:
+            return due
+        _, first = next(iter(self._asking.values()))
+        return first if due is None else min(first, due)

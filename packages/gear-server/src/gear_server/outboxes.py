@@ -26,7 +26,7 @@ class Outboxes:
     Attributes:
         log: The logger of the server.
         turn: How many turns have ended.
-        postponed: Whether something waits for the end of this turn, or of a later one.
+        postponed: Whether bytes wait for the end of this turn, or of a later one.
     """
 
     def __init__(self) -> None:
@@ -109,6 +109,7 @@ class Outboxes:
         dirty, self._dirty = self._dirty, []
         if self._late:
             self._take_late(dirty, busy)
+            self.postponed = bool(self._late)
         for peer in dirty:
             peer.dirty = peer.late = False
         self.turn += 1
