@@ -210,6 +210,7 @@ class AsyncServer:
         self._gone = asyncio.Event()
         self._flushing = False
         self._reads = 0
+        self._busy = False
         self._postponed = False
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
@@ -324,12 +325,15 @@ class AsyncServer:
 
     def _flush(self) -> None:
         self._flushing = False
+        # A few reads are no crowd: whoever they come from is answered at once.
+        self._busy = self._reads > 2 or (self._reads > 0 and self._postponed)
+        self._reads = 0
+        self._end_turn()
+
+    def _end_turn(self) -> None:
         engine = self.engine
         with self._lock:
-            # A few reads are no crowd: whoever they come from is answered at once.
-            busy = self._reads > 2 or (self._reads > 0 and self._postponed)
-            self._reads = 0
-            for peer in engine.end_turn(time.time(), busy):
+            for peer in engine.end_turn(time.time(), self._busy):
                 if isinstance(peer, StreamPeer):
                     peer.flush(self.log)
             self._owner.on_turn()
@@ -351,4 +355,5 @@ class AsyncServer:
         self._timer = None
         with self._lock:
             self.engine.tick(time.time())
-        self._flush()
+        # Timers come before reads: that there are none yet tells nothing.
+        self._end_turn()
