@@ -225,3 +225,18 @@ def test_text_commands(desk: Desk) -> None:
     assert admin.ask(b"show jobs\r\n") == b"H:1\t0\t0\t0\n.\n"
     assert admin.ask(b"workers\n").endswith(b"5 127.0.0.1 - :\n.\n")
     assert admin.ask(b"nonsense\n").startswith(b"ERR UNKNOWN_COMMAND")
+
+
+def test_jobs_that_nobody_waits_for_share_clients_that_take_no_entries(desk: Desk) -> None:
+    client = desk.visitor(SUBMIT_BG, SUBMIT_BG)
+    one, two = desk.engine.jobs.values()
+    assert one.clients is two.clients
+    for change in (
+        lambda: one.clients.__setitem__(client.peer, 1),
+        lambda: one.clients.setdefault(client.peer, 1),
+        lambda: one.clients.update({client.peer: 1}),
+        lambda: one.clients.__ior__({client.peer: 1}),
+    ):
+        with pytest.raises(TypeError, match="a dict of its own"):
+            change()
+    assert not two.clients

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
@@ -13,19 +13,16 @@ if TYPE_CHECKING:
     from gear_server.queues import Function, JobQueue
 
 
-class Nobody(dict["Peer", int]):
+class _Nobody(dict["Peer", int]):
     """What all jobs share that nobody waits for: it costs them no memory, and takes no entries."""
 
-    def __setitem__(self, peer: Peer, times: int) -> None:
-        """Refuse an entry: it would be one of all jobs.
-
-        Raises:
-            TypeError: Always.
-        """
+    def _refuse(self, *args: object, **more: object) -> NoReturn:
         raise TypeError("these are all jobs' clients: give the job a dict of its own")
 
+    __setitem__ = setdefault = update = __ior__ = _refuse
 
-_NOBODY: Final[dict[Peer, int]] = Nobody()
+
+_NOBODY: Final[dict[Peer, int]] = _Nobody()
 
 
 class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
