@@ -45,6 +45,7 @@ class Grabs(Wakeups):
             now: The time.
         """
         if peer.asking is not None:
+            # A handler of a subclass asked a second time: what came in order is answered by then.
             self.answer(peer, now)
         peer.sleeping = False
         peer.asking = assign
@@ -100,8 +101,8 @@ class Grabs(Wakeups):
 
         Args:
             now: The time.
-            busy: Whether more has come than one message, and is likely to go on coming: then what
-                can wait is left for the next turns, which must be ended even if nothing comes.
+            busy: Whether much has come, and more is likely to: then what can wait is left for the
+                next turns, which must be ended even if nothing comes, as long as `postponed`.
 
         Returns:
             The peers with something to send, or to close.

@@ -26,15 +26,18 @@ class Outboxes:
     Attributes:
         log: The logger of the server.
         turn: How many turns have ended.
-        postponed: Whether bytes wait for the end of this turn, or of a later one.
     """
 
     def __init__(self) -> None:
         self.log: logging.Logger = logging.getLogger("gear.Server")
         self.turn: int = 0
-        self.postponed: bool = False
         self._dirty: list[Peer] = []
         self._late: collections.deque[tuple[int, Peer]] = collections.deque()
+
+    @property
+    def postponed(self) -> bool:
+        """Whether bytes wait for the end of this turn, or of a later one."""
+        return bool(self._late)
 
     def send(self, peer: Peer, data: bytes) -> None:
         """Queue bytes for a connection."""
@@ -46,7 +49,7 @@ class Outboxes:
     def send_later(self, peer: Peer, data: bytes) -> None:
         """Queue bytes for a connection that can wait for others."""
         if not peer.dirty and not peer.late:
-            peer.late = self.postponed = True
+            peer.late = True
             self._late.append((self.turn, peer))
         peer.outbox.append(data)
 
@@ -109,7 +112,6 @@ class Outboxes:
         dirty, self._dirty = self._dirty, []
         if self._late:
             self._take_late(dirty, busy)
-            self.postponed = bool(self._late)
         for peer in dirty:
             peer.dirty = peer.late = False
         self.turn += 1
