@@ -9,6 +9,7 @@ import pytest
 
 import gear
 import gear.constants
+import gear_server.grabs
 
 MASS_DO = 101
 
@@ -277,3 +278,41 @@ def test_a_lost_job_and_timings_reach_overrides() -> None:
     assert gear.constants.GRAB_JOB_UNIQ in timed
     client.shutdown()
     server.shutdown()
+
+
+class HesitatingServer(gear.Server):
+    """It has a job for a worker only when it is asked the second time."""
+
+    asked = 0
+
+    def getJobForConnection(
+        self, connection: gear.ServerConnection, peek: bool = False
+    ) -> gear.ServerJob | None:
+        self.asked += 1
+        if self.asked == 1:
+            self.wakeConnections()  # another turn
+            return None
+        return super().getJobForConnection(connection, peek)
+
+
+def test_a_worker_that_asks_may_get_its_job_a_little_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gear_server.grabs, "LINGER", 60.0)
+    server = HesitatingServer(0, host="127.0.0.1")
+    connection = gear.Connection("127.0.0.1", server.port)
+    try:
+        connection.connect()
+        for ptype, data in (
+            (gear.constants.SUBMIT_JOB_BG, b"do\0\0x"),
+            (gear.constants.CAN_DO, b"do"),
+            (gear.constants.GRAB_JOB, b""),
+        ):
+            connection.sendPacket(gear.Packet(gear.constants.REQ, ptype, data))
+        heard = [connection.readPacket() for _ in range(2)]
+        assert [getattr(packet, "ptype", None) for packet in heard] == [
+            gear.constants.JOB_CREATED,
+            gear.constants.JOB_ASSIGN,
+        ]
+        assert server.asked == 2
+    finally:
+        connection.disconnect()
+        server.shutdown()
