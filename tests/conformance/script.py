@@ -6,8 +6,10 @@ step names: so each step is over before the next begins, and silence is proved w
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
+import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -141,6 +143,23 @@ class Exits(Step):
 
 
 @dataclass(frozen=True)
+class Reminded(Step):
+    """The server is sent a signal each second, until it ends; by the last it may be ending."""
+
+    number: signal.Signals
+    codes: tuple[int, ...]
+
+    def play(self, conversation: Conversation) -> None:
+        process = conversation.server.process
+        for _ in range(int(WAIT)):
+            process.send_signal(self.number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)
+                break
+        Exits(self.codes).play(conversation)
+
+
+@dataclass(frozen=True)
 class Refuses(Step):
     def play(self, conversation: Conversation) -> None:
         accepts = True
@@ -173,6 +192,10 @@ class Program:
     def exits(self, *codes: int) -> Step:
         """It ends with one of these codes, and with it every connection."""
         return Exits(codes)
+
+    def exits_when_reminded(self, number: signal.Signals, *codes: int) -> Step:
+        """It ends with one of these codes, after a signal that it may have to be sent again."""
+        return Reminded(number, codes)
 
     def refuses(self) -> Step:
         """It accepts no more connections."""

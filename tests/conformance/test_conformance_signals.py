@@ -28,7 +28,7 @@ def ends() -> tuple[Step, ...]:
         differs(
             "told-twice",
             geard=[server.exits(0)],
-            gearmand=[server.gets(signal.SIGUSR1), server.exits(0, 1, -signal.SIGUSR1)],
+            gearmand=[server.exits_when_reminded(signal.SIGUSR1, 0, 1, -signal.SIGUSR1)],
         ),
     )
 
