@@ -34,8 +34,11 @@ class Client(BaseClient):
         client_id: How this client introduces itself to servers and names itself in logs.
     """
 
+    _kind = "Client"
+
     def __init__(self, client_id: str | bytes = "unknown") -> None:
         self.options: set[bytes] = set()
+        self._waiting: set[Latch] = set()
         super().__init__(client_id)
 
     def _newSession(self, connection: Connection) -> ClientSession:
@@ -55,6 +58,19 @@ class Client(BaseClient):
         connection.flush()
         connection.yieldToServer()
         return True
+
+    def _wait(self, connection: Connection, answered: Latch, timeout: float | None) -> bool:
+        """Wait for an answer over a connection; False when the time is up."""
+        self._waiting.add(answered)
+        try:
+            if self._alone():
+                self._spin(connection, answered.isOpen, self._alone)
+            return answered.wait(timeout)
+        finally:
+            self._waiting.discard(answered)
+
+    def _alone(self) -> bool:
+        return len(self._waiting) < 2
 
     # Jobs
 
@@ -103,7 +119,7 @@ class Client(BaseClient):
             job.connection = connection
             if not self._request(connection, lambda session: session.submit(submission)):  # noqa: B023  (called at once)
                 continue
-            if not answered.wait(seconds_left(deadline)):
+            if not self._wait(connection, answered, seconds_left(deadline)):
                 raise TimeoutError(f"{connection!r} has not answered SUBMIT_JOB in {timeout} s")
             if submission.error is not None:
                 raise submission.error
@@ -183,7 +199,9 @@ class Client(BaseClient):
         limit = check_timeout(timeout)
         answered = Latch()
         expectation._on_settled = answered.open
-        if not self._request(connection, ask) or (answered.wait(limit) and expectation.lost):
+        if not self._request(connection, ask) or (
+            self._wait(connection, answered, limit) and expectation.lost
+        ):
             raise DisconnectError(f"{connection!r} was lost before the answer")
         if not expectation.settled:
             raise TimeoutError(f"no answer from {connection!r} in {timeout} s")

@@ -17,6 +17,10 @@ class Latch:
         """Let the thread go on; only once."""
         self._lock.release()
 
+    def isOpen(self) -> bool:
+        """Tell whether it is open, before anyone has waited for it."""
+        return not self._lock.locked()
+
     def wait(self, timeout: float | None) -> bool:
         """Wait until it is open, for so many seconds at the most; False when the time is up."""
         return self._lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout))

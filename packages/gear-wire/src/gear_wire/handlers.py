@@ -7,6 +7,8 @@ from gear_wire.packet import Packet
 from gear_wire.table import BY_TYPE
 
 _HANDLERS: Final = {number: info.handler for number, info in BY_TYPE.items()}
+HANDLERS: Final = frozenset({"handlePacket", "_defaultPacketHandler", *_HANDLERS.values()})
+"""The names of the methods that may be overridden."""
 
 
 class PacketHandlers:

@@ -138,6 +138,7 @@ class Worker(BaseClient):
             self._queue()
         try:
             self._flush()
+            self._lookForJob(interrupts)
             deadline = None if limit is None else time.monotonic() + limit
             while True:
                 left = None if deadline is None else deadline - time.monotonic()
@@ -150,6 +151,16 @@ class Worker(BaseClient):
         finally:
             with self._state_lock:
                 self._assignments.leave()
+
+    def _lookForJob(self, interrupts: int) -> None:
+        """Look for a moment whether a job comes, before sleeping; with one server alone."""
+        connections = self.active_connections[:]
+        if len(connections) == 1:
+            self._spin(
+                connections[0],
+                lambda: bool(self._assignments.jobs) or self._interrupts != interrupts,
+                lambda: self._assignments.waiting < 2,
+            )
 
     def _waitForJob(self, interrupts: int, left: float | None) -> WorkerJob | None:
         timeout = ASK_AGAIN if left is None else min(left, ASK_AGAIN)

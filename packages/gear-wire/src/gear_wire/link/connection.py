@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from gear_wire.codec import encode
@@ -22,7 +23,8 @@ from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_po
 from gear_wire.link.channel import Channel, Connector
 from gear_wire.link.echoes import Echo, Echoes
 from gear_wire.link.inbound import Inbound, InboundReader
-from gear_wire.link.loop import READ, WRITE, PollLoop
+from gear_wire.link.loop import READ, WRITE, PollLoop, Ready
+from gear_wire.link.reading import Reading
 from gear_wire.link.replies import Replies
 from gear_wire.link.requests import AdminRequest
 from gear_wire.link.tls import TLSStream, check_tls_files
@@ -110,6 +112,7 @@ class Connection:
         self._lock = threading.RLock()
         self._loop: PollLoop | None = None
         self._channel: Channel | None = None
+        self._reading: Reading | None = None
         self._turns = Turns(self._readOnce)
         self._reset()
 
@@ -189,26 +192,18 @@ class Connection:
         """Close the connection; whoever waits for an answer over it is woken with an error."""
         with self._lock:
             channel, self._channel = self._channel, None
+            reading, self._reading = self._reading, None
             requests = self._replies.reset()
             self._echoes.reset()
             self.changeState("INIT")
         if channel is not None:
-            self._close(channel)
+            channel.interrupt()
+            close = channel.close if reading is None else reading.end
+            # Whoever reads must have seen the end first.
+            if self._loop is None or not self._loop.call(close):
+                close()
         for request in requests:
             request.setComplete()
-
-    def _close(self, channel: Channel) -> None:
-        channel.interrupt()
-        loop = self._loop
-
-        def close() -> None:
-            if loop is not None:
-                loop.remove(channel.sock)
-            channel.close()
-
-        # The selector must forget a socket before its number is free for another.
-        if loop is None or not loop.call(close):
-            channel.close()
 
     def reconnect(self) -> None:
         """Disconnect and connect again; raises as `connect` does."""
@@ -310,6 +305,18 @@ class Connection:
             channel.waitForRoom()
 
     # Receiving
+
+    def watch(self, ready: Ready) -> None:
+        """Have the client's loop call something whenever the connection is ready; on its thread."""
+        with self._lock:
+            if self._channel is not None and self._loop is not None:
+                self._reading = Reading(self._loop, self._channel, ready)
+
+    def spin(self, done: Callable[[], bool], alone: Callable[[], bool]) -> None:
+        """Do what the loop would for a moment, until something is done; see `Reading.spin`."""
+        reading = self._reading
+        if reading is not None:
+            reading.spin(done, alone)
 
     def receive(self) -> list[Inbound]:
         """Return what has come: packets, and administrative requests that are answered now.

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from gear_wire.link.pauses import Pauses
+
 READ: Final = selectors.EVENT_READ
 WRITE: Final = selectors.EVENT_WRITE
 Ready = Callable[[int], None]
@@ -19,16 +21,22 @@ class PollLoop:
     Args:
         name: The name of the thread.
         log: Where exceptions of callbacks go; none of them ends the loop.
+
+    Attributes:
+        thread: The thread.
     """
 
     def __init__(self, name: str, log: logging.Logger) -> None:
         self._log = log
         self._calls: collections.deque[Callable[[], object]] = collections.deque()
         self._selector = selectors.DefaultSelector()
+        self._pauses = Pauses(self._selector)
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
         self._selector.register(self._wake_read, READ, self._drain)
+        self._watching = threading.Lock()
+        self._closed = False
         self._running = True
         self._ended = False
         self._ending = threading.Lock()
@@ -37,7 +45,7 @@ class PollLoop:
 
     def here(self) -> bool:
         """Tell whether the caller is the loop's own thread."""
-        return threading.current_thread() is self.thread
+        return threading.get_ident() == self.thread.ident
 
     def call(self, callback: Callable[[], object]) -> bool:
         """Have a callback run on the loop's thread, soon; False when the loop has ended.
@@ -52,24 +60,42 @@ class PollLoop:
         return True
 
     def add(self, sock: socket.socket, ready: Ready) -> None:
-        """Watch a socket for reading; on the loop's thread."""
-        self._selector.register(sock, READ, ready)
+        """Watch a socket for reading, until the loop ends."""
+        with self._watching:
+            if not self._closed:
+                self._selector.register(sock, READ, ready)
 
     def watch(self, sock: socket.socket, events: int) -> None:
         """Change what a socket is watched for; nothing when it is not watched any more."""
-        try:
-            key = self._selector.get_key(sock)
-        except (KeyError, ValueError):
-            return
-        if key.events != events:
-            self._selector.modify(sock, events, key.data)
+        with self._watching:
+            try:
+                key = self._selector.get_key(sock)
+            except (KeyError, ValueError, RuntimeError):
+                return
+            if key.events != events:
+                self._selector.modify(sock, events, key.data)
+
+    def pause(self, sock: socket.socket) -> bool:
+        """Watch a socket no longer until `resume`; False where the system cannot do so at once.
+
+        From any thread, and also while the loop waits.
+        """
+        with self._watching:
+            return not self._closed and self._pauses.pause(sock)
+
+    def resume(self, sock: socket.socket) -> None:
+        """Watch a socket again, for what it was watched for and what `watch` said since."""
+        with self._watching:
+            if not self._closed:
+                self._pauses.resume(sock, self._selector.get_key(sock).events)
 
     def remove(self, sock: socket.socket) -> None:
-        """Watch a socket no longer; on the loop's thread."""
-        try:
-            self._selector.unregister(sock)
-        except (KeyError, ValueError):
-            pass  # never watched: the connection was lost before it was
+        """Watch a socket no longer; nothing when it is not watched."""
+        with self._watching:
+            try:
+                self._selector.unregister(sock)
+            except (KeyError, ValueError):
+                pass
 
     def stop(self) -> None:
         """End the thread after the calls asked for; waits for it unless called on it."""
@@ -101,7 +127,10 @@ class PollLoop:
             with self._ending:
                 self._ended = True
             self._runCalls()
-            self._selector.close()
+            with self._watching:
+                self._closed = True
+                self._selector.close()
+                self._pauses.close()
             self._wake_read.close()
             self._wake_write.close()
 

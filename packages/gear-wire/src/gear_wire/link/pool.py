@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from gear_wire.errors import (
     ConfigurationError,
@@ -17,7 +18,7 @@ from gear_wire.errors import (
     NoConnectedServersError,
     TimeoutError,
 )
-from gear_wire.handlers import PacketHandlers
+from gear_wire.handlers import HANDLERS, PacketHandlers
 from gear_wire.jobs import BaseJob, to_client_id
 from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.connecting import Connecting
@@ -29,6 +30,8 @@ from gear_wire.link.roster import Roster
 from gear_wire.packet import Packet
 from gear_wire.session import Session
 from gear_wire.timeouts import check_timeout
+
+_HOOKS: Final = HANDLERS | {"handleAdminRequest", "reportTimingStats"}
 
 
 class BaseClient(PacketHandlers):
@@ -65,6 +68,7 @@ class BaseClient(PacketHandlers):
         self._loop: PollLoop | None = None
         self._connecting: Connecting | None = None
         self._timed = type(self).reportTimingStats is not BaseClient.reportTimingStats
+        self._plain = not type(self)._overridden()
 
     @property
     def active_connections(self) -> list[Connection]:
@@ -183,7 +187,7 @@ class BaseClient(PacketHandlers):
 
         def watch() -> None:
             if connection.conn is sock:
-                loop.add(sock, ready)
+                connection.watch(ready)
                 connection.flush()
 
         loop.call(watch)
@@ -293,6 +297,22 @@ class BaseClient(PacketHandlers):
         return result
 
     # Receiving, on the poll thread
+
+    @classmethod
+    def _overridden(cls) -> bool:
+        """Tell whether a handler is another than the library's."""
+        library = next(known for known in cls.__mro__ if "_kind" in vars(known))
+        return any(getattr(cls, name) is not getattr(library, name) for name in _HOOKS)
+
+    def _spin(
+        self, connection: Connection, done: Callable[[], bool], alone: Callable[[], bool]
+    ) -> None:
+        """Look for an answer for a moment, before sleeping; without the state lock.
+
+        Where a handler is overridden, only the poll thread looks: that is where handlers run.
+        """
+        if self._plain and _HOOKS.isdisjoint(self.__dict__):
+            connection.spin(done, alone)
 
     def _poll(self, connection: Connection, sock: socket.socket, events: int) -> None:
         if connection.conn is not sock:
