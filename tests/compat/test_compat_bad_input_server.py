@@ -60,6 +60,7 @@ REFUSED = [
         for name in ("backlog", "max_packet_size", "max_send_queue", "job_retries", "worker_wakeup")
     ),
     case("retries", lambda: started(job_retries=-5), about("job_retries")),
+    case("busy poll", lambda: started(busy_poll=-1), about("busy_poll")),
     case("wakeup", lambda: started(worker_wakeup=-1), about("worker_wakeup")),
     case("handle prefix of words", lambda: started(job_handle_prefix="a b"), about("one word")),
     case(

@@ -15,7 +15,8 @@ from gear_wire.link import reading
 from gear_wire.link.channel import Channel
 from gear_wire.link.loop import READ, WRITE, PollLoop
 from gear_wire.link.pauses import Pauses
-from gear_wire.link.reading import MOST_SKIPPED, Reading, Spin
+from gear_wire.link.reading import Reading
+from gear_wire.link.spin import MOST_SKIPPED, Spin
 
 WAIT = 10
 

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Final, Protocol, cast
 
+from gear_server.busypoll import BusyPoll
 from gear_server.config import HANDSHAKE_TIMEOUT, ListenSettings
 from gear_server.engine import Engine
 from gear_server.peers import Peer
@@ -212,6 +213,7 @@ class AsyncServer:
         self._reads = 0
         self._busy = False
         self._postponed = False
+        self._busy_poll = BusyPoll(self._loop.call_soon, settings.busy_poll / 1e6)
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
 
@@ -238,6 +240,7 @@ class AsyncServer:
         """Close all connections, once what is queued for them has left or cannot leave."""
         self.stop_listening()
         self._flush()
+        self._busy_poll.end()
         if self._timer is not None:
             self._timer.cancel()
         for peer in list(self._peers):
@@ -329,6 +332,7 @@ class AsyncServer:
         self._busy = self._reads > 2 or (self._reads > 0 and self._postponed)
         self._reads = 0
         self._end_turn()
+        self._busy_poll.begin()
 
     def _end_turn(self) -> None:
         engine = self.engine

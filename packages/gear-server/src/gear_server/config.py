@@ -46,6 +46,7 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True):
         max_packet_size: The largest packet taken, in bytes of data.
         max_send_queue: Bytes that may wait for a connection before it is cut off when more comes.
         max_line_size: The longest text command taken, in bytes.
+        busy_poll: Microseconds to look for more after something came, before sleeping.
     """
 
     host: str | None = None
@@ -56,6 +57,7 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_packet_size: int = MAX_PACKET_SIZE
     max_send_queue: int = MAX_SEND_QUEUE
     max_line_size: int = MAX_LINE_SIZE
+    busy_poll: int = 0
 
     def tlsContext(self) -> "ssl.SSLContext | None":
         """Return the TLS context; raises ConfigurationError for files that cannot be used."""
@@ -74,6 +76,7 @@ def listen_settings(
     max_packet_size: int,
     max_send_queue: int,
     max_line_size: int,
+    busy_poll: int,
 ) -> ListenSettings:
     """Check what was given and return it as one value.
 
@@ -90,11 +93,13 @@ def listen_settings(
     }
     for name, limit in limits.items():
         check_number(name, limit, 1)
+    check_number("busy_poll", busy_poll, 0)
     return ListenSettings(
         host=None if not host else check_host(host),
         port=check_port(port, least=0),
         tls=check_tls_files(ssl_key, ssl_cert, ssl_ca),
         keepalive=keepalive,
+        busy_poll=busy_poll,
         **limits,
     )
 

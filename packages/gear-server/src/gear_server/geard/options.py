@@ -13,6 +13,7 @@ from gear_server.settings import UNLIMITED
 from gear_wire.errors import ConfigurationError
 from gear_wire.framing import MAX_LINE_SIZE
 from gear_wire.link.address import DEFAULT_PORT
+from gear_wire.link.spin import SPIN
 
 MAX_PREFIX_SIZE: Final = 63
 """Bytes of what job handles begin with: gearmand's limit, without the NUL at the end."""
@@ -90,6 +91,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     backlog: Annotated[int, Meta(ge=1, le=65535), Option(
         LISTEN, "connections that may wait to be accepted", "-b", metavar="N",
     )] = BACKLOG
+    busy_poll: Annotated[int, Meta(ge=0, le=1_000_000), Option(
+        LISTEN, "look for more for so long after something came, before sleeping; 0 for not at "
+        "all", metavar="MICROSECONDS",
+    )] = round(SPIN * 1e6)
     keepalive: Annotated[bool, Option(
         LISTEN, "switch TCP keepalive on; the three numbers below do it too",
     )] = False

@@ -112,6 +112,7 @@ def make_server(options: Options, sockets: Sequence[socket.socket]) -> Server:
         max_send_queue=options.max_send_queue,
         max_line_size=options.max_line_size,
         backlog=options.backlog,
+        busy_poll=options.busy_poll,
         sockets=sockets,
         verbose=options.verbose,
         cancel_running=True,

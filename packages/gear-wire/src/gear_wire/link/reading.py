@@ -3,40 +3,10 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
 
 from gear_wire.link.channel import Channel
 from gear_wire.link.loop import READ, PollLoop, Ready
-
-SPIN: Final = 0.0001
-"""Seconds that a thread looks for its answer: a server nearby answers sooner than a processor that
-sleeps wakes, and waking it takes as much of a processor's time as looking does."""
-MOST_SKIPPED: Final = 255
-"""Waits in a row without a look, when all looks were in vain."""
-
-
-class Spin:
-    """Whether it pays to look for an answer before sleeping: it learns from each try.
-
-    Each time in vain, twice as many waits go by before the next look: a server that is far away,
-    or has no processor while one looks, costs a look in 256 waits.
-    """
-
-    def __init__(self) -> None:
-        self._skipped = 0
-        self._left = 0
-
-    def due(self) -> bool:
-        """Tell whether to look this time."""
-        if not self._left:
-            return True
-        self._left -= 1
-        return False
-
-    def note(self, found: bool) -> None:
-        """Take note of what came of a look."""
-        self._skipped = 0 if found else min(MOST_SKIPPED, self._skipped * 2 + 1)
-        self._left = self._skipped
+from gear_wire.link.spin import SPIN, Spin
 
 
 class Reading:
