@@ -10,8 +10,6 @@ import pytest
 import workspace
 
 LONGEST = 400
-# Files that want to be two: each leaves this list when it is.
-TOO_LONG = {"gear_wire.link.connection", "gear_wire.link.pool"}
 DEPENDENCIES = {
     "gear": ["gear-admin", "gear-client", "gear-server", "gear-wire", "gear-worker"],
     "gear-wire": ["msgspec"],
@@ -88,16 +86,8 @@ def test_it_says_on_which_pythons_it_runs(distribution: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(workspace.modules()))
-def test_a_module_says_what_it_is_and_is_not_long(
-    name: str, request: pytest.FixtureRequest
-) -> None:
-    if name in TOO_LONG:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="wants to be two files"))
+def test_a_module_says_what_it_is_and_is_not_long(name: str) -> None:
     file: Path = workspace.modules()[name]
     text = file.read_text()
     assert ast.get_docstring(ast.parse(text))
     assert text.count("\n") <= LONGEST
-
-
-def test_the_files_that_are_too_long_exist() -> None:
-    assert set(workspace.modules()) >= TOO_LONG

@@ -4,11 +4,9 @@ import functools
 import logging
 import os
 import random
-import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable
 
 from gear_wire.errors import (
     ConfigurationError,
@@ -18,23 +16,19 @@ from gear_wire.errors import (
     NoConnectedServersError,
     TimeoutError,
 )
-from gear_wire.handlers import HANDLERS, PacketHandlers
-from gear_wire.jobs import BaseJob, to_client_id
+from gear_wire.jobs import to_client_id
 from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.connecting import Connecting
 from gear_wire.link.connection import Connection
-from gear_wire.link.inbound import Inbound
-from gear_wire.link.loop import READ, WRITE, PollLoop
-from gear_wire.link.requests import AdminRequest
+from gear_wire.link.loop import PollLoop
+from gear_wire.link.receiver import Receiver
 from gear_wire.link.roster import Roster
 from gear_wire.packet import Packet
 from gear_wire.session import Session
 from gear_wire.timeouts import check_timeout
 
-_HOOKS: Final = HANDLERS | {"handleAdminRequest", "reportTimingStats"}
 
-
-class BaseClient(PacketHandlers):
+class BaseClient(Receiver):
     """A set of connections to servers with one thread that reads them all.
 
     Handlers (``handle*``) run one at a time, on that thread. One that raises is logged and
@@ -53,9 +47,8 @@ class BaseClient(PacketHandlers):
         InvalidDataError: The client id holds a NUL.
     """
 
-    _kind: str = "Client"
-
     def __init__(self, client_id: str | bytes = "unknown") -> None:
+        super().__init__()
         self.client_id: bytes = to_client_id(client_id)
         if not hasattr(self, "log"):
             name = self.client_id.decode(errors="replace")
@@ -67,8 +60,6 @@ class BaseClient(PacketHandlers):
         self._roster: Roster[Connection] = Roster()
         self._loop: PollLoop | None = None
         self._connecting: Connecting | None = None
-        self._timed = type(self).reportTimingStats is not BaseClient.reportTimingStats
-        self._plain = not type(self)._overridden()
 
     @property
     def active_connections(self) -> list[Connection]:
@@ -296,54 +287,6 @@ class BaseClient(PacketHandlers):
             self._flush()
         return result
 
-    # Receiving, on the poll thread
-
-    @classmethod
-    def _overridden(cls) -> bool:
-        """Tell whether a handler is another than the library's."""
-        library = next(known for known in cls.__mro__ if "_kind" in vars(known))
-        return any(getattr(cls, name) is not getattr(library, name) for name in _HOOKS)
-
-    def _spin(
-        self, connection: Connection, done: Callable[[], bool], alone: Callable[[], bool]
-    ) -> None:
-        """Look for an answer for a moment, before sleeping; without the state lock.
-
-        Where a handler is overridden, only the poll thread looks: that is where handlers run.
-        """
-        if self._plain and _HOOKS.isdisjoint(self.__dict__):
-            connection.spin(done, alone)
-
-    def _poll(self, connection: Connection, sock: socket.socket, events: int) -> None:
-        if connection.conn is not sock:
-            return
-        try:
-            if events & WRITE:
-                connection.writable()
-            inbound: Sequence[Inbound] = connection.receive() if events & READ else ()
-        except (GearmanError, OSError) as error:
-            if self.running:
-                self.log.warning("Lost connection: %s", error)
-            self._lostConnection(connection)
-            return
-        for item in inbound:
-            self._handle(item)
-
-    def _handle(self, item: Inbound) -> None:
-        try:
-            if not isinstance(item, Packet):
-                self.handleAdminRequest(item)
-                return
-            self.log.debug("Received packet: %s", item)
-            if not self._timed:
-                self.handlePacket(item)
-                return
-            start = time.monotonic()
-            self.handlePacket(item)
-            self.reportTimingStats(item.ptype, time.monotonic() - start)
-        except Exception:
-            self.log.exception("Exception while handling %s", item)
-
     def _lostConnection(self, connection: Connection) -> None:
         """Give a connection up and make it anew; from any thread, once per loss."""
         with self._state_lock:
@@ -370,46 +313,6 @@ class BaseClient(PacketHandlers):
             hook()
         except Exception:
             self.log.exception("Exception in a handler")
-
-    # Handlers
-
-    def handleDisconnect(self, job: BaseJob) -> BaseJob | None:
-        """Handle the loss of the connection over which a job runs; called once per job.
-
-        Override it to react; this does nothing.
-
-        Returns:
-            The job.
-        """
-        return job
-
-    def handleAdminRequest(self, request: AdminRequest) -> None:
-        """Handle an administrative request that was answered; whoever waits is awake already."""
-        self.log.debug("Received admin data %s", request)
-
-    def handleEchoRes(self, packet: Packet) -> object:
-        """Handle ECHO_RES: wakes whoever waits for it."""
-        connection = packet.connection
-        if isinstance(connection, Connection):
-            connection.handleEchoRes(packet.data)
-        return None
-
-    def handleError(self, packet: Packet) -> object:
-        """Handle ERROR: it is logged, and ends the request that it answers."""
-        self._logError(packet)
-        return self._apply(packet)
-
-    def _logError(self, packet: Packet) -> None:
-        error = packet.data.replace(b"\0", b": ").decode(errors="replace")
-        self.log.error("Server %r: %s", packet.connection, error)
-
-    def reportTimingStats(self, ptype: int, duration: float) -> None:
-        """Take note of how long a packet was handled; override it, this does nothing.
-
-        Args:
-            ptype: The packet's number.
-            duration: Seconds.
-        """
 
     # Ending
 
