@@ -128,13 +128,15 @@ def test_a_shutdown_ends_the_wait(client: Client, server: ScriptedServer) -> Non
 
 
 def test_a_signal_ends_the_wait_and_the_client_goes_on(
-    client: Client, server: ScriptedServer
+    client: Client, server: ScriptedServer, answers: HeldAnswers
 ) -> None:
+    answers.looking.clear()
+
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
     def kill() -> None:
-        wait_for_silence(server)
+        assert answers.looking.wait(WAIT)
         signal.raise_signal(signal.SIGUSR1)
 
     before = signal.signal(signal.SIGUSR1, interrupt)

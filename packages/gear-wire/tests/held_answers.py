@@ -22,6 +22,9 @@ class HeldAnswers:
         answer: What answers.
         kinds: The questions whose answers are held back.
         monkeypatch: Undoes it all.
+
+    Attributes:
+        looking: Set when a thread begins to read for itself.
     """
 
     def __init__(
@@ -29,13 +32,13 @@ class HeldAnswers:
     ) -> None:
         self._answer = answer
         self._kinds = kinds
-        self._looking = threading.Event()
+        self.looking: threading.Event = threading.Event()
         self._holding = False
         pause = PollLoop.pause
 
         def noting(loop: PollLoop, sock: socket.socket) -> bool:
             paused = pause(loop, sock)
-            self._looking.set()
+            self.looking.set()
             return paused
 
         monkeypatch.setattr(PollLoop, "pause", noting)
@@ -43,11 +46,11 @@ class HeldAnswers:
 
     def __call__(self, peer: Peer, message: object) -> None:
         if self._holding and isinstance(message, self._kinds):
-            assert self._looking.wait(_WAIT)
-            self._looking.clear()
+            assert self.looking.wait(_WAIT)
+            self.looking.clear()
         self._answer(peer, message)
 
     def hold(self) -> None:
         """Hold answers back from now on."""
-        self._looking.clear()
+        self.looking.clear()
         self._holding = True
