@@ -164,13 +164,18 @@ class AsyncClient(AsyncBaseClient):
         if not isinstance(link.session, ClientSession):
             expectation.settle(lost=True)
             return
-        settled = asyncio.Event()
-        expectation._on_settled = settled.set
+        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settle() -> None:
+            if not settled.done():  # or the time was up, and nobody waits any more
+                settled.set_result(None)
+
+        expectation._on_settled = settle
         ask(link.session)
         link.say()
         try:
             async with asyncio.timeout(limit):
-                await settled.wait()
+                await settled
         except builtins.TimeoutError:
             raise TimeoutError(f"no answer from {link!r} in {timeout} s") from None
 

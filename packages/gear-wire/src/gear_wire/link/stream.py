@@ -14,6 +14,10 @@ CLOSE_TIMEOUT: Final = 2.0
 """Seconds that queued bytes have to leave when a stream is closed."""
 
 
+GATHERED: Final = 65536
+"""Bytes that are not held back for others: from here on the transport must know how many wait."""
+
+
 class StreamOwner(Protocol):
     """What a stream needs of the connection that it belongs to."""
 
@@ -44,8 +48,11 @@ class Stream(asyncio.Protocol):
         self._reader = FrameReader(max_line_size=None)
         self._socket: Settable | None = None
         self.transport: asyncio.Transport | None = None
-        loop = asyncio.get_running_loop()
-        self.closed: asyncio.Future[None] = loop.create_future()
+        self._loop = asyncio.get_running_loop()
+        self._gathering = False
+        self._gathered: list[bytes] = []
+        self._size = 0
+        self.closed: asyncio.Future[None] = self._loop.create_future()
         self.writable: asyncio.Event = asyncio.Event()
         self.writable.set()
 
@@ -87,7 +94,33 @@ class Stream(asyncio.Protocol):
             self.closed.set_result(None)
 
     def write(self, data: bytes) -> None:
-        """Send bytes, unless the connection is going down."""
+        """Send bytes, unless the connection is going down.
+
+        The first of a turn of the loop leave at once, those after them together at its end: a
+        system call takes longer than all else that a packet needs.
+        """
+        if not self._gathering:
+            self._gathering = True
+            self._loop.call_soon(self._end_turn)
+            self._send(data)
+            return
+        self._gathered.append(data)
+        self._size += len(data)
+        if self._size >= GATHERED:
+            self._send_gathered()
+
+    def _end_turn(self) -> None:
+        self._gathering = False
+        if self._gathered:
+            self._send_gathered()
+
+    def _send_gathered(self) -> None:
+        data = b"".join(self._gathered)
+        self._gathered.clear()
+        self._size = 0
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
@@ -100,6 +133,7 @@ class Stream(asyncio.Protocol):
         """Let what was written leave, but not for long."""
         if self.transport is None:
             return
+        self._end_turn()
         self.transport.close()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
