@@ -1,6 +1,8 @@
 """Packets that are handed over by the reader, and read to where they stay."""
 
+import gc
 import tracemalloc
+import weakref
 from itertools import pairwise
 
 from hypothesis import given
@@ -45,6 +47,18 @@ def test_a_packet_is_read_to_its_end() -> None:
     assert len(large.room()) == 0
     assert large.frame() == Frame(ECHO, body_of(SIZE))
     assert reader.feed(packet(b"next")) == [Frame(ECHO, b"next")]
+
+
+def test_one_that_is_given_up_goes_without_a_word() -> None:
+    """As part of a circle of references, as with a connection that is lost."""
+    large = begun(FrameReader(), 300)
+    assert large is not None
+    large.room()[:1] = b"x"
+    buffer = weakref.ref(large._data)
+    vars(large)["itself"] = large
+    del large
+    gc.collect()  # an exception in here fails the test
+    assert buffer() is None
 
 
 def test_it_is_handed_over_when_an_eighth_has_come_and_enough_is_missing() -> None:

@@ -28,11 +28,11 @@ class LargeFrame:
         self._held = self._data.tell()
         self._data.seek(size - 1)
         self._data.write(b"\0")
-        self._view = self._data.getbuffer()
 
     def room(self) -> memoryview:
         """Return where the next bytes belong; empty when none are missing."""
-        return self._view[self._held :]
+        # No view is kept: a buffer that is given up could not be closed under it.
+        return self._data.getbuffer()[self._held :]
 
     def fill(self, size: int) -> bool:
         """Note that so many bytes came; True when none are missing."""
@@ -40,6 +40,5 @@ class LargeFrame:
         return self._held == self._size
 
     def frame(self) -> Frame:
-        """Return the packet, once it is whole."""
-        self._view.release()
+        """Return the packet, once it is whole and nobody holds what `room` gave."""
         return Frame(self._key, self._data.getvalue())
