@@ -100,3 +100,23 @@ def test_a_server_that_always_looks_serves_and_ends() -> None:
         assert connection.echo(data, 10) == data
     connection.disconnect()
     server.shutdown()
+
+
+def test_only_what_was_read_has_a_server_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[BusyPoll] = []
+
+    def begin(busy_poll: BusyPoll) -> None:
+        begun.append(busy_poll)
+
+    monkeypatch.setattr(BusyPoll, "begin", begin)
+    server = gear_server.Server(0, host="127.0.0.1")
+    connection = Connection("127.0.0.1", server.port)
+    connection.connect()
+    assert server.waitFor(lambda: len(server.active_connections) == 1, 10)
+    connection.disconnect()
+    assert server.waitFor(lambda: not server.active_connections, 10)
+    connection.connect()
+    assert connection.echo(b"x", 10) == b"x"
+    assert len(begun) == 1
+    connection.disconnect()
+    server.shutdown()

@@ -284,6 +284,7 @@ class AsyncServer:
         with self._lock:
             self.engine.add(peer)
         self.log.debug("Accepted %r", peer)
+        self.schedule_flush()
         return peer
 
     def receive(self, peer: StreamPeer, events: list[Event]) -> None:
@@ -328,11 +329,12 @@ class AsyncServer:
 
     def _flush(self) -> None:
         self._flushing = False
+        reads, self._reads = self._reads, 0
         # A few reads are no crowd: whoever they come from is answered at once.
-        self._busy = self._reads > 2 or (self._reads > 0 and self._postponed)
-        self._reads = 0
+        self._busy = reads > 2 or (reads > 0 and self._postponed)
         self._end_turn()
-        self._busy_poll.begin()
+        if reads:
+            self._busy_poll.begin()
 
     def _end_turn(self) -> None:
         engine = self.engine
