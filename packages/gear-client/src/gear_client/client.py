@@ -38,7 +38,7 @@ class Client(BaseClient):
 
     def __init__(self, client_id: str | bytes = "unknown") -> None:
         self.options: set[bytes] = set()
-        self._waiting: set[Latch] = set()
+        self._latches: set[Latch] = set()
         super().__init__(client_id)
 
     def _newSession(self, connection: Connection) -> ClientSession:
@@ -59,18 +59,20 @@ class Client(BaseClient):
         connection.yieldToServer()
         return True
 
-    def _wait(self, connection: Connection, answered: Latch, timeout: float | None) -> bool:
+    def _waitForAnswer(
+        self, connection: Connection, answered: Latch, timeout: float | None
+    ) -> bool:
         """Wait for an answer over a connection; False when the time is up."""
-        self._waiting.add(answered)
+        self._latches.add(answered)
         try:
             if self._alone():
                 self._spin(connection, answered.isOpen, self._alone)
             return answered.wait(timeout)
         finally:
-            self._waiting.discard(answered)
+            self._latches.discard(answered)
 
     def _alone(self) -> bool:
-        return len(self._waiting) < 2
+        return len(self._latches) < 2
 
     # Jobs
 
@@ -119,7 +121,7 @@ class Client(BaseClient):
             job.connection = connection
             if not self._request(connection, lambda session: session.submit(submission)):  # noqa: B023  (called at once)
                 continue
-            if not self._wait(connection, answered, seconds_left(deadline)):
+            if not self._waitForAnswer(connection, answered, seconds_left(deadline)):
                 raise TimeoutError(f"{connection!r} has not answered SUBMIT_JOB in {timeout} s")
             if submission.error is not None:
                 raise submission.error
@@ -200,7 +202,7 @@ class Client(BaseClient):
         answered = Latch()
         expectation._on_settled = answered.open
         if not self._request(connection, ask) or (
-            self._wait(connection, answered, limit) and expectation.lost
+            self._waitForAnswer(connection, answered, limit) and expectation.lost
         ):
             raise DisconnectError(f"{connection!r} was lost before the answer")
         if not expectation.settled:

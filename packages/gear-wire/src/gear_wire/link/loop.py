@@ -68,9 +68,11 @@ class PollLoop:
     def watch(self, sock: socket.socket, events: int) -> None:
         """Change what a socket is watched for; nothing when it is not watched any more."""
         with self._watching:
+            if self._closed:
+                return
             try:
                 key = self._selector.get_key(sock)
-            except (KeyError, ValueError, RuntimeError):
+            except (KeyError, ValueError):
                 return
             if key.events != events:
                 self._selector.modify(sock, events, key.data)

@@ -39,11 +39,11 @@ class Receiver(PacketHandlers):
         """Give a connection up and make it anew; from any thread, once per loss."""
         raise NotImplementedError
 
-    # Receiving, on the poll thread
+    # Receiving, on the poll thread or on one that waits
 
     @classmethod
     def _overridden(cls) -> bool:
-        """Tell whether a handler is another than the library's."""
+        """Tell whether a handler is another than the library's, whose classes have a `_kind`."""
         library = next(known for known in cls.__mro__ if "_kind" in vars(known))
         return any(getattr(cls, name) is not getattr(library, name) for name in _HOOKS)
 

@@ -12,8 +12,6 @@ from gear_wire.link.address import Keepalive
 
 CLOSE_TIMEOUT: Final = 2.0
 """Seconds that queued bytes have to leave when a stream is closed."""
-
-
 GATHERED: Final = 65536
 """Bytes that are not held back for others: from here on the transport must know how many wait."""
 
