@@ -2,8 +2,9 @@
 
 import contextlib
 import threading
+from collections.abc import Callable, Iterator
 
-from scripted_server import Peer
+from scripted_server import Peer, ScriptedServer
 
 from gear_wire.packets import (
     BasePacket,
@@ -16,6 +17,22 @@ from gear_wire.packets import (
     PreSleep,
 )
 from gear_wire.types import FunctionName, Handle, UniqueKey
+
+
+@contextlib.contextmanager
+def once_asleep(server: ScriptedServer, act: Callable[[], None]) -> Iterator[None]:
+    """Do something in another thread as soon as a worker has said that it sleeps."""
+
+    def run() -> None:
+        server.wait_for(lambda: PreSleep() in server.messages)
+        act()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 class Work:

@@ -6,15 +6,15 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from poll_loops import poll_loop, settle
 
 from gear_wire.link.loop import READ, WRITE, PollLoop
 
 
 @pytest.fixture
 def loop() -> Iterator[PollLoop]:
-    loop = PollLoop("test loop", logging.getLogger("gear.test.loop"))
-    yield loop
-    loop.stop()
+    with poll_loop() as loop:
+        yield loop
 
 
 @pytest.fixture
@@ -23,13 +23,6 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     with ours, theirs:
         ours.setblocking(False)
         yield ours, theirs
-
-
-def settle(loop: PollLoop) -> None:
-    """Return when the loop has done all that it was asked for before."""
-    done = threading.Event()
-    assert loop.call(done.set)
-    assert done.wait(10)
 
 
 def test_calls_run_on_its_thread_in_order(loop: PollLoop) -> None:

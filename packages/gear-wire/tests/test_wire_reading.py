@@ -1,6 +1,5 @@
 """Reading over real sockets: the poll thread reads, or for a moment a thread that waits."""
 
-import logging
 import selectors
 import socket
 import threading
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from poll_loops import poll_loop, settle
 
 from gear_wire.errors import DisconnectError
 from gear_wire.link import reading
@@ -67,18 +67,10 @@ class Reader:
             assert self.changed.wait_for(condition, WAIT)
 
 
-def settle(loop: PollLoop) -> None:
-    """Return when the loop has done all that it was asked for before."""
-    done = threading.Event()
-    assert loop.call(done.set)
-    assert done.wait(WAIT)
-
-
 @pytest.fixture
 def loop() -> Iterator[PollLoop]:
-    loop = PollLoop("test loop", logging.getLogger("gear.test.loop"))
-    yield loop
-    loop.stop()
+    with poll_loop() as loop:
+        yield loop
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from held_answers import HeldAnswers
 from scripted_server import ScriptedServer, scripted_server
-from scripted_work import Work
+from scripted_work import Work, once_asleep
 
 from gear_wire.errors import InterruptedError
 from gear_wire.packet import Packet
-from gear_wire.packets import GrabJobUniq, PreSleep
+from gear_wire.packets import GrabJobUniq
 from gear_worker import Worker, WorkerJob
 
 WAIT = 10
@@ -90,14 +90,8 @@ def test_a_thread_that_waits_alone_reads_its_job(
 def test_a_thread_that_waits_says_that_it_sleeps(
     worker: Worker, server: ScriptedServer, work: Work
 ) -> None:
-    def put() -> None:
-        server.wait_for(lambda: PreSleep() in server.messages)
-        work.put(b"late")
-
-    thread = threading.Thread(target=put)
-    thread.start()
-    assert worker.getJob(WAIT).arguments == b"late"
-    thread.join()
+    with once_asleep(server, lambda: work.put(b"late")):
+        assert worker.getJob(WAIT).arguments == b"late"
 
 
 def test_handlers_of_a_subclass_run_on_the_poll_thread(server: ScriptedServer, work: Work) -> None:
@@ -122,12 +116,5 @@ def test_with_several_servers_the_poll_thread_reads(
 
 @pytest.mark.parametrize("end", ["stopWaitingForJobs", "shutdown"])
 def test_who_waits_is_interrupted(worker: Worker, server: ScriptedServer, end: str) -> None:
-    def stop() -> None:
-        server.wait_for(lambda: PreSleep() in server.messages)
-        getattr(worker, end)()
-
-    thread = threading.Thread(target=stop)
-    thread.start()
-    with pytest.raises(InterruptedError):
+    with once_asleep(server, getattr(worker, end)), pytest.raises(InterruptedError):
         worker.getJob(WAIT)
-    thread.join()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from scripted_server import ScriptedServer, scripted_server
-from scripted_work import Work
+from scripted_work import Work, once_asleep
 
 from gear_wire.errors import (
     ConfigurationError,
@@ -84,14 +84,8 @@ def test_a_job_and_its_result(worker: Worker, server: ScriptedServer, work: Work
 
 
 def test_a_worker_that_sleeps_is_woken(worker: Worker, server: ScriptedServer, work: Work) -> None:
-    def put() -> None:
-        server.wait_for(lambda: PreSleep() in server.messages)
-        work.put(b"late")
-
-    thread = threading.Thread(target=put)
-    thread.start()
-    assert worker.getJob(WAIT).arguments == b"late"
-    thread.join()
+    with once_asleep(server, lambda: work.put(b"late")):
+        assert worker.getJob(WAIT).arguments == b"late"
 
 
 def test_several_threads_wait(worker: Worker, work: Work) -> None:
@@ -124,15 +118,8 @@ def test_no_job_in_time(worker: Worker, work: Work) -> None:
 
 @pytest.mark.parametrize("end", ["stopWaitingForJobs", "shutdown"])
 def test_who_waits_is_interrupted(worker: Worker, server: ScriptedServer, end: str) -> None:
-    def interrupt() -> None:
-        server.wait_for(lambda: PreSleep() in server.messages)
-        getattr(worker, end)()
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(InterruptedError):
+    with once_asleep(server, getattr(worker, end)), pytest.raises(InterruptedError):
         worker.getJob(60)
-    thread.join()
 
 
 def test_waiting_goes_on_after_it_was_stopped(worker: Worker, work: Work) -> None:
@@ -213,15 +200,12 @@ def test_who_waits_goes_on_waiting_after_a_loss(
     worker: Worker, server: ScriptedServer, work: Work
 ) -> None:
     def drop() -> None:
-        server.wait_for(lambda: PreSleep() in server.messages)
         server.drop()
         server.wait_for(lambda: server.messages.count(PreSleep()) == 2)
         work.put(b"x")
 
-    thread = threading.Thread(target=drop)
-    thread.start()
-    assert worker.getJob(WAIT).arguments == b"x"
-    thread.join()
+    with once_asleep(server, drop):
+        assert worker.getJob(WAIT).arguments == b"x"
 
 
 def test_an_error_ends_nothing(
