@@ -44,8 +44,8 @@ from gear_wire.errors import (
     UnknownJobError,
 )
 from gear_wire.jobs import BaseJob, convert_to_bytes
-from gear_wire.link.connection import Connection
-from gear_wire.link.pool import BaseClient
+from gear_wire.link.threads.client import BaseClient
+from gear_wire.link.threads.connection import Connection
 from gear_wire.packet import Packet
 from gear_worker import (
     BinaryWorkerJob,

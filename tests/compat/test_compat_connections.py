@@ -22,7 +22,7 @@ from certificates import Authority
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
 from gear_wire.framing import Frame, FrameReader, Malformed
-from gear_wire.link.channel import Channel
+from gear_wire.link.threads.channel import Channel
 from gear_wire.packets import EchoRes
 from lines import HOST, bare
 

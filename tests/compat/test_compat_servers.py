@@ -9,7 +9,7 @@ import pytest
 
 import gear
 import gear.constants
-import gear_server.grabs
+import gear_server.engine.grabs
 
 MASS_DO = 101
 
@@ -296,7 +296,7 @@ class HesitatingServer(gear.Server):
 
 
 def test_a_worker_that_asks_may_get_its_job_a_little_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gear_server.grabs, "LINGER", 60.0)
+    monkeypatch.setattr(gear_server.engine.grabs, "LINGER", 60.0)
     server = HesitatingServer(0, host="127.0.0.1")
     connection = gear.Connection("127.0.0.1", server.port)
     try:

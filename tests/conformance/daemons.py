@@ -76,7 +76,7 @@ class Geard(Server):
     kind = "geard"
 
     def command(self, directory: Path) -> list[str]:
-        program = [sys.executable, "-m", "gear_server.cli"]
+        program = [sys.executable, "-m", "gear_server.geard.cli"]
         return [*program, "-d", "--listen-address", self.host, "-p", str(self.port)]
 
 

@@ -74,7 +74,7 @@ def name(line: CommandLine) -> str:
 
 @pytest.mark.parametrize("line", SCENARIOS, ids=name)
 def test_geard(line: CommandLine) -> None:
-    done = run(sys.executable, "-m", "gear_server.cli", *line.arguments)
+    done = run(sys.executable, "-m", "gear_server.geard.cli", *line.arguments)
     assert done.returncode == line.geard
     assert line.says in done.stderr
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import gear
-import gear_server.aio
-import gear_server.server
+import gear_server.face.server
+import gear_server.network.server
 from certificates import Authority, Files
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
@@ -38,7 +38,7 @@ def server(
     request: pytest.FixtureRequest, files: Files | None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[gear.Server]:
     if request.param == "asyncio":
-        monkeypatch.setattr(gear_server.server, "new_event_loop", asyncio.new_event_loop)
+        monkeypatch.setattr(gear_server.face.server, "new_event_loop", asyncio.new_event_loop)
     key, cert, authority = files or (None, None, None)
     server = gear.Server(0, key, cert, authority, host=HOST)
     yield server
@@ -80,7 +80,7 @@ def test_what_follows_a_large_packet_is_read_as_well(
             read.append(super().frame())
             return read[-1]
 
-    monkeypatch.setattr(gear_server.aio, "LargeFrame", Noted)
+    monkeypatch.setattr(gear_server.network.server, "LargeFrame", Noted)
     sock = connect()
     sock.sendall(LARGE + SMALL + LARGE + SMALL)
     expected = (LARGE_BACK + SMALL_BACK) * 2

@@ -15,7 +15,7 @@ import gear
 import gear.constants
 from gear_wire.enums import Magic
 from gear_wire.framing import HEADER
-from gear_wire.link.channel import Channel
+from gear_wire.link.threads.channel import Channel
 from gear_wire.table import frame_key
 
 Result = TypeVar("Result")

@@ -69,7 +69,7 @@ LISTEN = ("-d", "-p", "{port}", "--listen-address", "127.0.0.1")
 
 def start_geard(directory: Path, *options: str, port: int | None = None) -> Daemon:
     """Start geard, the program, as an operator does."""
-    command = [sys.executable, "-m", "gear_server.cli", *LISTEN, *options]
+    command = [sys.executable, "-m", "gear_server.geard.cli", *LISTEN, *options]
     return Daemon(command, directory / "geard.log", port)
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gear_server.admin import text_rules
-from gear_server.engine import Engine
-from gear_server.peers import Peer
-from gear_server.rules import packet_rules
-from gear_server.settings import EngineSettings
+from gear_server.engine.commands import text_rules
+from gear_server.engine.engine import Engine
+from gear_server.engine.peers import Peer
+from gear_server.engine.rules import packet_rules
+from gear_server.engine.settings import EngineSettings
 from gear_wire.codec import encode
 from gear_wire.framing import FrameReader
 from gear_wire.packets import (

@@ -22,7 +22,7 @@ from gear_wire.errors import (
     ServerError,
     TimeoutError,
 )
-from gear_wire.link.connection import Connection
+from gear_wire.link.threads.connection import Connection
 from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
 from gear_wire.types import ClientID, FunctionName, Handle
 

@@ -1,11 +1,11 @@
 """The server's engine with visitors in place of connections, without a network."""
 
-from gear_server.admin import text_rules
-from gear_server.engine import Engine
-from gear_server.grabs import LINGER
-from gear_server.peers import Peer
-from gear_server.rules import packet_rules
-from gear_server.settings import EngineSettings
+from gear_server.engine.commands import text_rules
+from gear_server.engine.engine import Engine
+from gear_server.engine.grabs import LINGER
+from gear_server.engine.peers import Peer
+from gear_server.engine.rules import packet_rules
+from gear_server.engine.settings import EngineSettings
 from gear_wire.codec import decode, encode
 from gear_wire.framing import Event, Frame, FrameReader
 from gear_wire.packets import BasePacket

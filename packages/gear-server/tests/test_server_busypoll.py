@@ -6,8 +6,8 @@ import pytest
 
 import gear_server
 from gear_server import busypoll
-from gear_server.busypoll import BusyPoll
-from gear_wire.link.connection import Connection
+from gear_server.network.busypoll import BusyPoll
+from gear_wire.link.threads.connection import Connection
 
 
 class Calls:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gear_server import __version__
-from gear_server.cli import main, read_options
+from gear_server.geard.cli import main, read_options
 from gear_server.geard.options import Options
 from gear_server.geard.program import check
 from gear_wire.errors import ConfigurationError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gear_server.config import ListenSettings, listen, read_acl
+from gear_server.network.listening import ListenSettings, listen, read_acl
 from gear_wire.errors import ConfigurationError
 
 

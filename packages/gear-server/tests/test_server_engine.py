@@ -3,7 +3,7 @@
 import pytest
 from engine_desk import EPOCH, Desk, Visitor
 
-from gear_server.settings import EngineSettings
+from gear_server.engine.settings import EngineSettings
 from gear_wire.packets import (
     BasePacket,
     CanDo,

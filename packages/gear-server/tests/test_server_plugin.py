@@ -6,7 +6,7 @@ pytest_plugins = ["pytester"]
 
 TALK = """
     from gear_wire import constants
-    from gear_wire.link.connection import Connection
+    from gear_wire.link.threads.connection import Connection
     from gear_wire.packet import Packet
 
     def connected(server):
@@ -182,7 +182,7 @@ def test_nothing_is_loaded_until_it_is_used(pytester: pytest.Pytester) -> None:
 
     def test_it():
         assert "gear_server.pytest_plugin" in sys.modules
-        assert "gear_server.server" not in sys.modules
+        assert "gear_server.face.server" not in sys.modules
     """,
     )
     result.assert_outcomes(passed=1)

@@ -7,7 +7,7 @@ import pytest
 
 from gear_server.geard import program
 from gear_server.geard.options import Options
-from gear_server.statsd import Statsd
+from gear_server.network.statsd import Statsd
 from gear_wire.errors import ConfigurationError
 
 LOG = logging.getLogger("gear.Server.test_program")

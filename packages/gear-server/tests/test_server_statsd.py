@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from gear_server import Server
-from gear_server.statsd import Statsd
+from gear_server.network.statsd import Statsd
 from gear_wire.constants import CAN_DO, REQ
 from gear_wire.errors import ConfigurationError
-from gear_wire.link.connection import Connection
+from gear_wire.link.threads.connection import Connection
 from gear_wire.packet import Packet
 
 

@@ -2,7 +2,7 @@
 
 import random
 
-from gear_server.timers import Timers
+from gear_server.engine.timers import Timers
 
 
 def run(timers: Timers, now: float) -> None:

@@ -5,9 +5,9 @@ import logging
 import pytest
 from engine_desk import Desk, Visitor
 
-from gear_server.grabs import LINGER
-from gear_server.outboxes import PATIENCE
-from gear_server.peers import Peer
+from gear_server.engine.grabs import LINGER
+from gear_server.engine.outboxes import PATIENCE
+from gear_server.engine.peers import Peer
 from gear_wire.packets import (
     CanDo,
     CantDo,

@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 from scripted_server import Answer, Peer
 
-from gear_wire.link import reading
-from gear_wire.link.loop import PollLoop
+from gear_wire.link.threads import reading
+from gear_wire.link.threads.loop import PollLoop
 
 _WAIT: Final = 10.0
 

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Iterator
 
-from gear_wire.link.loop import PollLoop
+from gear_wire.link.threads.loop import PollLoop
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from gear_wire.errors import (
 )
 from gear_wire.framing import HEADER
 from gear_wire.link.address import Keepalive
-from gear_wire.link.aio import AsyncBaseClient, AsyncLink
+from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
 from gear_wire.link.tls import TLSFiles
 from gear_wire.packets import BasePacket, EchoReq, EchoRes, JobCreated, Noop, PreSleep, SetClientID
 from gear_wire.session import Session

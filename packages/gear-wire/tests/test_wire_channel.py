@@ -13,7 +13,7 @@ import trustme
 
 from gear_wire.errors import ConnectionError, DisconnectError
 from gear_wire.link.address import Keepalive
-from gear_wire.link.channel import Channel, Connector
+from gear_wire.link.threads.channel import Channel, Connector
 from gear_wire.link.tls import TLSFiles, TLSStream
 
 

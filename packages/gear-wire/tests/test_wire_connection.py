@@ -17,8 +17,8 @@ from gear_wire.errors import (
     GearmanError,
     TimeoutError,
 )
-from gear_wire.link.connection import Connection
-from gear_wire.link.requests import AdminRequest
+from gear_wire.link.threads.connection import Connection
+from gear_wire.link.threads.requests import AdminRequest
 from gear_wire.link.tls import TLSFiles
 from gear_wire.packet import Packet
 from gear_wire.packets import JobCreated

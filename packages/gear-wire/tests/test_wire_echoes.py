@@ -1,6 +1,6 @@
 """Echoes: each answer wakes the oldest that waits for its data."""
 
-from gear_wire.link.echoes import Echo, Echoes
+from gear_wire.link.threads.echoes import Echo, Echoes
 
 
 def test_an_answer_wakes_the_oldest_of_its_data() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from poll_loops import poll_loop, settle
 
-from gear_wire.link.loop import READ, WRITE, PollLoop
+from gear_wire.link.threads.loop import READ, WRITE, PollLoop
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.jobs import BaseJob
-from gear_wire.link.connection import Connection
-from gear_wire.link.pool import BaseClient
+from gear_wire.link.threads.client import BaseClient
+from gear_wire.link.threads.connection import Connection
 from gear_wire.packet import Packet
 from gear_wire.packets import BasePacket, JobCreated, Noop, SetClientID
 from gear_wire.session import Session

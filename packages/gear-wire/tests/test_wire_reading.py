@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from poll_loops import poll_loop, settle
 
 from gear_wire.errors import DisconnectError
-from gear_wire.link import reading
-from gear_wire.link.channel import Channel
-from gear_wire.link.loop import READ, WRITE, PollLoop
-from gear_wire.link.pauses import Pauses
-from gear_wire.link.reading import Reading
 from gear_wire.link.spin import MOST_SKIPPED, Spin
+from gear_wire.link.threads import reading
+from gear_wire.link.threads.channel import Channel
+from gear_wire.link.threads.loop import READ, WRITE, PollLoop
+from gear_wire.link.threads.pauses import Pauses
+from gear_wire.link.threads.reading import Reading
 
 WAIT = 10
 

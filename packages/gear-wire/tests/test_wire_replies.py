@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from wire_strategies import cut, marks, repeatable
 
 from gear_wire.framing import FrameReader, TextLine
-from gear_wire.link.replies import Replies
-from gear_wire.link.requests import AdminRequest, CancelJobAdminRequest
+from gear_wire.link.threads.replies import Replies
+from gear_wire.link.threads.requests import AdminRequest, CancelJobAdminRequest
 
 
 class Status(AdminRequest):

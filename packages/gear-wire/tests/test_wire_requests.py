@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from gear_wire.errors import InvalidDataError, ServerError
-from gear_wire.link.requests import AdminRequest, CancelJobAdminRequest
+from gear_wire.link.threads.requests import AdminRequest, CancelJobAdminRequest
 
 
 class Status(AdminRequest):

@@ -9,7 +9,7 @@ import pytest
 
 from gear_wire.framing import Frame
 from gear_wire.link.address import Keepalive
-from gear_wire.link.stream import GATHERED, Stream
+from gear_wire.link.aio.stream import GATHERED, Stream
 
 WAIT = 10
 

@@ -129,5 +129,5 @@ def test_what_is_no_tls_ends_the_connection(files: TLSFiles) -> None:
 
 
 def test_ssl_is_loaded_when_it_is_used() -> None:
-    code = "import sys, gear_wire.link.pool; sys.exit('ssl' in sys.modules)"
+    code = "import sys, gear_wire.link.threads.client; sys.exit('ssl' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,7 +8,7 @@ from gear_admin import commands
 from gear_admin.commands import Command
 from gear_admin.requests import AdminRequest
 from gear_wire.link.address import DEFAULT_PORT
-from gear_wire.link.connection import Connection
+from gear_wire.link.threads.connection import Connection
 from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
 from gear_wire.timeouts import check_timeout
 from gear_wire.types import UniqueKey

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from gear_wire.link.requests import AdminRequest, CancelJobAdminRequest
+from gear_wire.link.threads.requests import AdminRequest, CancelJobAdminRequest
 from gear_wire.text import (
     ConnectionStatus,
     FunctionStatus,

@@ -26,7 +26,7 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.jobs import convert_to_bytes, to_handle, to_option, to_unique_key
-from gear_wire.link.aio import AsyncBaseClient, AsyncLink
+from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
 from gear_wire.packets import BasePacket
 from gear_wire.timeouts import check_timeout
 

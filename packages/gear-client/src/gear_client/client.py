@@ -16,9 +16,9 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.jobs import to_handle, to_option, to_unique_key
-from gear_wire.link.connection import Connection
-from gear_wire.link.pool import BaseClient
-from gear_wire.link.requests import CancelJobAdminRequest
+from gear_wire.link.threads.client import BaseClient
+from gear_wire.link.threads.connection import Connection
+from gear_wire.link.threads.requests import CancelJobAdminRequest
 from gear_wire.packet import Packet
 from gear_wire.timeouts import check_timeout
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 from gear_server.__about__ import __version__
 
 if TYPE_CHECKING:
-    from gear_server.acl import ACL, ACLEntry, ACLError
-    from gear_server.connections import ServerAdminRequest, ServerConnection
-    from gear_server.jobs import ServerJob
-    from gear_server.server import Server
+    from gear_server.engine.acl import ACL, ACLEntry, ACLError
+    from gear_server.engine.jobs import ServerJob
+    from gear_server.face.connections import ServerAdminRequest, ServerConnection
+    from gear_server.face.server import Server
 
 __all__ = [
     "ACL",
@@ -23,13 +23,13 @@ __all__ = [
 ]
 
 _MODULES: Final = {
-    "ACL": "acl",
-    "ACLEntry": "acl",
-    "ACLError": "acl",
-    "Server": "server",
-    "ServerAdminRequest": "connections",
-    "ServerConnection": "connections",
-    "ServerJob": "jobs",
+    "ACL": "engine.acl",
+    "ACLEntry": "engine.acl",
+    "ACLError": "engine.acl",
+    "Server": "face.server",
+    "ServerAdminRequest": "face.connections",
+    "ServerConnection": "face.connections",
+    "ServerJob": "engine.jobs",
 }
 
 

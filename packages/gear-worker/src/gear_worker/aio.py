@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from gear_wire.errors import DisconnectError, InterruptedError, TimeoutError
 from gear_wire.jobs import to_function_name
-from gear_wire.link.aio import AsyncBaseClient, AsyncLink
+from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
 from gear_wire.packets import BasePacket, JobAssignAll
 from gear_wire.timeouts import check_timeout
 from gear_worker.functions import FunctionRecord, check_records

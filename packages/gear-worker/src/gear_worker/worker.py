@@ -11,8 +11,8 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.jobs import to_function_name
-from gear_wire.link.connection import Connection
-from gear_wire.link.pool import BaseClient
+from gear_wire.link.threads.client import BaseClient
+from gear_wire.link.threads.connection import Connection
 from gear_wire.packet import Packet
 from gear_wire.packets import BasePacket, CantDo, JobAssignAll, PreSleep, ResetAbilities
 from gear_wire.timeouts import check_timeout

@@ -7,9 +7,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from gear_server.config import BACKLOG, MAX_PACKET_SIZE, MAX_SEND_QUEUE
+from gear_server.engine.settings import UNLIMITED
 from gear_server.geard.option import Option
-from gear_server.settings import UNLIMITED
+from gear_server.network.listening import BACKLOG, MAX_PACKET_SIZE, MAX_SEND_QUEUE
 from gear_wire.errors import ConfigurationError
 from gear_wire.framing import MAX_LINE_SIZE
 from gear_wire.link.address import DEFAULT_PORT

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from gear_server.__about__ import __version__
-from gear_server.acl import ACL
-from gear_server.config import ListenSettings, listen, read_acl
+from gear_server.engine.acl import ACL
+from gear_server.face.server import Server, new_event_loop
 from gear_server.geard.logs import NOTICE, SYSLOG, Logs
 from gear_server.geard.memory import keep_heap, relax_collector
 from gear_server.geard.options import Options
@@ -19,7 +19,7 @@ from gear_server.geard.privileges import allow_descriptors, become
 from gear_server.geard.runfile import RunFile
 from gear_server.geard.signals import DONE, Signals
 from gear_server.geard.systemd import READY, STOPPING, Notifier
-from gear_server.server import Server, new_event_loop
+from gear_server.network.listening import ListenSettings, listen, read_acl
 from gear_wire.errors import ConfigurationError, GearmanError
 from gear_wire.link.tls import TLSFiles, check_tls_files
 

@@ -1,0 +1,347 @@
+"""What a server does for each packet; the state that the rules change is in `engine`."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from gear_server.engine.engine import UNIQUE_SIZE, WORK_FAIL, Engine, Rule
+from gear_server.engine.grabs import Assign
+from gear_server.engine.jobs import ServerJob
+from gear_server.engine.outboxes import Outboxes
+from gear_server.engine.peers import Peer
+from gear_wire.enums import Magic, PacketType, Precedence
+from gear_wire.framing import RESPONSE_MAGIC, Frame
+from gear_wire.packets import StatusRes, StatusResUnique
+from gear_wire.table import BY_TYPE, frame_key
+from gear_wire.types import Handle, UniqueKey
+
+CLIENT_ID_SIZE: Final = 127
+OUT_OF_RANGE: Final = 1 << 63
+_NUMBER: Final = re.compile(rb"\s*([+-]?)(\d+)")
+_MOST_DIGITS: Final = 20
+_UNSIGNED: Final = 0xFFFFFFFF
+"""gearmand keeps how far a job has come in 32 bits without sign."""
+_UNKNOWN_JOB: Final = b"Job given in work result not found"
+_NO_SUCH_JOB: Final = b"Job does not exist on server"
+_NO_EXCEPTION: Final = b"An exception was received for a job that does not exist"
+
+
+def _response(ptype: PacketType) -> int:
+    return RESPONSE_MAGIC << 32 | ptype
+
+
+_JOB_ASSIGN: Final = _response(PacketType.JOB_ASSIGN)
+_JOB_ASSIGN_UNIQ: Final = _response(PacketType.JOB_ASSIGN_UNIQ)
+_JOB_ASSIGN_ALL: Final = _response(PacketType.JOB_ASSIGN_ALL)
+_WORK_EXCEPTION: Final = _response(PacketType.WORK_EXCEPTION)
+
+
+def _refuse_count(engine: Engine, peer: Peer, frame: Frame) -> None:
+    # gearmand reads on into the next packet; here the header's length is the end of a packet.
+    info = BY_TYPE[frame.type]
+    text = f"{info.number.name} takes {len(info.arguments)} arguments, separated by NUL"
+    engine.error(peer, b"INVALID_COMMAND", text.encode())
+
+
+# Clients
+
+
+def _submit(precedence: Precedence, background: bool) -> Rule:
+    def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+        try:
+            name, unique, arguments = frame.body.split(b"\0", 2)
+        except ValueError:
+            _refuse_count(engine, peer, frame)
+            return
+        job = engine.submit(peer, name, unique, arguments, precedence, background)
+        if job is not None:
+            engine.enqueue(job, now)
+
+    return rule
+
+
+def _submit_epoch(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    parts = frame.body.split(b"\0", 3)
+    if len(parts) != 4:
+        _refuse_count(engine, peer, frame)
+        return
+    name, unique, digits, arguments = parts
+    when = leading_number(digits)
+    if abs(when) == OUT_OF_RANGE:
+        # gearmand neither takes the job nor says so.
+        engine.error(peer, b"ARGUMENT_TOO_LARGE", b"Time too large")
+        return
+    job = engine.submit(peer, name, unique, arguments, Precedence.NORMAL, True)
+    if job is not None:
+        job.when = when
+        engine.enqueue(job, now)
+
+
+def _submit_reduce(background: bool) -> Rule:
+    def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+        parts = frame.body.split(b"\0", 4)
+        if len(parts) != 5:
+            _refuse_count(engine, peer, frame)
+            return
+        name, unique, reducer, _, arguments = parts
+        if len(reducer) > UNIQUE_SIZE:
+            engine.error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
+            return
+        job = engine.submit(peer, name, unique, arguments, Precedence.NORMAL, background)
+        if job is not None:
+            job.reducer = reducer or None
+            engine.enqueue(job, now)
+
+    return rule
+
+
+def leading_number(digits: bytes) -> int:
+    """Return the number that text begins with, 0 when it begins with none, as C's strtoll.
+
+    What does not fit 64 bits is plus or minus `OUT_OF_RANGE`.
+    """
+    found = _NUMBER.match(digits)
+    if found is None:
+        return 0
+    if len(found[2]) > _MOST_DIGITS:
+        return -OUT_OF_RANGE if found[1] == b"-" else OUT_OF_RANGE
+    return max(-OUT_OF_RANGE, min(OUT_OF_RANGE, int(found[0])))
+
+
+def _state(job: ServerJob | None) -> tuple[bytes, bytes, bytes, bytes]:
+    if job is None:
+        return b"0", b"0", b"0", b"0"
+    numerator = leading_number(job.numerator) & _UNSIGNED
+    denominator = leading_number(job.denominator) & _UNSIGNED
+    running = b"0" if job.holder is None else b"1"
+    return b"1", running, b"%d" % numerator, b"%d" % denominator
+
+
+def _get_status(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    handle = frame.body.partition(b"\0")[0]
+    engine.say(peer, StatusRes(Handle(handle), *_state(engine.jobs.get(handle))))
+
+
+def _get_status_unique(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    unique = frame.body.partition(b"\0")[0]
+    job = engine.uniques.newest(unique)
+    clients = b"%d" % (0 if job is None else sum(job.clients.values()))
+    engine.say(peer, StatusResUnique(UniqueKey(unique), *_state(job), clients))
+
+
+# Both
+
+
+def _echo(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    engine.send_packet(peer, _response(PacketType.ECHO_RES), b"", frame.body)
+
+
+def _option(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    if frame.body.lower() != b"exceptions":
+        engine.error(peer, b"UNKNOWN_OPTION", b"Server does not recognize given option")
+        return
+    peer.exceptions = True
+    engine.send_packet(peer, _response(PacketType.OPTION_RES), b"", frame.body)
+
+
+def _set_client_id(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    peer.client_id = frame.body.partition(b"\0")[0][:CLIENT_ID_SIZE]
+
+
+def _not_expected(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    engine.error(peer, b"INVALID_COMMAND", b"Command not expected")
+
+
+def _wrong_magic(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    engine.error(peer, b"INVALID_MAGIC", b"Request magic expected")
+
+
+# Workers
+
+
+def _may_register(engine: Engine, peer: Peer, name: bytes) -> bool:
+    if engine.acl is None or engine.acl.canRegister(peer.subject, name):
+        return True
+    engine.error(peer, b"PERMISSION_DENIED", b"Permission denied to register " + name)
+    return False
+
+
+def _can_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    name = frame.body.partition(b"\0")[0]
+    if _may_register(engine, peer, name):
+        engine.register(peer, name)
+
+
+def _can_do_timeout(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    name, separator, digits = frame.body.partition(b"\0")
+    if not separator:
+        _refuse_count(engine, peer, frame)
+        return
+    milliseconds = leading_number(digits)
+    # gearmand raises what is less than a second to one.
+    seconds = max(1.0, milliseconds / 1000) if milliseconds > 0 else 0.0
+    if _may_register(engine, peer, name):
+        engine.register(peer, name, seconds)
+
+
+def _cant_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    engine.unregister(peer, frame.body.partition(b"\0")[0], now)
+
+
+def _reset_abilities(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    for name in list(peer.abilities):
+        engine.unregister(peer, name, now)
+    for job in list(peer.assigned.values()):
+        engine.requeue(job, now)
+
+
+def _pre_sleep(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    engine.sleep(peer)
+
+
+def _assign(outboxes: Outboxes, peer: Peer, job: ServerJob) -> None:
+    outboxes.send_packet(peer, _JOB_ASSIGN, b"%b\0%b\0" % (job.handle, job.name), job.arguments)
+
+
+def assign_unique(outboxes: Outboxes, peer: Peer, job: ServerJob) -> None:
+    """Send JOB_ASSIGN_UNIQ."""
+    head = b"%b\0%b\0%b\0" % (job.handle, job.name, job.unique or b"")
+    outboxes.send_packet(peer, _JOB_ASSIGN_UNIQ, head, job.arguments)
+
+
+def _assign_all(outboxes: Outboxes, peer: Peer, job: ServerJob) -> None:
+    if job.reducer is None:
+        assign_unique(outboxes, peer, job)
+        return
+    head = b"\0".join((job.handle, job.name, job.unique or b"", job.reducer, b""))
+    outboxes.send_packet(peer, _JOB_ASSIGN_ALL, head, job.arguments)
+
+
+def _grab(assign: Assign) -> Rule:
+    def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+        engine.ask(peer, assign, now)
+
+    return rule
+
+
+Act = Callable[[Engine, ServerJob, Frame], None]
+
+
+def _work(text: bytes, act: Act) -> Rule:
+    """Return the rule of a packet about a job, which only the worker that has it may send."""
+
+    def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+        end = frame.body.find(b"\0")
+        job = peer.assigned.get(frame.body if end < 0 else frame.body[:end])
+        if job is None or job.holder is not peer:
+            engine.error(peer, b"JOB_NOT_FOUND", text)
+            return
+        act(engine, job, frame)
+
+    return rule
+
+
+def _with_payload(act: Act) -> Act:
+    """Let a packet be sent without its payload and the NUL before it, as Perl's workers do."""
+
+    def lenient(engine: Engine, job: ServerJob, frame: Frame) -> None:
+        short = len(frame.body) == len(job.handle)
+        act(engine, job, Frame(frame.key, frame.body + b"\0") if short else frame)
+
+    return lenient
+
+
+def _complete(engine: Engine, job: ServerJob, frame: Frame) -> None:
+    engine.counters.completed += 1
+    engine.forward(job, frame)
+    engine.remove(job)
+
+
+def _fail(engine: Engine, job: ServerJob, frame: Frame) -> None:
+    engine.counters.failed += 1
+    engine.forward(job, frame)
+    engine.remove(job)
+
+
+def _exception(engine: Engine, job: ServerJob, frame: Frame) -> None:
+    engine.counters.failed += 1
+    asked = {client: times for client, times in job.clients.items() if client.exceptions}
+    others = {client: times for client, times in job.clients.items() if not client.exceptions}
+    engine.send_to_all(asked, _WORK_EXCEPTION, frame.body)
+    engine.send_to_all(others, WORK_FAIL, job.handle)
+    if job.holder is not None:
+        job.holder.excepted = job.handle
+    engine.remove(job)
+
+
+def _status(engine: Engine, job: ServerJob, frame: Frame) -> None:
+    _, job.numerator, job.denominator = frame.body.split(b"\0", 2)
+    engine.forward(job, frame)
+
+
+def _work_status(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    if frame.body.count(b"\0") < 2:
+        _refuse_count(engine, peer, frame)
+    else:
+        _WORK_STATUS(engine, peer, frame, now)
+
+
+def _work_fail(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+    if peer.excepted and frame.body == peer.excepted:
+        # Perl's workers send WORK_FAIL after WORK_EXCEPTION, and end at an ERROR.
+        peer.excepted = b""
+    else:
+        _WORK_FAIL(engine, peer, frame, now)
+
+
+_WORK_STATUS: Final = _work(_UNKNOWN_JOB, _status)
+_WORK_FAIL: Final = _work(_UNKNOWN_JOB, _fail)
+
+
+_SUBMITS: Final[dict[PacketType, Rule]] = {
+    PacketType.SUBMIT_JOB: _submit(Precedence.NORMAL, background=False),
+    PacketType.SUBMIT_JOB_HIGH: _submit(Precedence.HIGH, background=False),
+    PacketType.SUBMIT_JOB_LOW: _submit(Precedence.LOW, background=False),
+    PacketType.SUBMIT_JOB_BG: _submit(Precedence.NORMAL, True),
+    PacketType.SUBMIT_JOB_HIGH_BG: _submit(Precedence.HIGH, background=True),
+    PacketType.SUBMIT_JOB_LOW_BG: _submit(Precedence.LOW, background=True),
+    PacketType.SUBMIT_JOB_EPOCH: _submit_epoch,
+    PacketType.SUBMIT_REDUCE_JOB: _submit_reduce(background=False),
+    PacketType.SUBMIT_REDUCE_JOB_BACKGROUND: _submit_reduce(background=True),
+}
+_WORK: Final[dict[PacketType, Rule]] = {
+    PacketType.WORK_STATUS: _work_status,
+    PacketType.WORK_COMPLETE: _work(_UNKNOWN_JOB, _with_payload(_complete)),
+    PacketType.WORK_FAIL: _work_fail,
+    PacketType.WORK_EXCEPTION: _work(_NO_EXCEPTION, _with_payload(_exception)),
+    PacketType.WORK_DATA: _work(_NO_SUCH_JOB, _with_payload(Engine.forward)),
+    PacketType.WORK_WARNING: _work(_NO_SUCH_JOB, _with_payload(Engine.forward)),
+}
+_RULES: Final[dict[PacketType, Rule]] = {
+    **_SUBMITS,
+    **_WORK,
+    PacketType.CAN_DO: _can_do,
+    PacketType.CAN_DO_TIMEOUT: _can_do_timeout,
+    PacketType.CANT_DO: _cant_do,
+    PacketType.RESET_ABILITIES: _reset_abilities,
+    PacketType.PRE_SLEEP: _pre_sleep,
+    PacketType.GRAB_JOB: _grab(_assign),
+    PacketType.GRAB_JOB_UNIQ: _grab(assign_unique),
+    PacketType.GRAB_JOB_ALL: _grab(_assign_all),
+    PacketType.GET_STATUS: _get_status,
+    PacketType.GET_STATUS_UNIQUE: _get_status_unique,
+    PacketType.ECHO_REQ: _echo,
+    PacketType.OPTION_REQ: _option,
+    PacketType.SET_CLIENT_ID: _set_client_id,
+}
+_UNUSED_TYPE: Final = 5
+
+
+def packet_rules() -> dict[int, Rule]:
+    """Return the rules of all packets, by the first eight bytes of a frame."""
+    known = [_UNUSED_TYPE, *PacketType]
+    rules: dict[int, Rule] = {}
+    rules.update({frame_key(Magic.RES, number): _wrong_magic for number in known})
+    rules.update({frame_key(Magic.REQ, number): _not_expected for number in known})
+    rules.update({frame_key(Magic.REQ, number): rule for number, rule in _RULES.items()})
+    return rules

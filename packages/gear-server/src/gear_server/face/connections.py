@@ -1,0 +1,164 @@
+"""The server's connections as subclasses of `Server` see them, and their text commands."""
+
+import collections
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSet
+
+from gear_server.engine import abilities
+from gear_server.engine.engine import Engine
+from gear_server.engine.jobs import ServerJob
+from gear_server.engine.peers import Peer
+from gear_server.network.server import StreamPeer
+from gear_wire.packet import Packet
+
+
+class FunctionSet(MutableSet[bytes]):
+    """The functions that a connection registered; adding one registers it."""
+
+    def __init__(self, engine: Engine, peer: StreamPeer) -> None:
+        self._engine = engine
+        self._peer = peer
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._peer.abilities
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(list(self._peer.abilities))
+
+    def __len__(self) -> int:
+        return len(self._peer.abilities)
+
+    def add(self, value: bytes) -> None:
+        """Register a function."""
+        self._engine.register(self._peer, value)
+
+    def discard(self, value: bytes) -> None:
+        """Take a registration back."""
+        self._engine.unregister(self._peer, value, time.time())
+
+    def __repr__(self) -> str:
+        return repr(set(self))
+
+
+class ConnectionSocket:
+    """As much of a socket as tests of 0.16 use of a server's connection."""
+
+    def __init__(self, connection: "ServerConnection") -> None:
+        self._connection = connection
+
+    def fileno(self) -> int:
+        """Return the number of the descriptor."""
+        return self._connection.descriptor
+
+    def send(self, data: bytes) -> int:
+        """Queue bytes for the other side; returns how many: all."""
+        self._connection.sendRaw(data)
+        return len(data)
+
+    sendall = send
+
+    def shutdown(self, how: int) -> None:
+        """Shut one side of the connection, or both, as `socket.socket.shutdown`."""
+        with socket.socket(fileno=os.dup(self._connection.descriptor)) as duplicate:
+            duplicate.shutdown(how)
+
+    def close(self) -> None:
+        """Break the connection."""
+        self.shutdown(socket.SHUT_RDWR)
+
+
+class ServerConnection(StreamPeer):
+    """A connection to a `Server`, with the names that 0.16 gave it.
+
+    Attributes:
+        connect_time: When it was made, in seconds since 1970.
+        engine: The engine of its server.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        descriptor: int,
+        subject: str | None,
+        engine: Engine,
+        schedule: Callable[[], None],
+    ) -> None:
+        super().__init__(host, port, descriptor, subject)
+        self.engine: Engine = engine
+        self.connect_time: float = time.time()
+        self._schedule = schedule
+
+    @property
+    def conn(self) -> ConnectionSocket:
+        """As much of its socket as is needed; made anew each time, or it would be a cycle."""
+        return ConnectionSocket(self)
+
+    @property
+    def functions(self) -> FunctionSet:
+        """What it registered; a set that may be changed and replaced."""
+        return FunctionSet(self.engine, self)
+
+    @functions.setter
+    def functions(self, names: Iterable[bytes]) -> None:
+        wanted = set(names)
+        for name in [name for name in self.abilities if name not in wanted]:
+            self.functions.discard(name)
+        for name in wanted:
+            self.functions.add(name)
+
+    @property
+    def related_jobs(self) -> MutableMapping[bytes, ServerJob]:
+        """The jobs that it works on, and those whose end it waits for, by handle."""
+        return collections.ChainMap(self.assigned, self.submitted)
+
+    @property
+    def ssl_subject(self) -> str | None:
+        """Whom its certificate names; None without one."""
+        return self.subject
+
+    @property
+    def state(self) -> str:
+        """SLEEP while it waits for a NOOP, else IDLE."""
+        return "SLEEP" if self.sleeping else "IDLE"
+
+    def changeState(self, state: str) -> None:
+        """Note that it waits for a NOOP, or does not."""
+        if state == "SLEEP":
+            abilities.fall_asleep(self)
+        else:
+            abilities.wake_up(self)
+
+    def sendRaw(self, data: bytes) -> None:
+        """Queue bytes for the other side."""
+        self.engine.send(self, data)
+        self._schedule()
+
+    def sendPacket(self, packet: Packet) -> None:
+        """Queue a packet for the other side."""
+        self.sendRaw(packet.toBinary())
+
+
+class ServerAdminRequest:
+    """A text command that came over a connection.
+
+    Attributes:
+        connection: Whom to answer.
+        command: The line, without its ending.
+    """
+
+    def __init__(self, connection: ServerConnection, line: bytes) -> None:
+        self.connection: ServerConnection = connection
+        self.command: bytes = line.rstrip(b"\r\n")
+        self.line: bytes = line
+
+    def __repr__(self) -> str:
+        return f"<gear.ServerAdminRequest 0x{id(self):x} command: {self.command!r}>"
+
+
+def as_connection(peer: Peer) -> ServerConnection:
+    """Return a peer of a `Server` as what it is: a `Server` makes no others."""
+    assert isinstance(peer, ServerConnection)
+    return peer

@@ -1,0 +1,192 @@
+"""The methods by which a subclass of `Server` takes part in what the engine does."""
+
+import logging
+import threading
+import time
+from typing import Final
+
+from gear_server.engine.commands import text_rules
+from gear_server.engine.engine import Engine, Rule, TextRule
+from gear_server.engine.jobs import ServerJob
+from gear_server.engine.peers import Peer
+from gear_server.face.connections import ServerAdminRequest, ServerConnection, as_connection
+from gear_server.network.statsd import Statsd
+from gear_wire.enums import Magic
+from gear_wire.framing import Frame
+from gear_wire.handlers import PacketHandlers
+from gear_wire.packet import Packet
+from gear_wire.table import BY_TYPE, frame_key
+
+_TEXT_HANDLERS: Final = {
+    "handleStatus": [b"status"],
+    "handleWorkers": [b"workers"],
+    "handleCancelJob": [b"cancel", b"job"],
+    "handleACLList": [b"acl", b"list"],
+    "handleACLGrant": [b"acl", b"grant"],
+    "handleACLRevoke": [b"acl", b"revoke"],
+    "handleACLSelfRevoke": [b"acl", b"self-revoke"],
+}
+
+
+class ServerHandlers(PacketHandlers):
+    """Calls the engine's rules, or what a subclass puts in their place.
+
+    A method that is not overridden is never called: the engine's own rule runs, and no `Packet` is
+    made. What a subclass overrides is put in the place of the rule, once, when it starts.
+
+    Attributes:
+        log: The logger of the server.
+        lock: Held while anything is handled; hold it to look at several things as one.
+    """
+
+    log: logging.Logger
+    lock: threading.RLock
+    _engine: Engine
+    _defaults: dict[int, Rule]
+    _statsd: Statsd | None
+
+    def _flush_soon(self) -> None:
+        raise NotImplementedError
+
+    def getJobForConnection(
+        self, connection: ServerConnection, peek: bool = False
+    ) -> ServerJob | None:
+        """Return the job that is next for a worker; override it to hold jobs back.
+
+        Args:
+            connection: The worker's connection.
+            peek: Whether the job stays queued.
+
+        Returns:
+            The job, or None when there is none for this worker.
+        """
+        with self.lock:
+            return self._engine.next_job(connection, peek)
+
+    def _overrides(self, name: str) -> bool:
+        """Tell whether a subclass of `Server` has a method of its own."""
+        return getattr(type(self), name) is not getattr(ServerHandlers, name)
+
+    def _take_overrides(self) -> None:
+        """Put the handlers that a subclass overrides in the place of the engine's rules."""
+        rules = self._engine.rules
+        if self._overrides("handlePacket"):
+            rules.update(dict.fromkeys(rules, self._packet_rule("handlePacket")))
+            self._engine.unknown = self._packet_rule("handlePacket")
+        else:
+            for number, info in BY_TYPE.items():
+                if self._overrides(info.handler):
+                    rules[frame_key(Magic.REQ, number)] = self._packet_rule(info.handler)
+        for name, words in _TEXT_HANDLERS.items():
+            if self._overrides(name):
+                self._engine.text_rules[words[0]] = self._text_rule(name, words)
+        if self._overrides("getJobForConnection"):
+            self._engine.choose = self._choose
+        if self._overrides("handleAdminRequest"):
+            self._engine.on_line = self._line
+        if self._statsd is not None or self._overrides("reportTimingStats"):
+            rules.update({key: self._timed(rule) for key, rule in rules.items()})
+            self._engine.unknown = self._timed(self._engine.unknown)
+
+    def _timed(self, rule: Rule) -> Rule:
+        def timed(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+            start = time.monotonic()
+            rule(engine, peer, frame, now)
+            self.reportTimingStats(frame.type, time.monotonic() - start)
+
+        return timed
+
+    def _line(self, peer: Peer, line: bytes, now: float) -> None:
+        self.handleAdminRequest(ServerAdminRequest(as_connection(peer), line))
+
+    def _packet_rule(self, name: str) -> Rule:
+        handler = getattr(self, name)
+
+        def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
+            handler(Packet.fromFrame(frame, as_connection(peer)))
+
+        return rule
+
+    def _text_rule(self, name: str, words: list[bytes]) -> TextRule:
+        handler = getattr(self, name)
+        default = self._engine.text_rules[words[0]]
+
+        def rule(engine: Engine, peer: Peer, given: list[bytes], now: float) -> bytes:
+            if [word.lower() for word in given[: len(words)]] != words:
+                return default(engine, peer, given, now)
+            handler(ServerAdminRequest(as_connection(peer), b" ".join(given) + b"\n"))
+            return b""
+
+        return rule
+
+    def _choose(self, peer: Peer, peek: bool) -> ServerJob | None:
+        return self.getJobForConnection(as_connection(peer), peek)
+
+    def _defaultPacketHandler(self, packet: Packet) -> object:
+        """Do what the server does for a packet when nothing is overridden."""
+        frame = Frame(int.from_bytes(packet.code) << 32 | packet.ptype, packet.data)
+        peer = packet.connection
+        rule = self._defaults.get(frame.key)
+        if rule is None or not isinstance(peer, ServerConnection):
+            self.log.error("Received packet of unknown type: %r", packet)
+            return None
+        with self.lock:
+            rule(self._engine, peer, frame, time.time())
+        self._flush_soon()
+        return None
+
+    def handleAdminRequest(self, request: ServerAdminRequest) -> None:
+        """Handle a text command: answers it. Override it for commands of your own."""
+        with self.lock:
+            self._engine.text(request.connection, request.line, time.time())
+        self._flush_soon()
+
+    def _answer(self, request: ServerAdminRequest) -> None:
+        words = request.command.split()
+        with self.lock:
+            rule = text_rules()[words[0].lower()]
+            request.connection.sendRaw(rule(self._engine, request.connection, words, time.time()))
+
+    def handleStatus(self, request: ServerAdminRequest) -> None:
+        """Handle ``status``."""
+        self._answer(request)
+
+    def handleWorkers(self, request: ServerAdminRequest) -> None:
+        """Handle ``workers``."""
+        self._answer(request)
+
+    def handleCancelJob(self, request: ServerAdminRequest) -> None:
+        """Handle ``cancel job``."""
+        self._answer(request)
+
+    def handleACLList(self, request: ServerAdminRequest) -> None:
+        """Handle ``acl list``."""
+        self._answer(request)
+
+    def handleACLGrant(self, request: ServerAdminRequest) -> None:
+        """Handle ``acl grant``."""
+        self._answer(request)
+
+    def handleACLRevoke(self, request: ServerAdminRequest) -> None:
+        """Handle ``acl revoke``."""
+        self._answer(request)
+
+    def handleACLSelfRevoke(self, request: ServerAdminRequest) -> None:
+        """Handle ``acl self-revoke``."""
+        self._answer(request)
+
+    def handleDisconnect(self, job: ServerJob) -> None:
+        """Handle the loss of the worker that has a job; override it to react."""
+
+    def reportTimingStats(self, ptype: int, duration: float) -> None:
+        """Send to statsd how long a packet took; override it to have it elsewhere.
+
+        Args:
+            ptype: The packet's number.
+            duration: Seconds.
+        """
+        if self._statsd is not None:
+            info = BY_TYPE.get(ptype)
+            key = f"packet.{ptype if info is None else info.number.name}"
+            self._statsd.timing(key, duration * 1000)
+            self._statsd.incr(key)

@@ -1,0 +1,341 @@
+"""The documented `Server`: a job server in the background of a process, open to subclasses."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from gear_server.__about__ import __version__
+from gear_server.engine.acl import ACL
+from gear_server.engine.commands import text_rules
+from gear_server.engine.engine import Engine
+from gear_server.engine.jobs import ServerJob
+from gear_server.engine.rules import assign_unique, packet_rules
+from gear_server.engine.settings import EngineSettings, check_prefix
+from gear_server.face.connections import ServerConnection
+from gear_server.face.handlers import ServerHandlers
+from gear_server.face.views import ServerViews
+from gear_server.network.listening import (
+    BACKLOG,
+    MAX_PACKET_SIZE,
+    MAX_SEND_QUEUE,
+    listen,
+    listen_settings,
+)
+from gear_server.network.server import AsyncServer, StreamPeer
+from gear_server.network.statsd import Statsd
+from gear_wire.enums import Magic
+from gear_wire.errors import ConfigurationError
+from gear_wire.framing import MAX_LINE_SIZE
+from gear_wire.jobs import convert_to_bytes, to_bytes
+from gear_wire.link.address import DEFAULT_PORT, Keepalive
+from gear_wire.packet import Packet
+from gear_wire.timeouts import check_timeout
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop of uvloop where there is one, else one of asyncio."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def _server_id(server_id: str | bytes) -> bytes:
+    name = to_bytes(server_id, "a server id")
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"a server id must be text in UTF-8, not {name!r}") from None
+    return name
+
+
+class Server(ServerHandlers, ServerViews):
+    """A job server that runs in a thread of this process until `shutdown`.
+
+    It lives even if nobody keeps a reference. Its methods may be called from any thread; its
+    handlers (``handle*``) run on its own, one at a time, and cost nothing unless a subclass
+    overrides them. A job whose worker is lost fails, as with gear 0.16; see `job_retries`.
+
+    Args:
+        port: The port to listen on, a number or a number in text; 0 for a free one.
+        ssl_key: Path of the private key; the three files go together.
+        ssl_cert: Path of the certificate.
+        ssl_ca: Path of the certificates of the authority that clients must show one of.
+        statsd_host: A statsd server to send measurements to; None for none.
+        statsd_port: Its port.
+        statsd_prefix: What all keys begin with.
+        server_id: How log lines name the server.
+        acl: Who may do what; None when all may.
+        host: A name or address to listen on; None for all addresses.
+        keepalive: Whether TCP keepalive is on.
+        tcp_keepidle: Seconds without traffic before the first probe.
+        tcp_keepintvl: Seconds between probes.
+        tcp_keepcnt: Probes without an answer before a connection is given up.
+        job_retries: How often a job is given out in all, when its worker is lost each time; 0 and
+            1 for once, -1 for no limit.
+        job_handle_prefix: What job handles begin with; by default ``H:`` and the host's name.
+        worker_wakeup: How many sleeping workers a new job wakes at first; 0 for all.
+        exceptions: Whether every client hears of exceptions without asking.
+        max_packet_size: The largest packet taken, in bytes of data.
+        max_send_queue: Bytes that may wait for a connection that does not read before it is cut
+            off.
+        max_line_size: The longest text command taken, in bytes.
+        backlog: How many connections may wait to be accepted.
+        busy_poll: Microseconds to look for more after something came, before sleeping: halves the
+            time of jobs that go to and fro alone, but takes a processor meanwhile, and the
+            interpreter from other threads. `geard` has 100.
+        sockets: Sockets that listen already, as systemd passes them; `host` and `port` count for
+            nothing then.
+        verbose: What the text command ``verbose`` answers.
+        cancel_running: Whether ``cancel job`` takes jobs that workers have, as gearmand's does.
+
+    Attributes:
+        port: The port that it listens on.
+        acl: As given.
+        lock: Held while anything is handled; hold it to look at several things as one.
+
+    Raises:
+        ConfigurationError: The port is out of range, or one of the three files is missing.
+        OSError: The port is in use, or may not be used.
+    """
+
+    def __init__(
+        self,
+        port: int | str = DEFAULT_PORT,
+        ssl_key: str | os.PathLike[str] | None = None,
+        ssl_cert: str | os.PathLike[str] | None = None,
+        ssl_ca: str | os.PathLike[str] | None = None,
+        statsd_host: str | None = None,
+        statsd_port: int | str = 8125,
+        statsd_prefix: str | None = None,
+        server_id: str | bytes | None = None,
+        acl: ACL | None = None,
+        host: str | None = None,
+        keepalive: bool = False,
+        tcp_keepidle: int = 7200,
+        tcp_keepintvl: int = 75,
+        tcp_keepcnt: int = 9,
+        *,
+        job_retries: int = 0,
+        job_handle_prefix: str | bytes | None = None,
+        worker_wakeup: int = 1,
+        exceptions: bool = False,
+        max_packet_size: int = MAX_PACKET_SIZE,
+        max_send_queue: int = MAX_SEND_QUEUE,
+        max_line_size: int = MAX_LINE_SIZE,
+        backlog: int = BACKLOG,
+        busy_poll: int = 0,
+        sockets: Sequence[socket.socket] | None = None,
+        verbose: str = "ERROR",
+        cancel_running: bool = False,
+    ) -> None:
+        probes = Keepalive(keepalive, tcp_keepidle, tcp_keepintvl, tcp_keepcnt)
+        settings = listen_settings(
+            host, port, ssl_key, ssl_cert, ssl_ca, probes,
+            backlog=backlog, max_packet_size=max_packet_size,
+            max_send_queue=max_send_queue, max_line_size=max_line_size,
+            busy_poll=busy_poll,
+        )  # fmt: skip
+        settings.tlsContext()  # a file that cannot be used must be told here, not in the thread
+        if not isinstance(acl, ACL | None):
+            raise TypeError(f"acl must be a gear.ACL or None, not {type(acl).__name__}")
+        self.client_id: bytes | None = None if server_id is None else _server_id(server_id)
+        if not hasattr(self, "log"):
+            name = "" if self.client_id is None else f".{self.client_id.decode()}"
+            self.log: logging.Logger = logging.getLogger(f"gear.Server{name}")
+        self.acl: ACL | None = acl
+        self.host: str | None = host
+        self.lock: threading.RLock = threading.RLock()
+        self.running: bool = True
+        self._engine = Engine(
+            EngineSettings(
+                handle_prefix=check_prefix(job_handle_prefix or f"H:{socket.gethostname()}"),
+                job_retries=job_retries,
+                worker_wakeup=worker_wakeup,
+                exceptions=exceptions,
+                cancel_running=cancel_running,
+                version=__version__.encode(),
+                verbose=to_bytes(verbose, "verbose"),
+                pid=os.getpid(),
+            ),
+            packet_rules(),
+            text_rules(),
+            acl,
+        )
+        self._defaults = dict(self._engine.rules)
+        self._statsd = Statsd(statsd_host, statsd_port, statsd_prefix) if statsd_host else None
+        self._gauges: tuple[int, int, int] | None = None
+        self._watchers: list[tuple[Callable[[], bool], threading.Event]] = []
+        self._take_overrides()
+        listening = listen(settings) if sockets is None else list(sockets)
+        self.port: int = listening[0].getsockname()[1]
+        self._settings = settings
+        self._server: AsyncServer | None = None
+        self._stopping: asyncio.Event | None = None
+        self._loop = new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(listening,), name="Gearman client poll", daemon=True
+        )
+        self._thread.start()
+        self._ready.wait()
+
+    def __repr__(self) -> str:
+        return f"<gear.{type(self).__name__} 0x{id(self):x} port: {self.port}>"
+
+    # The thread
+
+    def _run(self, sockets: list[socket.socket]) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve(sockets))
+        finally:
+            self._ready.set()
+            asyncio.set_event_loop(None)
+            self._loop.close()
+            if self._statsd is not None:
+                self._statsd.close()
+
+    async def _serve(self, sockets: list[socket.socket]) -> None:
+        self._stopping = asyncio.Event()
+        self._server = AsyncServer(self._engine, self._settings, self.lock, self)
+        await self._server.start(sockets)
+        self._ready.set()
+        await self._stopping.wait()
+        await self._server.close()
+
+    def shutdown(self) -> None:
+        """Stop listening, close all connections and end the thread; may be called twice."""
+        with self.lock:
+            if self.running:
+                self.running = False
+                self._call(self._stop)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _stop(self) -> None:
+        if self._stopping is not None:
+            self._stopping.set()
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:
+            pass  # the loop has ended: there is nothing to do any more
+
+    def _flush_soon(self) -> None:
+        server = self._server
+        if server is not None:
+            self._call(server.schedule_flush)
+
+    # What an `AsyncServer` asks of its owner
+
+    def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
+        """Return the peer of a fresh connection."""
+        return ServerConnection(host, port, descriptor, subject, self._engine, self._flush_soon)
+
+    def on_lost(self, peer: StreamPeer) -> None:
+        """Take note that a connection is about to be forgotten."""
+        for job in list(peer.assigned.values()):
+            self.handleDisconnect(job)
+
+    def on_turn(self) -> None:
+        """Wake who waits for a change, and send gauges when they have changed."""
+        for predicate, happened in self._watchers:
+            if predicate():
+                happened.set()
+        if self._statsd is None:
+            return
+        gauges = (self.total_jobs, self.running_jobs, self.waiting_jobs)
+        if gauges != self._gauges:
+            self._gauges = gauges
+            for key, value in zip(("total", "running", "waiting"), gauges, strict=True):
+                self._statsd.gauge(f"queue.{key}", value)
+
+    # Doing something
+
+    def wakeConnection(self, connection: ServerConnection) -> None:
+        """Send a NOOP to a worker that sleeps."""
+        with self.lock:
+            self._engine.wake_peer(connection)
+        self._flush_soon()
+
+    def wakeConnections(self, job: ServerJob | None = None) -> None:
+        """Send a NOOP to every worker that sleeps, or to those that can do a job's function."""
+        if not isinstance(job, ServerJob | None):
+            raise TypeError(f"wakeConnections takes a gear.ServerJob, not {type(job).__name__}")
+        with self.lock:
+            for peer in list(self._engine.peers):
+                if job is None or job.name in peer.abilities:
+                    self._engine.wake_peer(peer)
+        self._flush_soon()
+
+    def sendError(self, connection: ServerConnection, code: str | bytes, text: str | bytes) -> None:
+        """Send an ERROR."""
+        with self.lock:
+            self._engine.error(connection, convert_to_bytes(code), convert_to_bytes(text))
+        self._flush_soon()
+
+    def sendNoJob(self, connection: ServerConnection) -> None:
+        """Send a NO_JOB."""
+        connection.sendPacket(Packet(Magic.RES.value, 10, b""))
+
+    def sendJobAssignUniq(self, connection: ServerConnection, job: ServerJob) -> None:
+        """Send a JOB_ASSIGN_UNIQ, and note that the worker has the job."""
+        with self.lock:
+            if job.holder is not connection:
+                self._engine.assign(connection, job, time.time())
+            assign_unique(self._engine, connection, job)
+        self._flush_soon()
+
+    def waitFor(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Wait until something is true of the server; looked at whenever it has changed.
+
+        Args:
+            predicate: Looks at the server; called with the lock held.
+            timeout: Seconds to wait; None for no limit.
+
+        Returns:
+            Whether it is true.
+        """
+        limit = check_timeout(timeout)
+        watcher = (predicate, threading.Event())
+        with self.lock:
+            if predicate():
+                return True
+            self._watchers.append(watcher)
+        try:
+            return watcher[1].wait(limit)
+        finally:
+            with self.lock:
+                self._watchers.remove(watcher)
+
+    def drain(self, timeout: float | None = None, *, queued: bool = False) -> bool:
+        """Accept no more connections and jobs, and wait for the jobs that there are.
+
+        Args:
+            timeout: Seconds to wait; None for no limit.
+            queued: Whether jobs that are queued, or whose time is to come, are still given out and
+                waited for; else those alone that run.
+
+        Returns:
+            Whether none of them is left.
+        """
+        limit = check_timeout(timeout)
+        with self.lock:
+            self._engine.drain(queued)
+        if self._server is not None:
+            self._call(self._server.stop_listening)
+        if queued:
+            return self.waitFor(lambda: not self._engine.jobs, limit)
+        return self.waitFor(lambda: not self._engine.running, limit)
+
+    def _lostConnection(self, connection: ServerConnection) -> None:
+        with self.lock:
+            self._engine.close(connection)
+        self._flush_soon()

@@ -1,0 +1,146 @@
+"""The engine's state as 0.16's server showed it."""
+
+import copy
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar, overload
+
+from gear_server.engine.counters import Counters
+from gear_server.engine.engine import Engine
+from gear_server.engine.jobs import ServerJob
+from gear_server.engine.queues import Queues
+from gear_server.face.connections import ServerConnection, as_connection
+from gear_wire.enums import Precedence
+
+Result = TypeVar("Result")
+
+
+class QueueView(Sequence[ServerJob]):
+    """The queued jobs of one precedence over all functions, in the order of their coming.
+
+    It walks a copy: jobs may be removed on the way.
+    """
+
+    def __init__(self, queues: Queues, precedence: Precedence) -> None:
+        self._queues = queues
+        self._precedence = precedence
+
+    def _jobs(self) -> list[ServerJob]:
+        return self._queues.of(self._precedence)
+
+    def __len__(self) -> int:
+        return len(self._jobs())
+
+    def __iter__(self) -> Iterator[ServerJob]:
+        return iter(self._jobs())
+
+    @overload
+    def __getitem__(self, index: int) -> ServerJob: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[ServerJob]: ...
+
+    def __getitem__(self, index: int | slice) -> ServerJob | list[ServerJob]:
+        return self._jobs()[index]
+
+    def remove(self, job: ServerJob) -> None:
+        """Take a job out of its queue.
+
+        Raises:
+            ValueError: It is not queued.
+        """
+        if job.queue is None:
+            raise ValueError(f"{job!r} is not queued")
+        self._queues.remove(job)
+
+    def append(self, job: ServerJob) -> None:
+        """Queue a job again, behind the others."""
+        if job.queue is None:
+            self._queues.append(job)
+
+    def __repr__(self) -> str:
+        return repr(self._jobs())
+
+
+class ServerViews:
+    """What a `Server` lets one see of its engine, from any thread."""
+
+    lock: threading.RLock
+    _engine: Engine
+
+    def _locked(self, look: Callable[[], Result]) -> Result:
+        with self.lock:
+            return look()
+
+    @property
+    def active_connections(self) -> list[ServerConnection]:
+        """The connections that stand."""
+        return self._locked(lambda: [as_connection(peer) for peer in self._engine.peers])
+
+    @property
+    def functions(self) -> set[bytes]:
+        """The names of all functions that were registered or asked for."""
+        return self._locked(lambda: set(self._engine.queues.functions))
+
+    @functions.setter
+    def functions(self, names: Iterable[bytes]) -> None:
+        with self.lock:
+            wanted, functions = set(names), self._engine.queues.functions
+            for name, function in list(functions.items()):
+                if name not in wanted and not function.workers and not function.total:
+                    del functions[name]
+            for name in wanted:
+                self._engine.queues.function(name)
+
+    @property
+    def counters(self) -> Counters:
+        """What happened to jobs since the start, as it is now."""
+        return self._locked(lambda: copy.copy(self._engine.counters))
+
+    @property
+    def jobs(self) -> dict[bytes, ServerJob]:
+        """All jobs by handle."""
+        return self._engine.jobs
+
+    @property
+    def high_queue(self) -> QueueView:
+        """The queued jobs of high precedence."""
+        return QueueView(self._engine.queues, Precedence.HIGH)
+
+    @property
+    def normal_queue(self) -> QueueView:
+        """The queued jobs of normal precedence."""
+        return QueueView(self._engine.queues, Precedence.NORMAL)
+
+    @property
+    def low_queue(self) -> QueueView:
+        """The queued jobs of low precedence."""
+        return QueueView(self._engine.queues, Precedence.LOW)
+
+    @property
+    def total_jobs(self) -> int:
+        """How many jobs there are."""
+        return len(self._engine.jobs)
+
+    @property
+    def running_jobs(self) -> int:
+        """How many jobs workers have; assigning it, as subclasses of 0.16 did, changes nothing."""
+        return self._engine.running
+
+    @running_jobs.setter
+    def running_jobs(self, number: int) -> None:
+        """Do nothing: the server counts by itself."""
+
+    @property
+    def waiting_jobs(self) -> int:
+        """How many jobs are queued; assigning it, as subclasses of 0.16 did, changes nothing."""
+        return self._engine.queues.waiting
+
+    @waiting_jobs.setter
+    def waiting_jobs(self, number: int) -> None:
+        """Do nothing: the server counts by itself."""
+
+    def getQueue(self) -> list[ServerJob]:
+        """Return the queued jobs: those of high precedence, then normal, then low."""
+        with self.lock:
+            return [*self.high_queue, *self.normal_queue, *self.low_queue]

@@ -1,0 +1,1 @@
+"""Moves bytes between sockets and the engine on an asyncio loop."""

@@ -1,0 +1,365 @@
+"""Moves bytes between sockets and the engine on an asyncio loop; threads are in `server`."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+import time
+from typing import Final, Protocol, cast
+
+from gear_server.engine.engine import Engine
+from gear_server.engine.peers import Peer
+from gear_server.network.busypoll import BusyPoll
+from gear_server.network.listening import HANDSHAKE_TIMEOUT, ListenSettings
+from gear_wire.framing import Event, Frame, FrameReader
+from gear_wire.large import LargeFrame
+from gear_wire.link.quickack import Settable, acknowledge
+from gear_wire.table import BY_TYPE
+
+TICK: Final = 0.001
+"""Seconds to which timers of libuv are rounded: less would be none, and the loop would spin."""
+LARGE_READ: Final = 131072
+"""Bytes that must be missing of a packet to be read to where they stay."""
+
+
+class StreamPeer(Peer):
+    """A peer with the transport of its connection.
+
+    Attributes:
+        transport: Where its bytes go; None before and after.
+        congested: Whether more bytes wait in the transport than may.
+    """
+
+    transport: asyncio.Transport | None = None
+    congested: bool = False
+
+    def flush(self, log: logging.Logger) -> None:
+        """Hand what is queued to the transport, or cut off who does not read.
+
+        Args:
+            log: Where a peer that is cut off is named.
+        """
+        transport = self.transport
+        outbox = self.outbox
+        if transport is None or transport.is_closing():
+            outbox.clear()
+            return
+        if outbox:
+            if self.congested:
+                waiting = transport.get_write_buffer_size()
+                log.warning("%r does not read: %s bytes wait for it, cut off", self, waiting)
+                transport.abort()
+                outbox.clear()
+                return
+            if self.bulky:
+                transport.writelines(outbox[:])
+                self.bulky = False
+            else:
+                transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
+            outbox.clear()
+        if self.closing:
+            transport.close()
+
+
+class Owner(Protocol):
+    """Whom an `AsyncServer` serves: it makes the peers and may look at all that comes."""
+
+    def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
+        """Return the peer of a fresh connection."""
+
+    def on_lost(self, peer: StreamPeer) -> None:
+        """Take note that a connection is about to be forgotten."""
+
+    def on_turn(self) -> None:
+        """Take note that a turn of the loop is over."""
+
+
+class _Stream(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, server: "AsyncServer") -> None:
+        self._server = server
+        self._reader = FrameReader(server.settings.max_packet_size, server.settings.max_line_size)
+        self._peer: StreamPeer | None = None
+        self._socket: Settable | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports have the methods of asyncio.Transport, but not its class.
+        self._peer = self._server.connected(cast(asyncio.Transport, transport))
+        self._socket = transport.get_extra_info("socket")
+
+    def data_received(self, data: bytes) -> None:
+        if self._peer is None or self._peer.closing:
+            return
+        events = self._reader.feed(data)
+        if events:
+            self._server.receive(self._peer, events)
+        else:
+            self._read_on(self._peer, len(data))
+
+    def _read_on(self, peer: StreamPeer, size: int) -> None:
+        """Go on reading what is unfinished."""
+        unfinished = self._reader.hand_over(LARGE_READ)
+        if unfinished is not None and peer.transport is not None:
+            _LargeRead(self, peer.transport, LargeFrame(*unfinished))
+        else:
+            self.acknowledge(size)
+
+    def acknowledge(self, size: int) -> None:
+        """Have what was read of an unfinished packet acknowledged."""
+        if self._socket is not None:
+            acknowledge(self._socket, size)
+
+    def take(self, frame: Frame) -> None:
+        """Take in a packet that was read elsewhere."""
+        if self._peer is not None and not self._peer.closing:
+            self._server.receive(self._peer, [frame])
+
+    def pause_writing(self) -> None:
+        if self._peer is not None:
+            self._peer.congested = True
+
+    def resume_writing(self) -> None:
+        if self._peer is not None:
+            self._peer.congested = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._peer is not None:
+            self._server.lost(self._peer)
+
+
+class _LargeRead(asyncio.BufferedProtocol):
+    """A connection while a large packet comes, which is read to where it stays."""
+
+    def __init__(self, stream: _Stream, transport: asyncio.Transport, frame: LargeFrame) -> None:
+        self._stream = stream
+        self._transport = transport
+        self._frame = frame
+        self._lost = False
+        self._hand_to(self)
+
+    def _hand_to(self, protocol: asyncio.BaseProtocol) -> None:
+        # uvloop looks at what kind of protocol it has when it starts to read.
+        self._transport.pause_reading()
+        self._transport.set_protocol(protocol)
+        self._transport.resume_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._frame.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._frame.fill(nbytes):
+            # The loop still holds the buffer.
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._finish)
+        else:
+            self._stream.acknowledge(nbytes)
+
+    def _finish(self) -> None:
+        if not self._lost:
+            self._hand_to(self._stream)
+            self._stream.take(self._frame.frame())
+
+    def pause_writing(self) -> None:
+        self._stream.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stream.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        self._stream.connection_lost(exc)
+
+
+def common_name(certificate: object) -> str | None:
+    """Return whom a certificate names, as `ssl` gives it; None when it names nobody."""
+    if not isinstance(certificate, dict):
+        return None
+    for attributes in certificate.get("subject", ()):
+        for name, value in attributes:
+            if name == "commonName":
+                return str(value)
+    return None
+
+
+class AsyncServer:
+    """A job server on the loop that runs.
+
+    Args:
+        engine: What it serves.
+        settings: Where and how to listen.
+        lock: Held around every call into the engine.
+        owner: Makes the peers, and sees all that comes before the engine does.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: ListenSettings,
+        lock: threading.RLock,
+        owner: Owner,
+    ) -> None:
+        self.engine: Engine = engine
+        self.settings: ListenSettings = settings
+        self.log: logging.Logger = logging.getLogger("gear.Server")
+        self._lock = lock
+        self._owner: Owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._servers: list[asyncio.Server] = []
+        self._peers: set[StreamPeer] = set()
+        self._gone = asyncio.Event()
+        self._flushing = False
+        self._reads = 0
+        self._busy = False
+        self._postponed = False
+        self._busy_poll = BusyPoll(self._loop.call_soon, settings.busy_poll / 1e6)
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Accept connections on sockets that listen."""
+        context = self.settings.tlsContext()
+        timeout = HANDSHAKE_TIMEOUT if context is not None else None
+        for sock in sockets:
+            server = await self._loop.create_server(
+                lambda: _Stream(self),
+                sock=sock,
+                ssl=context,
+                ssl_handshake_timeout=timeout,
+                backlog=self.settings.backlog,
+            )
+            self._servers.append(server)
+
+    def stop_listening(self) -> None:
+        """Accept no more connections."""
+        for server in self._servers:
+            server.close()
+
+    async def close(self) -> None:
+        """Close all connections, once what is queued for them has left or cannot leave."""
+        self.stop_listening()
+        self._flush()
+        self._busy_poll.end()
+        if self._timer is not None:
+            self._timer.cancel()
+        for peer in list(self._peers):
+            if peer.transport is not None:
+                peer.transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._all_gone()
+        for peer in list(self._peers):
+            if peer.transport is not None:
+                peer.transport.abort()
+        await self._all_gone()
+        for server in self._servers:
+            await server.wait_closed()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _all_gone(self) -> None:
+        while self._peers:
+            self._gone.clear()
+            await self._gone.wait()
+
+    # Connections
+
+    def connected(self, transport: asyncio.Transport) -> StreamPeer:
+        """Take in a connection."""
+        sock = transport.get_extra_info("socket")
+        address = transport.get_extra_info("peername") or ("-", 0)
+        descriptor = -1
+        if sock is not None:
+            descriptor = sock.fileno()
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.settings.keepalive.apply(sock)
+        subject = common_name(transport.get_extra_info("peercert"))
+        peer = self._owner.make_peer(str(address[0]), int(address[1]), descriptor, subject)
+        limit = self.settings.max_send_queue
+        transport.set_write_buffer_limits(limit, limit)
+        peer.transport = transport
+        self._peers.add(peer)
+        with self._lock:
+            self.engine.add(peer)
+        self.log.debug("Accepted %r", peer)
+        self.schedule_flush()
+        return peer
+
+    def receive(self, peer: StreamPeer, events: list[Event]) -> None:
+        """Take in what one read brought."""
+        if self.log.isEnabledFor(logging.DEBUG):
+            self._log(peer, events)
+        try:
+            with self._lock:
+                self.engine.take(peer, events, time.time())
+        except Exception:
+            self.log.exception("Exception while handling what %r sent", peer)
+            self.engine.close(peer)
+        self._reads += 1
+        self.schedule_flush()
+
+    def _log(self, peer: StreamPeer, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Frame):
+                info = BY_TYPE.get(event.type)
+                name = event.type if info is None else info.number.name
+                self.log.debug("Received %s of %s bytes from %r", name, len(event.body), peer)
+            else:
+                self.log.debug("Received %r from %r", event, peer)
+
+    def lost(self, peer: StreamPeer) -> None:
+        """Forget a connection."""
+        with self._lock:
+            self._owner.on_lost(peer)
+            self.engine.gone(peer, time.time())
+        peer.transport = None
+        self._peers.discard(peer)
+        self._gone.set()
+        self.schedule_flush()
+
+    # Once a turn of the loop
+
+    def schedule_flush(self) -> None:
+        """Have what was queued sent at the end of this turn of the loop."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        reads, self._reads = self._reads, 0
+        # A few reads are no crowd: whoever they come from is answered at once.
+        self._busy = reads > 2 or (reads > 0 and self._postponed)
+        self._end_turn()
+        if reads:
+            self._busy_poll.begin()
+
+    def _end_turn(self) -> None:
+        engine = self.engine
+        with self._lock:
+            for peer in engine.end_turn(time.time(), self._busy):
+                if isinstance(peer, StreamPeer):
+                    peer.flush(self.log)
+            self._owner.on_turn()
+            deadline, self._postponed = engine.deadline, engine.postponed
+        if self._postponed:
+            self.schedule_flush()
+        if deadline is not None:
+            self._schedule_tick(deadline)
+
+    def _schedule_tick(self, deadline: float) -> None:
+        if self._timer is not None:
+            if self._deadline <= deadline:
+                return
+            self._timer.cancel()
+        self._deadline = deadline
+        self._timer = self._loop.call_later(max(TICK, deadline - time.time()), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        with self._lock:
+            self.engine.tick(time.time())
+        # Timers come before reads: that there are none yet tells nothing.
+        self._end_turn()
