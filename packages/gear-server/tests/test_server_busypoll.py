@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 import gear_server
-from gear_server import busypoll
+from gear_server.network import busypoll
 from gear_server.network.busypoll import BusyPoll
 from gear_wire.link.threads.connection import Connection
 
