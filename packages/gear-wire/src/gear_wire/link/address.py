@@ -1,12 +1,19 @@
-"""Where a server is and how to keep a connection to it alive; connecting is in `channel`."""
+"""Where a server is and how to talk to it; connecting is in `threads` and `aio`."""
 
+from __future__ import annotations
+
+import os
 import socket
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from gear_wire.errors import ConfigurationError
 from gear_wire.jobs import to_bytes
+from gear_wire.link.tls import TLSFiles, check_tls_files
+
+if TYPE_CHECKING:
+    import ssl
 
 DEFAULT_PORT: Final = 4730
 # What Linux takes; others take more, which nobody needs.
@@ -90,3 +97,66 @@ def check_port(port: int | str | bytes, least: int = 1) -> int:
     if not least <= number <= 65535:
         raise ConfigurationError(f"a port is a number from {least} to 65535, not {port!r}")
     return number
+
+
+class ServerAddress(msgspec.Struct, frozen=True):
+    """Where a server is, and how to talk to it: one value for both faces and all clients.
+
+    Attributes:
+        host: The server's name or address.
+        port: Its port.
+        tls: Private key, certificate and authority; None for plaintext.
+        check_hostname: Whether the server's certificate must name `host`.
+        keepalive: TCP keepalive of the connections.
+    """
+
+    host: str
+    port: int = DEFAULT_PORT
+    tls: TLSFiles | None = None
+    check_hostname: bool = True
+    keepalive: Keepalive = Keepalive()
+
+    @classmethod
+    def of(
+        cls,
+        host: str | bytes,
+        port: int | str | bytes = DEFAULT_PORT,
+        ssl_key: str | os.PathLike[str] | None = None,
+        ssl_cert: str | os.PathLike[str] | None = None,
+        ssl_ca: str | os.PathLike[str] | None = None,
+        *,
+        ssl_check_hostname: bool = True,
+        keepalive: Keepalive | None = None,
+    ) -> ServerAddress:
+        """Check what a caller gave, and return it as one value.
+
+        Args:
+            host: The server's name or address.
+            port: Its port; a number, or a number in text.
+            ssl_key: Path of the private key; the three files go together.
+            ssl_cert: Path of the certificate.
+            ssl_ca: Path of the certificates of the authority.
+            ssl_check_hostname: Whether the server's certificate must name `host`.
+            keepalive: TCP keepalive of the connections; None for off.
+
+        Raises:
+            ConfigurationError: The host is no name, the port is out of range, one of the three
+                files is missing or does not exist.
+            TypeError: The host is neither str nor bytes, or a path is none.
+        """
+        files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
+        return cls(
+            check_host(host), check_port(port), files, ssl_check_hostname, keepalive or Keepalive()
+        )
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return the TLS context of a client; None for plaintext.
+
+        Raises:
+            ConfigurationError: A file cannot be used.
+        """
+        return None if self.tls is None else self.tls.clientContext(self.check_hostname)
+
+    def __str__(self) -> str:
+        """Return it as log lines and errors name it."""
+        return f"{self.host} port {self.port}"
