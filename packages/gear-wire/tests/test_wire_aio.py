@@ -1,10 +1,12 @@
 """AsyncBaseClient and AsyncLink over real sockets."""
 
 import asyncio
+import contextlib
+import functools
 import logging
+import socket
 import threading
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 import trustme
@@ -21,6 +23,7 @@ from gear_wire.errors import (
 from gear_wire.framing import HEADER
 from gear_wire.link.address import Keepalive
 from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
+from gear_wire.link.deadline import Deadline
 from gear_wire.link.tls import TLSFiles
 from gear_wire.packets import BasePacket, EchoReq, EchoRes, JobCreated, Noop, PreSleep, SetClientID
 from gear_wire.session import Session
@@ -180,6 +183,7 @@ def test_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_host_that_cannot_be_looked_up_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     async def test(client: Client) -> None:
+        caplog.set_level(logging.DEBUG, client.log.name)
         client.add_server("a..b")
         while caplog.text.count("Cannot connect to a..b") < 2:
             await asyncio.sleep(0.01)  # a log has no event to wait for
@@ -239,6 +243,123 @@ def test_a_server_that_takes_nothing_makes_who_sends_wait() -> None:
         server.wait_for(lambda: EchoReq(bytes(size)) in server.messages)
 
 
+MUCH = 9 << 20
+"""Bytes, more than the kernel holds for a peer that does not read."""
+
+
+@contextlib.contextmanager
+def deaf_server() -> Iterator[socket.socket]:
+    """A server that takes connections and never reads."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def test_who_sends_to_a_server_that_does_not_read_waits_no_longer_than_it_said() -> None:
+    with deaf_server() as server:
+
+        async def test(client: Client) -> None:
+            client.add_server("127.0.0.1", server.getsockname()[1])
+            await client.wait_for_server(10)
+            link = client.get_link()
+            link.send(EchoReq(bytes(MUCH)))
+            for wait in (
+                link.drain,
+                link.flush,
+                functools.partial(link.send_command, b"version\n"),
+            ):
+                with pytest.raises(TimeoutError, match=r"in 0\.1 s"):
+                    await wait(Deadline(0.1))
+            await client.close(0.1)
+
+        run(test)
+
+
+def test_flushing_waits_until_the_kernel_has_all() -> None:
+    with deaf_server() as server:
+
+        async def test(client: Client) -> None:
+            client.add_server("127.0.0.1", server.getsockname()[1])
+            await client.wait_for_server(10)
+            link = client.get_link()
+            await link.flush(Deadline(0))  # the greeting has gone already
+            link.send(EchoReq(bytes(MUCH)))
+            flushing = asyncio.ensure_future(link.flush(Deadline(10)))
+            peer, _ = server.accept()
+            with peer:
+                await asyncio.sleep(0.05)
+                assert not flushing.done()
+                await asyncio.to_thread(receive, peer, MUCH)
+                await flushing
+
+        run(test)
+
+
+def receive(peer: socket.socket, size: int) -> None:
+    while size > 0:
+        size -= len(peer.recv(1 << 20))
+
+
+def test_flushing_fails_when_the_connection_is_lost() -> None:
+    with deaf_server() as server:
+
+        async def test(client: Client) -> None:
+            client.add_server("127.0.0.1", server.getsockname()[1])
+            await client.wait_for_server(10)
+            link = client.get_link()
+            link.send(EchoReq(bytes(MUCH)))
+            flushing = asyncio.ensure_future(link.flush())
+            peer, _ = server.accept()
+            await asyncio.sleep(0)
+            peer.close()
+            with pytest.raises(ConnectionError, match="was lost before all was sent"):
+                await flushing
+
+        run(test)
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_closing_sends_what_a_slow_server_has_not_taken(secure: bool, files: TLSFiles) -> None:
+    reading = threading.Event()
+    asked = threading.Event()
+
+    def answer(peer: Peer, message: object) -> None:
+        if isinstance(message, PreSleep):
+            asked.set()
+            assert reading.wait(10)
+            peer.send(Noop())  # which would make a closed socket reset the connection
+
+    with scripted_server(answer, files.serverContext() if secure else None) as server:
+
+        async def test(client: Client) -> None:
+            client.add_server(
+                "127.0.0.1", server.port, *((files.key, files.cert, files.ca) if secure else ())
+            )
+            await client.wait_for_server(10)
+            link = client.get_link()
+            link.send(PreSleep())
+            assert await asyncio.to_thread(asked.wait, 10)
+            link.send(EchoReq(bytes(MUCH)))
+            asyncio.get_running_loop().call_later(0.1, reading.set)
+            await client.close()
+
+        run(test)
+        server.wait_for(lambda: EchoReq(bytes(MUCH)) in server.messages)
+
+
+def test_closing_does_not_wait_for_a_server_that_never_reads() -> None:
+    with deaf_server() as server:
+
+        async def test(client: Client) -> None:
+            client.add_server("127.0.0.1", server.getsockname()[1])
+            await client.wait_for_server(10)
+            client.get_link().send(EchoReq(bytes(MUCH)))
+            async with asyncio.timeout(5):
+                await client.close(0.1)
+            assert not client.links
+
+        run(test)
+
+
 def test_a_link_that_is_not_connected() -> None:
     with scripted_server() as server:
         port = server.port
@@ -249,7 +370,7 @@ def test_a_link_that_is_not_connected() -> None:
         assert not link.connected
         with pytest.raises(ConnectionError, match="not connected"):
             link.send(Noop())
-        link.say()
+        link.send_queued()
         await link.drain()
 
     run(test)
@@ -278,13 +399,20 @@ def test_a_client_id_without_nul() -> None:
         AsyncBaseClient("a\0b")
 
 
-def test_tls(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> TLSFiles:
+    """A key, its certificate for 127.0.0.1 and the authority, for both ends."""
+    folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
-    files = TLSFiles(*(str(tmp_path / name) for name in ("key", "cert", "ca")))
+    files = TLSFiles(*(str(folder / name) for name in ("key", "cert", "ca")))
     certificate.private_key_pem.write_to_path(files.key)
     certificate.cert_chain_pems[0].write_to_path(files.cert)
     authority.cert_pem.write_to_path(files.ca)
+    return files
+
+
+def test_tls(files: TLSFiles) -> None:
     with scripted_server(context=files.serverContext()) as server:
 
         async def test(client: Client) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gear_wire.framing import Frame
-from gear_wire.link.address import Keepalive
 from gear_wire.link.aio.stream import GATHERED, Stream
+from gear_wire.link.deadline import Deadline
 
 WAIT = 10
 
@@ -17,13 +17,12 @@ WAIT = 10
 class Owner:
     """Takes in nothing."""
 
-    keepalive = Keepalive()
     log = logging.getLogger("gear.test.stream")
 
     def receive(self, frame: Frame) -> None:
         raise AssertionError(frame)
 
-    def answer(self, line: bytes) -> bool:
+    def receive_line(self, line: bytes) -> bool:
         return False
 
 
@@ -59,10 +58,10 @@ def run(scene: Callable[[Ends], Awaitable[None]]) -> None:
             ours.setblocking(False)
             theirs.setblocking(False)
             loop = asyncio.get_running_loop()
-            _, stream = await loop.create_connection(lambda: Stream(Owner()), sock=ours)
+            _, stream = await loop.create_connection(lambda: Stream(Owner(), ours), sock=ours)
             async with asyncio.timeout(WAIT):
                 await scene(Ends(stream, theirs))
-            await stream.close()
+            await stream.close(Deadline(WAIT))
 
     asyncio.run(play())
 
@@ -100,12 +99,12 @@ def test_what_was_written_before_the_end(end: str) -> None:
         ends.stream.write(b"a")
         ends.stream.write(b"b")
         if end == "abort":
-            ends.stream.abort()
+            ends.stream.break_off("the test")
             await ends.stream.closed
             ends.stream.write(b"c")
             assert ends.sent == [b"a"]
         else:
-            await ends.stream.close()
+            await ends.stream.close(Deadline(WAIT))
             assert ends.sent == [b"a", b"b"]
             assert await ends.receive(2) == b"ab"
 

@@ -27,6 +27,7 @@ from gear_wire.errors import (
 )
 from gear_wire.jobs import convert_to_bytes, to_handle, to_option, to_unique_key
 from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
+from gear_wire.link.deadline import Deadline
 from gear_wire.packets import BasePacket
 from gear_wire.timeouts import check_timeout
 
@@ -172,7 +173,7 @@ class AsyncClient(AsyncBaseClient):
 
         expectation._on_settled = settle
         ask(link.session)
-        link.say()
+        link.send_queued()
         try:
             async with asyncio.timeout(limit):
                 await settled
@@ -248,7 +249,6 @@ class AsyncClient(AsyncBaseClient):
             ConnectionError: The connection was lost before the answer.
             InvalidDataError: The job was not submitted yet.
         """
-        limit = check_timeout(timeout)
         if isinstance(job, Job):
             handle, link = submitted(job, AsyncLink)
             links = [link]
@@ -257,11 +257,7 @@ class AsyncClient(AsyncBaseClient):
             links = self.links[:] or [self.get_link()]
         line = cancel_command(handle)
         for link in links:
-            try:
-                async with asyncio.timeout(limit):
-                    reply = await link.ask(line)
-            except builtins.TimeoutError:
-                raise TimeoutError(f"no answer from {link!r} in {timeout} s") from None
+            reply = await link.send_command(line, Deadline(timeout))
             if was_cancelled(reply):
                 return True
         return False

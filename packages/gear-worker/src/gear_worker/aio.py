@@ -31,7 +31,7 @@ class AsyncWorkerJob(AssignedJob):
         link, session = self._origin
         await link.drain()
         session.work(packet)
-        link.say()
+        link.send_queued()
 
     async def data(self, data: str | bytes = b"") -> None:
         """Send a part of the result, or news, to the client: WORK_DATA."""
@@ -119,17 +119,17 @@ class AsyncWorker(AsyncBaseClient):
             InvalidDataError: The name is empty or holds a NUL, or the timeout is not positive.
         """
         self._assignments.register(FunctionRecord(name, timeout))
-        self._say()
+        self._send_queued()
 
     def unregister(self, name: str | bytes) -> None:
         """Tell all servers that a function can no longer be done; KeyError if it never could."""
         self._assignments.unregister(to_function_name(name))
-        self._say()
+        self._send_queued()
 
     def set_functions(self, functions: Iterable[FunctionRecord]) -> None:
         """Have these functions and no others; an empty list stops the work from coming."""
         self._assignments.replace(check_records(functions))
-        self._say()
+        self._send_queued()
 
     # Jobs
 
@@ -148,7 +148,7 @@ class AsyncWorker(AsyncBaseClient):
         self._check_open()
         limit = check_timeout(timeout)
         self._assignments.wait()
-        self._say()
+        self._send_queued()
         try:
             async with asyncio.timeout(limit):
                 while not self._assignments.jobs:
@@ -170,7 +170,7 @@ class AsyncWorker(AsyncBaseClient):
                 await asyncio.wait((waiter,), timeout=ASK_AGAIN)
                 if not waiter.done():
                     self._assignments.ask_again()
-                    self._say()
+                    self._send_queued()
         except asyncio.CancelledError:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
@@ -185,9 +185,13 @@ class AsyncWorker(AsyncBaseClient):
                 return
             yield job
 
-    async def close(self) -> None:
-        """Close all connections; whoever waits for a job is woken with InterruptedError."""
+    async def close(self, timeout: float | None = 5) -> None:
+        """Close all connections; whoever waits for a job is woken with InterruptedError.
+
+        Args:
+            timeout: Seconds that what was queued has to leave; None for no limit.
+        """
         self._closing = True
         while self._waiters:
             self._wake()
-        await super().close()
+        await super().close(timeout)

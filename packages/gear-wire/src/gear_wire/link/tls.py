@@ -6,6 +6,7 @@ The module `ssl` is loaded when TLS is used, and not before.
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -105,8 +106,12 @@ _WRONG_NAME: Final = (62, 64)
 
 
 def describe(error: Exception) -> str:
-    """Return what went wrong in a handshake, with what can be done about it."""
+    """Return what went wrong with a connection in the system's words, with what can be done."""
     text = str(error) or type(error).__name__
+    if isinstance(error, socket.gaierror):
+        text = error.strerror or text
+    elif isinstance(error, OSError) and error.errno is not None and not hasattr(error, "library"):
+        text = os.strerror(error.errno)  # asyncio's own words have its arguments in them
     if getattr(error, "verify_code", None) in _WRONG_NAME:
         return f"{text}; ssl_check_hostname=False accepts certificates without the host's name"
     return text
@@ -143,6 +148,11 @@ class TLSStream:
             return False
         return True
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether the server may refuse our certificate when our handshake is done: TLS 1.3."""
+        return self._object.version() == "TLSv1.3"
+
     def encrypt(self, data: bytes) -> None:
         """Take bytes of the application; what goes out is in `outgoing`."""
         view = memoryview(data)
@@ -172,6 +182,16 @@ class TLSStream:
         if self.ended and not chunks:
             raise DisconnectError("TLS: the other side ended the connection")
         return b"".join(chunks)
+
+    def end(self) -> bytes:
+        """Return the bytes that tell the other side that nothing more comes from here."""
+        import ssl
+
+        try:
+            self._object.unwrap()
+        except ssl.SSLError:
+            pass  # it wants the other side's end too, which nobody waits for
+        return self._outgoing.read()
 
     def outgoing(self) -> bytes:
         """Return the bytes for the network, and forget them."""

@@ -1,156 +1,51 @@
-"""Connections on an asyncio loop, for AsyncClient and AsyncWorker; threads are in `pool`."""
+"""What AsyncClient and AsyncWorker share: links to several servers on one asyncio loop."""
 
 import asyncio
-import builtins
-import collections
 import logging
 import os
 import random
 import time
+import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import ParamSpec, Self, TypeVar
 
-from gear_wire.codec import decode, encode
-from gear_wire.enums import Magic
+from gear_wire.codec import decode
 from gear_wire.errors import (
     ConfigurationError,
-    ConnectionError,
-    DisconnectError,
-    GearmanError,
     InterruptedError,
     NoConnectedServersError,
     ProtocolError,
     TimeoutError,
 )
 from gear_wire.framing import Frame
-from gear_wire.jobs import BaseJob, to_client_id
-from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
-from gear_wire.link.aio.stream import Stream
+from gear_wire.jobs import to_client_id
+from gear_wire.link.address import DEFAULT_PORT, Keepalive, ServerAddress
+from gear_wire.link.aio.home import Home
+from gear_wire.link.aio.link import AsyncLink, LinkEvents
+from gear_wire.link.aio.within import within
+from gear_wire.link.deadline import Deadline
 from gear_wire.link.roster import Roster
-from gear_wire.link.tls import check_tls_files, describe
+from gear_wire.link.serverlog import why_unconnected
 from gear_wire.packets import BasePacket, Error
 from gear_wire.session import Session
-from gear_wire.timeouts import check_timeout
 
-if TYPE_CHECKING:
-    import ssl
-
-CONNECT_TIMEOUT: Final = 10.0
-"""Seconds an attempt to connect may take."""
+__all__ = ["AsyncBaseClient", "AsyncLink"]
 
 
-class AsyncLink:
-    """The connection to one server, made anew whenever it is lost.
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
-    Attributes:
-        host: The server's name or address.
-        port: Its port.
-        keepalive: TCP keepalive of its sockets.
-        log: The logger of its client.
-        session: The protocol's state of the present connection.
-        related_jobs: The jobs of the present connection by handle.
-        connect_time: When it was connected, in seconds since 1970; None before.
-    """
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        tls_context: "ssl.SSLContext | None",
-        keepalive: Keepalive,
-        log: logging.Logger,
-        on_frame: "Callable[[AsyncLink, Frame], None]",
-    ) -> None:
-        self.host: str = host
-        self.port: int = port
-        self.keepalive: Keepalive = keepalive
-        self.session: Session | None = None
-        self.related_jobs: dict[bytes, BaseJob] = {}
-        self.connect_time: float | None = None
-        self.log: logging.Logger = log
-        self._on_frame = on_frame
-        self._tls_context = tls_context
-        self._stream: Stream | None = None
-        self._replies: collections.deque[asyncio.Future[bytes]] = collections.deque()
+def _weakly(method: Callable[Arguments, Result]) -> Callable[Arguments, Result | None]:
+    """Return what calls a method as long as its object lives, and does not keep it alive."""
+    reference = weakref.WeakMethod(method)
 
-    def __repr__(self) -> str:
-        return f"<gear.AsyncLink 0x{id(self):x} host: {self.host} port: {self.port}>"
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result | None:
+        bound = reference()
+        return None if bound is None else bound(*args, **kwargs)
 
-    @property
-    def connected(self) -> bool:
-        """Whether the connection stands, as far as this side knows."""
-        return self._stream is not None
-
-    def receive(self, frame: Frame) -> None:
-        """Take in a packet from the server."""
-        self._on_frame(self, frame)
-
-    def send(self, packet: BasePacket) -> None:
-        """Send a packet.
-
-        Raises:
-            ConnectionError: It is not connected.
-            InvalidDataError: The packet cannot be encoded.
-        """
-        if self._stream is None:
-            raise ConnectionError(f"{self!r} is not connected")
-        self._stream.write(encode(packet, Magic.REQ))
-
-    def say(self) -> None:
-        """Send all that the session wants to say."""
-        if self.session is None or self._stream is None:
-            return
-        packets = self.session.take()
-        if packets:
-            self._stream.write(b"".join([encode(packet, Magic.REQ) for packet in packets]))
-
-    async def ask(self, line: bytes) -> bytes:
-        """Send a text command whose reply is one line, and return the reply.
-
-        Raises:
-            ConnectionError: It is not connected, or was lost before the reply.
-        """
-        if self._stream is None:
-            raise ConnectionError(f"{self!r} is not connected")
-        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._replies.append(reply)
-        self._stream.write(line)
-        return await reply
-
-    def answer(self, line: bytes) -> bool:
-        """Give a line of text to whoever asked first; False when nobody did."""
-        if not self._replies:
-            return False
-        reply = self._replies.popleft()
-        if not reply.done():
-            reply.set_result(line)
-        return True
-
-    def _lose(self) -> None:
-        self._stream = None
-        while self._replies:
-            reply = self._replies.popleft()
-            if not reply.done():
-                reply.set_exception(DisconnectError(f"{self!r} was lost before the reply"))
-
-    async def drain(self) -> None:
-        """Wait while the server takes nothing and much is queued already."""
-        if self._stream is not None:
-            await self._stream.writable.wait()
-
-    async def _open(self) -> Stream:
-        loop = asyncio.get_running_loop()
-        hostname = self.host if self._tls_context is not None else None
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            _, stream = await loop.create_connection(
-                lambda: Stream(self),
-                self.host,
-                self.port,
-                ssl=self._tls_context,
-                server_hostname=hostname,
-            )
-        return stream
+    return call
 
 
 class AsyncBaseClient:
@@ -173,8 +68,8 @@ class AsyncBaseClient:
         self.client_id: bytes = to_client_id(client_id)
         name = self.client_id.decode(errors="replace")
         self.log: logging.Logger = logging.getLogger(f"gear.{self._kind}.{name}")
+        self._home = Home()
         self._roster: Roster[AsyncLink] = Roster()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._changed: asyncio.Event = asyncio.Event()
         self._closing = False
 
@@ -230,70 +125,42 @@ class AsyncBaseClient:
             GearmanError: No loop runs.
         """
         self._check_open()
-        files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
-        context = None if files is None else files.clientContext(ssl_check_hostname)
         probes = keepalive if isinstance(keepalive, Keepalive) else Keepalive(bool(keepalive))
-        link = AsyncLink(
-            check_host(host), check_port(port), context, probes, self.log, self._received
-        )
+        address = ServerAddress.of(
+            host, port, ssl_key, ssl_cert, ssl_ca,
+            ssl_check_hostname=ssl_check_hostname, keepalive=probes,
+        )  # fmt: skip
         for known in (*self._roster.active, *self._roster.inactive):
-            if (known.host, known.port) == (link.host, link.port):
-                raise ConfigurationError(f"server {link.host} port {link.port} was added before")
-        task = self._running_loop().create_task(self._keep(link))
-        self._roster.add(link)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        try:
-            return asyncio.get_running_loop()
-        except RuntimeError:
-            raise GearmanError("add_server starts a task: call it in a coroutine") from None
+            if (known.host, known.port) == (address.host, address.port):
+                raise ConfigurationError(f"server {address} was added before")
+        roster = self._roster
+        events = LinkEvents(
+            _weakly(self._new_session),
+            _weakly(self._link_up),
+            _weakly(self._link_down),
+            _weakly(self._received),
+            lambda link: roster.delay(link, random.random()),
+        )
+        link = AsyncLink(address, self.log, self._home, events)
+        roster.add(link)
+        link.start()
 
     def _check_open(self) -> None:
+        self._home.enter(self)
         if self._closing:
             raise InterruptedError(f"{self!r} was closed")
 
-    async def _keep(self, link: AsyncLink) -> None:
-        while True:
-            try:
-                stream = await link._open()
-            except (OSError, UnicodeError) as error:  # a TimeoutError is an OSError
-                self.log.warning(
-                    "Cannot connect to %s port %s: %s",
-                    link.host,
-                    link.port,
-                    describe(error),
-                )
-            else:
-                try:
-                    self._up(link, stream)
-                    await asyncio.shield(stream.closed)
-                finally:
-                    self._down(link)
-                    await stream.close()
-            await asyncio.sleep(self._roster.delay(link, random.random()))
-
-    def _up(self, link: AsyncLink, stream: Stream) -> None:
-        link.related_jobs.clear()
-        link._stream = stream
-        link.connect_time = time.time()
-        link.session = self._new_session(link)
-        link.session.greet()
-        link.say()
+    def _link_up(self, link: AsyncLink) -> None:
         self._roster.up(link, time.monotonic())
         self._announce()
 
-    def _down(self, link: AsyncLink) -> None:
+    def _link_down(self, link: AsyncLink) -> None:
         self._roster.down(link, time.monotonic())
-        link._lose()
-        if link.session is not None:
-            link.session.lost()
-            link.session = None
-        self._lost(link)
-        link.related_jobs.clear()
-        self._say()
-        self._announce()
+        try:
+            self._lost(link)
+        finally:
+            self._send_queued()
+            self._announce()
 
     def _announce(self) -> None:
         self._changed.set()
@@ -309,10 +176,10 @@ class AsyncBaseClient:
     def _lost(self, link: AsyncLink) -> None:
         """Override to react to the loss of a connection; `related_jobs` is emptied afterwards."""
 
-    def _say(self) -> None:
-        """Send all that the sessions want to say."""
+    def _send_queued(self) -> None:
+        """Send all that the sessions have queued."""
         for link in self._roster.active:
-            link.say()
+            link.send_queued()
 
     def _received(self, link: AsyncLink, frame: Frame) -> None:
         if link.session is None:
@@ -324,7 +191,7 @@ class AsyncBaseClient:
                 error = b": ".join((packet.code, packet.text)).decode(errors="replace")
                 self.log.error("Server %r: %s", link, error)
             result = link.session.apply(packet)
-            self._say()
+            self._send_queued()
             self._applied(link, packet, result)
         except ProtocolError as error:
             self.log.error("%r: %s", link, error)
@@ -341,22 +208,25 @@ class AsyncBaseClient:
             TimeoutError: None was connected in time.
             InterruptedError: The client was closed.
         """
-        limit = check_timeout(timeout)
-        try:
-            async with asyncio.timeout(limit):
-                while not self._roster.active:
-                    self._check_open()
-                    await self._changed.wait()
-        except builtins.TimeoutError as error:
-            raise TimeoutError(f"no server was connected in {timeout} s") from error
+        deadline = Deadline(timeout)
         self._check_open()
+        try:
+            async with within(deadline, "no server was connected"):
+                while not self._roster.active:
+                    await self._changed.wait()
+                    self._check_open()
+        except TimeoutError as error:
+            why = why_unconnected(link.report for link in self._roster.inactive)
+            raise TimeoutError(f"{error}: {why}") from None
 
     def get_link(self) -> AsyncLink:
         """Return the connection whose turn it is.
 
         Raises:
             NoConnectedServersError: There is none.
+            GearmanError: The client belongs to another event loop.
         """
+        self._home.enter(self)
         link = self._roster.next()
         if link is None:
             raise self._no_server()
@@ -367,14 +237,21 @@ class AsyncBaseClient:
             return NoConnectedServersError(f"no server is connected: {self!r} was closed")
         return NoConnectedServersError("no server is connected at the moment")
 
-    async def close(self) -> None:
-        """Close all connections and end all tasks; may be called more than once.
+    async def close(self, timeout: float | None = 5) -> None:
+        """Send what was queued, close all connections and end all tasks.
 
-        Whoever waits for something is woken with an error.
+        May be called more than once. Whoever waits for something is woken with an error.
+
+        Args:
+            timeout: Seconds that what was queued has to leave; None for no limit. What a server
+                does not take by then is lost.
+
+        Raises:
+            GearmanError: The client belongs to another event loop, which goes on.
         """
+        deadline = Deadline(timeout)
+        self._home.enter(self)
         self._closing = True
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        links = (*self._roster.active, *self._roster.inactive)
+        await asyncio.gather(*(link.close(deadline) for link in links))
         self._announce()

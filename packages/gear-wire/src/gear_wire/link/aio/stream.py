@@ -1,95 +1,186 @@
-"""One socket on an asyncio loop; making it anew when it is lost is `aio`'s."""
+"""One socket on an asyncio loop, plain or TLS; making it anew when it is lost is `link`'s."""
 
 import asyncio
-import builtins
 import logging
 import socket
 from typing import Final, Protocol, cast
 
+from gear_wire.errors import DisconnectError, GearmanError
 from gear_wire.framing import Frame, FrameReader, Malformed
-from gear_wire.link.address import Keepalive
+from gear_wire.link.aio.within import within
+from gear_wire.link.deadline import Deadline
 from gear_wire.link.quickack import Settable, acknowledge
+from gear_wire.link.sendqueue import unacknowledged
+from gear_wire.link.tls import TLSStream, describe
 
-CLOSE_TIMEOUT: Final = 2.0
-"""Seconds that queued bytes have to leave when a stream is closed."""
+HIGH_WATER: Final = 65536
+"""Bytes that the kernel does not take above which whoever sends more waits."""
 GATHERED: Final = 65536
 """Bytes that are not held back for others: from here on the transport must know how many wait."""
+_LOOK_AGAIN: Final = 0.02
+"""Seconds between looks at what the other side has acknowledged; nothing tells of it."""
 
 
 class StreamOwner(Protocol):
     """What a stream needs of the connection that it belongs to."""
 
-    keepalive: Keepalive
     log: logging.Logger
 
     def receive(self, frame: Frame) -> None:
         """Take in a packet."""
 
-    def answer(self, line: bytes) -> bool:
+    def receive_line(self, line: bytes) -> bool:
         """Take in a line of text; False when nobody asked for it."""
 
 
 class Stream(asyncio.Protocol):
     """One socket's worth of a connection.
 
+    TLS is done here and not by the loop: so closing ends in time, what the kernel has taken is
+    known, and a refusal has a reason, on any loop.
+
     Args:
         owner: Whose it is.
+        sock: The connected socket.
+        tls: The TLS stream, when TLS is spoken.
+        max_line_size: The longest line of text accepted, in bytes; None for no limit.
 
     Attributes:
-        transport: Where bytes go; None before it is connected.
+        transport: Where bytes go; None before `connection_made`.
         closed: Done when the socket is closed.
-        writable: Set unless the server takes nothing and much is queued already.
+        secured: Done when bytes can be written; with TLS, after the handshake. A DisconnectError if
+            the connection was lost before.
+        accepted: Done when the server has shown that it accepts this side; likewise.
+        reason: Why the connection was lost, as far as it is known.
+        received: When the last bytes came, by the loop's clock.
     """
 
-    def __init__(self, owner: StreamOwner) -> None:
+    def __init__(
+        self,
+        owner: StreamOwner,
+        sock: socket.socket,
+        tls: TLSStream | None = None,
+        max_line_size: int | None = None,
+    ) -> None:
         self._owner = owner
-        self._reader = FrameReader(max_line_size=None)
-        self._socket: Settable | None = None
+        self._socket = sock
+        self._tls = tls
+        self._reader = FrameReader(max_line_size=max_line_size)
+        self._options: Settable | None = None
         self.transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._gathering = False
         self._gathered: list[bytes] = []
         self._size = 0
         self.closed: asyncio.Future[None] = self._loop.create_future()
-        self.writable: asyncio.Event = asyncio.Event()
-        self.writable.set()
+        self.secured: asyncio.Future[None] = self._loop.create_future()
+        self.accepted: asyncio.Future[None] = self._loop.create_future()
+        self._emptied: asyncio.Future[bool] | None = None
+        self._finished = False
+        self.reason: str = ""
+        self.received: float = self._loop.time()
+
+    # What the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take note of the transport, and set up its socket."""
+        """Note the transport, and begin with TLS."""
         # uvloop's transports have the methods of asyncio.Transport, but not its class.
         self.transport = cast(asyncio.Transport, transport)
-        sock = self._socket = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._owner.keepalive.apply(sock)
+        self._options = transport.get_extra_info("socket")
+        # The loop tells then when the kernel has all, and when that changes.
+        self.transport.set_write_buffer_limits(high=0)
+        if self._tls is None:
+            self.secured.set_result(None)
+            self.accepted.set_result(None)
+        else:
+            self._shake_hands(self._tls, b"")
 
     def data_received(self, data: bytes) -> None:
-        """Cut what came, and give it to the owner."""
+        """Decrypt and cut what came, and give it to the owner."""
+        self.received = self._loop.time()
+        tls = self._tls
+        if tls is None:
+            self._cut(data)
+        elif self.secured.done():
+            self._decrypt(tls, data)
+        else:
+            self._shake_hands(tls, data)
+
+    def eof_received(self) -> None:
+        """Note that the server closed the connection."""
+        self.reason = self.reason or "the server closed the connection"
+
+    def pause_writing(self) -> None:
+        """Note that the kernel did not take all."""
+        self._emptied = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Note that the kernel has all, and tell those who wait for it."""
+        emptied, self._emptied = self._emptied, None
+        if emptied is not None and not emptied.done():
+            emptied.set_result(True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell those who wait for anything."""
+        if exc is not None:
+            self.reason = self.reason or describe(exc)
+        self.reason = self.reason or "the connection was closed"
+        if self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(False)
+        for stage in (self.secured, self.accepted):
+            if not stage.done():
+                stage.set_exception(DisconnectError(self.reason))
+                stage.exception()  # seen: nobody may be waiting
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def _shake_hands(self, tls: TLSStream, data: bytes) -> None:
+        import ssl
+
+        try:
+            done = tls.handshake(data)
+        except (ssl.SSLError, OSError) as error:
+            self._send(tls.outgoing())  # the alert that tells the server why
+            self.break_off(describe(error))
+            return
+        self._send(tls.outgoing())
+        if not done:
+            return
+        self.secured.set_result(None)
+        if not tls.may_refuse:
+            self.accepted.set_result(None)
+        self._decrypt(tls, b"")
+
+    def _decrypt(self, tls: TLSStream, data: bytes) -> None:
+        try:
+            plain = tls.decrypt(data)
+        except DisconnectError as error:
+            self.break_off(str(error))
+            return
+        if data and not self.accepted.done():
+            self.accepted.set_result(None)
+        answer = tls.outgoing()
+        if answer:
+            self._send(answer)
+        if plain:
+            self._cut(plain)
+        if tls.ended:
+            self.break_off("the server closed the connection")
+
+    def _cut(self, data: bytes) -> None:
         events = self._reader.feed(data)
-        if not events and self._socket is not None:
-            acknowledge(self._socket, len(data))
+        if not events and self._options is not None:
+            acknowledge(self._options, len(data))
         for event in events:
             if isinstance(event, Frame):
                 self._owner.receive(event)
             elif isinstance(event, Malformed):
                 self._owner.log.error("%r: %s", self._owner, event.reason)
-                self.abort()
-            elif not self._owner.answer(event.line):
-                self._owner.log.error("Received text that nobody asked for: %r", event.line[:80])
+                self.break_off(event.reason)
+            elif not self._owner.receive_line(event.line):
+                self._owner.log.error("Unexpected text reply: %r", event.line[:80])
 
-    def pause_writing(self) -> None:
-        """Have those wait who want to send more."""
-        self.writable.clear()
-
-    def resume_writing(self) -> None:
-        """Let them go on."""
-        self.writable.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell who waits for the end."""
-        self.writable.set()
-        if not self.closed.done():
-            self.closed.set_result(None)
+    # Sending
 
     def write(self, data: bytes) -> None:
         """Send bytes, unless the connection is going down.
@@ -100,7 +191,7 @@ class Stream(asyncio.Protocol):
         if not self._gathering:
             self._gathering = True
             self._loop.call_soon(self._end_turn)
-            self._send(data)
+            self._encrypt(data)
             return
         self._gathered.append(data)
         self._size += len(data)
@@ -116,26 +207,104 @@ class Stream(asyncio.Protocol):
         data = b"".join(self._gathered)
         self._gathered.clear()
         self._size = 0
+        self._encrypt(data)
+
+    def _encrypt(self, data: bytes) -> None:
+        if self._tls is not None:
+            if not self._open:
+                return
+            self._tls.encrypt(data)
+            data = self._tls.outgoing()
         self._send(data)
 
     def _send(self, data: bytes) -> None:
-        if self.transport is not None and not self.transport.is_closing():
+        if self.transport is not None and self._open:
             self.transport.write(data)
 
-    def abort(self) -> None:
-        """Break the connection."""
+    @property
+    def _open(self) -> bool:
+        return not self._finished and self.transport is not None and not self.transport.is_closing()
+
+    async def drain(self, deadline: Deadline | None = None) -> None:
+        """Wait while the server takes nothing and much is queued already.
+
+        Args:
+            deadline: How long; None for no limit.
+
+        Raises:
+            TimeoutError: The server has still not taken it.
+        """
+        emptied = self._emptied
+        if emptied is None or self.transport is None:
+            return
+        if self.transport.get_write_buffer_size() > HIGH_WATER:
+            async with within(deadline, "%r takes nothing: no room to send", self._owner):
+                await asyncio.shield(emptied)
+
+    async def flush(self, deadline: Deadline | None = None) -> None:
+        """Wait until the kernel has all that was written so far.
+
+        Args:
+            deadline: How long; None for no limit.
+
+        Raises:
+            TimeoutError: It has still not taken all.
+            DisconnectError: The connection was lost; the server may have received it or not.
+        """
+        if self._gathered:
+            self._send_gathered()
+        if not self._open:
+            raise self._gone()
+        if self._emptied is not None:
+            async with within(deadline, "%r does not read: not all was sent", self._owner):
+                if not await asyncio.shield(self._emptied):
+                    raise self._gone()
+
+    def _gone(self) -> DisconnectError:
+        return DisconnectError(f"{self._owner!r} was lost before all was sent: {self.reason}")
+
+    # Ending
+
+    def break_off(self, reason: str) -> None:
+        """Break the connection.
+
+        Args:
+            reason: Why, as log lines and exceptions name it; the first one counts.
+        """
+        self.reason = self.reason or reason
         if self.transport is not None:
             self.transport.abort()
+        else:
+            self._socket.close()
 
-    async def close(self) -> None:
-        """Let what was written leave, but not for long."""
+    async def close(self, deadline: Deadline) -> None:
+        """Let what was written leave, then close.
+
+        Args:
+            deadline: When to break the connection instead.
+        """
         if self.transport is None:
+            self._socket.close()
             return
-        self._end_turn()
-        self.transport.close()
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await asyncio.shield(self.closed)
-        except builtins.TimeoutError:
+            await self.flush(deadline)
+            async with within(deadline, "not closed"):
+                await self._finish(self.transport)
+        except GearmanError:
+            pass  # lost, or too slow: what is left is broken off
+        finally:
             self.transport.abort()
-            await self.closed
+        await self.closed
+
+    async def _finish(self, transport: asyncio.Transport) -> None:
+        if self._tls is not None:
+            self._send(self._tls.end())
+        self._finished = True
+        if unacknowledged(self._socket):
+            # A socket that is closed answers whatever comes with a reset, which discards what the
+            # server has not taken yet. So it is only half closed until the server has it.
+            transport.write_eof()
+            while unacknowledged(self._socket) and not self.closed.done():
+                await asyncio.wait((self.closed,), timeout=_LOOK_AGAIN)
+        transport.close()
+        await asyncio.shield(self.closed)

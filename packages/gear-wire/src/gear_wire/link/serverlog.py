@@ -1,0 +1,66 @@
+"""What is logged of the connection to one server, and why it is not there; for both faces."""
+
+import logging
+from collections.abc import Iterable
+
+from gear_wire.link.address import ServerAddress
+
+
+class ServerLog:
+    """Tells of one server once when it cannot be reached, and once when it is back.
+
+    Those are warnings, which a program that set up no logging sees too; attempts between them are
+    DEBUG. A connection that is lost and made again at once is INFO.
+
+    Args:
+        log: The logger of the client.
+        server: The server.
+
+    Attributes:
+        server: The server.
+        reason: Why it is not connected, as far as it is known; empty while it is.
+    """
+
+    def __init__(self, log: logging.Logger, server: ServerAddress) -> None:
+        self._log = log
+        self._failures = 0
+        self.server: ServerAddress = server
+        self.reason: str = ""
+
+    def failed(self, reason: str) -> None:
+        """Log that an attempt to connect failed.
+
+        Args:
+            reason: Why.
+        """
+        self.reason = reason
+        self._failures += 1
+        if self._failures == 1:
+            self._log.warning("Cannot connect to %s: %s; retrying", self.server, reason)
+        else:
+            self._log.debug(
+                "Cannot connect to %s: %s (attempt %d)", self.server, reason, self._failures
+            )
+
+    def connected(self) -> None:
+        """Log that the server is connected."""
+        failures, self._failures, self.reason = self._failures, 0, ""
+        if failures:
+            self._log.warning("Connected to %s after %d failed attempts", self.server, failures)
+        else:
+            self._log.info("Connected to %s", self.server)
+
+    def lost(self, reason: str) -> None:
+        """Log that the connection was lost.
+
+        Args:
+            reason: Why.
+        """
+        self.reason = reason
+        self._log.info("Lost the connection to %s: %s", self.server, reason)
+
+
+def why_unconnected(logs: Iterable[ServerLog]) -> str:
+    """Return why none of some servers is connected, each with its last reason."""
+    reasons = [f"{log.server}: {log.reason or 'no answer yet'}" for log in logs]
+    return "; ".join(reasons) or "no server was added"
