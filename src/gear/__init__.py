@@ -16,7 +16,7 @@ from gear_admin import (
     VersionAdminRequest,
     WorkersAdminRequest,
 )
-from gear_admin.aio import AsyncAdminClient
+from gear_admin.async_client import AsyncAdminClient
 from gear_client import BinaryJob, Client, Job, JobState, TextJob, TextList
 from gear_client.aio import AsyncClient, AsyncJob
 from gear_server import (

@@ -1,21 +1,27 @@
 """AsyncAdminClient over real sockets."""
 
 import asyncio
+import gc
+import threading
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
+import trustme
 from scripted_admin import admin, old
-from scripted_server import ScriptedServer, scripted_server
+from scripted_server import Peer, ScriptedServer, scripted_server
 
 from gear_admin import AsyncAdminClient
 from gear_wire.errors import (
     ConfigurationError,
     ConnectionError,
     DisconnectError,
+    GearmanError,
     InvalidDataError,
     ServerError,
     TimeoutError,
 )
+from gear_wire.link.tls import TLSFiles
 from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
 from gear_wire.types import ClientID, FunctionName, Handle
 
@@ -154,6 +160,71 @@ def test_a_server_that_is_not_there(host: str) -> None:
             await AsyncAdminClient(host, port).connect()
 
     asyncio.run(connect())
+
+
+def test_a_peer_that_is_silent_over_tls(tmp_path: Path) -> None:
+    """Neither asking nor closing waits for it longer than the timeout."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    files = TLSFiles(*(str(tmp_path / name) for name in ("key", "cert", "ca")))
+    certificate.private_key_pem.write_to_path(files.key)
+    certificate.cert_chain_pems[0].write_to_path(files.cert)
+    authority.cert_pem.write_to_path(files.ca)
+    ended = threading.Event()
+
+    async def ask(port: int) -> None:
+        client = AsyncAdminClient("127.0.0.1", port, files.key, files.cert, files.ca, timeout=0.3)
+        await client.connect()
+        with pytest.raises(TimeoutError, match=r"no reply to .*version.* in 0\.3 s"):
+            await client.version()
+        await client.connect()
+        await client.close()
+
+    def answer(peer: Peer, message: object) -> None:
+        assert ended.wait(30)  # it does not even read the end of TLS
+
+    with scripted_server(answer, files.serverContext()) as server:
+        try:
+            asyncio.run(asyncio.wait_for(ask(server.port), 10))
+        finally:
+            ended.set()
+
+
+def test_it_belongs_to_one_loop(server: ScriptedServer) -> None:
+    client = AsyncAdminClient("127.0.0.1", server.port)
+
+    async def use() -> None:
+        await client.connect()
+        assert await client.version() == "1.1.20+ds"
+
+        def elsewhere() -> None:
+            for call in (client.version, client.connect, client.close):
+                with pytest.raises(GearmanError, match="belongs to another event loop"):
+                    asyncio.run(call())
+
+        await asyncio.to_thread(elsewhere)
+        assert await client.version() == "1.1.20+ds"
+        await client.close()
+
+    asyncio.run(use())
+    with pytest.raises(GearmanError, match="belongs to an event loop that has ended"):
+        asyncio.run(client.version())
+    asyncio.run(client.close())
+
+
+def test_one_that_is_dropped_closes_its_connection(server: ScriptedServer) -> None:
+    async def drop() -> None:
+        client = AsyncAdminClient("127.0.0.1", server.port)
+        await client.connect()
+        with pytest.warns(ResourceWarning, match="was dropped without close"):
+            del client
+            gc.collect()
+        await asyncio.to_thread(server.wait_for, lambda: server.peers)
+        (peer,) = (peer.sock for peer in server.peers)
+        while peer.fileno() >= 0:
+            await asyncio.sleep(0.01)  # its thread has closed it when it saw the end
+
+    asyncio.run(asyncio.wait_for(drop(), 10))
 
 
 def test_settings_that_make_no_sense() -> None:

@@ -15,7 +15,7 @@ from gear_admin.requests import (
 )
 
 if TYPE_CHECKING:
-    from gear_admin.aio import AsyncAdminClient
+    from gear_admin.async_client import AsyncAdminClient
 
 __all__ = [
     "AdminClient",
@@ -34,7 +34,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     # asyncio takes as long to load as all the rest: only who uses it pays for it.
     if name == "AsyncAdminClient":
-        from gear_admin.aio import AsyncAdminClient
+        from gear_admin.async_client import AsyncAdminClient
 
         return AsyncAdminClient
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""`AdminClient`: the administrative protocol with typed results, blocking; asyncio is in `aio`."""
+"""`AdminClient`: the administrative protocol with typed results, blocking."""
 
 import os
 from types import TracebackType

@@ -5,6 +5,7 @@ import logging
 import os
 import random
 import time
+import warnings
 import weakref
 from collections.abc import Callable
 from types import TracebackType
@@ -75,6 +76,18 @@ class AsyncBaseClient:
 
     def __repr__(self) -> str:
         return f"<gear.{type(self).__name__} 0x{id(self):x}>"
+
+    def __del__(self) -> None:
+        """Close what nobody can close any more."""
+        roster = getattr(self, "_roster", None)  # a constructor that raised made none
+        if roster is None:
+            return
+        links = [link for link in (*roster.active, *roster.inactive) if link.open]
+        if links:
+            text = f"{self!r} was dropped without close()"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
+        for link in links:
+            link.release()
 
     async def __aenter__(self) -> Self:
         """Return the client itself; leaving the block closes it."""
@@ -250,8 +263,13 @@ class AsyncBaseClient:
             GearmanError: The client belongs to another event loop, which goes on.
         """
         deadline = Deadline(timeout)
+        links = (*self._roster.active, *self._roster.inactive)
+        if self._home.ended or self._home.foreign:
+            self._closing = True
+            for link in links:
+                link.release()
+            return
         self._home.enter(self)
         self._closing = True
-        links = (*self._roster.active, *self._roster.inactive)
         await asyncio.gather(*(link.close(deadline) for link in links))
         self._announce()

@@ -12,6 +12,7 @@ from gear_wire.link.address import ServerAddress
 from gear_wire.link.aio.stream import Stream, StreamOwner
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
+from gear_wire.link.inherited import let_go_when_forked
 from gear_wire.link.tls import TLSStream, describe
 from gear_wire.packets import EchoReq
 
@@ -117,6 +118,7 @@ def _interleaved(addresses: list[Address]) -> list[Address]:
 async def _attempt(address: Address) -> socket.socket:
     family, kind, protocol, where = address
     sock = socket.socket(family, kind, protocol)
+    let_go_when_forked(sock)
     try:
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, where)

@@ -263,3 +263,22 @@ class AsyncLink:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
+
+    def release(self) -> None:
+        """Let go of the connection without waiting, from any thread; even if the loop was closed.
+
+        Where the loop still runs, what was queued is sent first.
+        """
+        loop, task = self._home.loop, self._task
+        if loop is None or task is None or not self.open:
+            return
+        if not self._home.ended:
+            loop.call_soon_threadsafe(task.cancel)
+        elif self._stream is not None:
+            self._stream.release()
+            self._stream = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it makes or has a connection, in the process that it belongs to."""
+        return self._task is not None and not self._task.done() and not self._home.foreign

@@ -277,6 +277,13 @@ class Stream(asyncio.Protocol):
         else:
             self._socket.close()
 
+    def release(self) -> None:
+        """Break the connection without waiting, from any thread; even if the loop was closed."""
+        if self._loop.is_closed():
+            self._socket.close()
+        else:
+            self._loop.call_soon_threadsafe(self.break_off, "nobody had it any more")
+
     async def close(self, deadline: Deadline) -> None:
         """Let what was written leave, then close.
 

@@ -1,0 +1,266 @@
+"""`AsyncAdminClient`: the administrative protocol with typed results, on asyncio."""
+
+import asyncio
+import logging
+import os
+import warnings
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from gear_admin import commands
+from gear_admin.commands import Command
+from gear_wire.errors import ConnectionError, DisconnectError
+from gear_wire.framing import Frame
+from gear_wire.link.address import DEFAULT_PORT, ServerAddress
+from gear_wire.link.aio.connecting import open_stream
+from gear_wire.link.aio.home import Home
+from gear_wire.link.aio.stream import Stream
+from gear_wire.link.aio.within import within
+from gear_wire.link.deadline import Deadline
+from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
+from gear_wire.types import UniqueKey
+
+Result = TypeVar("Result")
+_LONGEST_LINE: Final = 1 << 26
+"""Bytes of one line of a reply; a worker with a hundred thousand functions is one line."""
+
+
+class _ReplyReader:
+    """Puts the lines of one reply after the other together.
+
+    Args:
+        server: Who answers.
+    """
+
+    def __init__(self, server: ServerAddress) -> None:
+        self.log: logging.Logger = logging.getLogger("gear.AsyncAdminClient")
+        self._server = server
+        self._lines: list[bytes] = []
+        self._table = False
+        self._reply: asyncio.Future[bytes] | None = None
+
+    def __repr__(self) -> str:
+        return str(self._server)
+
+    def expect(self, table: bool) -> asyncio.Future[bytes]:
+        """Return what is done when the next reply is whole.
+
+        Args:
+            table: Whether it ends with a line of one dot, or is one line.
+        """
+        self._lines.clear()
+        self._table = table
+        self._reply = asyncio.get_running_loop().create_future()
+        return self._reply
+
+    def receive(self, frame: Frame) -> None:
+        """Ignore a packet: a server sends none to who only asks for text, but for an echo."""
+
+    def receive_line(self, line: bytes) -> bool:
+        """Take in a line of the reply; False when none is expected."""
+        reply = self._reply
+        if reply is None:
+            return False
+        self._lines.append(line)
+        refused = len(self._lines) == 1 and line.startswith(b"ERR ") and line.endswith(b"\r\n")
+        if refused or not self._table or line.rstrip(b"\r\n") == b".":
+            self._reply = None
+            if not reply.done():
+                reply.set_result(b"".join(self._lines))
+            self._lines.clear()
+        return True
+
+
+class AsyncAdminClient:
+    """Asks one server, and returns what it says as typed values.
+
+    An async context manager: entering it connects. Every method raises ServerError when the
+    server says ERR, TimeoutError when it says nothing, and ConnectionError when it is gone. A
+    method that is cancelled, or was not answered in time, closes the connection: its reply would
+    be taken for the next one's.
+
+    Args:
+        host: The server's name or address.
+        port: Its port.
+        ssl_key: Path of the private key; the three files go together.
+        ssl_cert: Path of the certificate.
+        ssl_ca: Path of the certificates of the authority.
+        timeout: Seconds that each method may take, connecting too; None for no limit.
+        ssl_check_hostname: Whether the server's certificate must name `host`.
+
+    Raises:
+        ConfigurationError: The host is no name, the port is out of range, one of the three files
+            is missing or cannot be used.
+    """
+
+    _stream: Stream | None = None
+
+    def __init__(
+        self,
+        host: str | bytes = "localhost",
+        port: int | str = DEFAULT_PORT,
+        ssl_key: str | os.PathLike[str] | None = None,
+        ssl_cert: str | os.PathLike[str] | None = None,
+        ssl_ca: str | os.PathLike[str] | None = None,
+        timeout: float | None = 30,
+        *,
+        ssl_check_hostname: bool = True,
+    ) -> None:
+        self._server = ServerAddress.of(
+            host, port, ssl_key, ssl_cert, ssl_ca, ssl_check_hostname=ssl_check_hostname
+        )
+        self._tls_context = self._server.tls_context()
+        self._timeout = Deadline(timeout).timeout
+        self._home = Home()
+        self._turn = asyncio.Lock()
+        self._replies = _ReplyReader(self._server)
+
+    def __repr__(self) -> str:
+        return f"<gear.AsyncAdminClient 0x{id(self):x} {self._server}>"
+
+    async def __aenter__(self) -> Self:
+        """Connect."""
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Disconnect."""
+        await self.close()
+
+    async def connect(self) -> None:
+        """Connect to the server; one that is connected is disconnected first.
+
+        Raises:
+            ConnectionError: It cannot be reached in time, or TLS fails.
+            GearmanError: The client belongs to another event loop.
+        """
+        deadline = Deadline(self._timeout)
+        self._home.enter(self)
+        self._disconnect()
+        replies = _ReplyReader(self._server)
+        try:
+            stream = await open_stream(
+                replies, self._server, self._tls_context, deadline, _LONGEST_LINE
+            )
+        except ConnectionError as error:
+            raise ConnectionError(f"cannot connect to {self._server}: {error}") from error
+        self._disconnect()  # or another task has connected meanwhile
+        self._stream, self._replies = stream, replies
+
+    async def close(self) -> None:
+        """Close the connection; the client may connect again.
+
+        Raises:
+            GearmanError: The client belongs to another event loop, which goes on.
+        """
+        if self._home.ended or self._home.foreign:
+            self._release()
+            return
+        self._home.enter(self)
+        stream = self._stream
+        self._disconnect()
+        if stream is not None:
+            await stream.closed
+
+    def _disconnect(self) -> None:
+        # Nothing is lost: whoever sent something waits for its answer.
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.break_off("the client was closed")
+
+    def _release(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None and not self._home.foreign:
+            stream.release()
+
+    def __del__(self) -> None:
+        """Close what nobody can close any more."""
+        stream = self._stream
+        if stream is not None and not stream.closed.done() and not self._home.foreign:
+            text = f"{self!r} was dropped without close()"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
+            self._release()
+
+    async def _ask(self, command: Command[Result], *arguments: str | bytes | int) -> Result:
+        deadline = Deadline(self._timeout)
+        line = command.line(*arguments)
+        self._home.enter(self)
+        async with within(deadline, "no reply to %r", line), self._turn:
+            stream = self._stream
+            if stream is None:
+                raise ConnectionError(f"not connected to {self._server}")
+            try:
+                reply = await self._exchange(stream, line, command.lines)
+            except BaseException:
+                if stream is self._stream:
+                    self._disconnect()
+                raise
+        return command.read(reply)
+
+    async def _exchange(self, stream: Stream, line: bytes, table: bool) -> bytes:
+        reply = self._replies.expect(table)
+        stream.write(line)
+        await asyncio.wait((reply, stream.closed), return_when=asyncio.FIRST_COMPLETED)
+        if not reply.done():
+            raise DisconnectError(f"{self._server}: {stream.reason}")
+        return reply.result()
+
+    async def status(self) -> list[FunctionStatus]:
+        """Return the functions, with their jobs and workers."""
+        return await self._ask(commands.STATUS)
+
+    async def priority_status(self) -> list[FunctionQueue]:
+        """Return the functions, with their queued jobs by precedence."""
+        return await self._ask(commands.PRIORITY_STATUS)
+
+    async def workers(self) -> list[ConnectionStatus]:
+        """Return the server's connections, with what each can do."""
+        return await self._ask(commands.WORKERS)
+
+    async def show_jobs(self) -> list[JobStatus]:
+        """Return the jobs that the server has."""
+        return await self._ask(commands.SHOW_JOBS)
+
+    async def show_unique_jobs(self) -> list[UniqueKey]:
+        """Return the uniques of the jobs that the server has."""
+        return await self._ask(commands.SHOW_UNIQUE_JOBS)
+
+    async def version(self) -> str:
+        """Return the server's version."""
+        return await self._ask(commands.VERSION)
+
+    async def verbose(self) -> str:
+        """Return the server's log level."""
+        return await self._ask(commands.VERBOSE)
+
+    async def get_pid(self) -> int:
+        """Return the server's process id."""
+        return await self._ask(commands.GETPID)
+
+    async def cancel_job(self, handle: str | bytes) -> None:
+        """Take a queued job back."""
+        await self._ask(commands.CANCEL_JOB, handle)
+
+    async def create_function(self, function: str | bytes) -> None:
+        """Make a function known before a worker has it."""
+        await self._ask(commands.CREATE_FUNCTION, function)
+
+    async def drop_function(self, function: str | bytes) -> None:
+        """Forget a function that nobody uses."""
+        await self._ask(commands.DROP_FUNCTION, function)
+
+    async def max_queue(
+        self,
+        function: str | bytes,
+        limit: int | None = None,
+        normal: int | None = None,
+        low: int | None = None,
+    ) -> None:
+        """Limit how many jobs of a function may wait; arguments as `AdminClient.maxQueue`."""
+        arguments = commands.maxqueue_arguments(function, limit, normal, low)
+        await self._ask(commands.MAXQUEUE, *arguments)
