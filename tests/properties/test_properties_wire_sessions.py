@@ -54,7 +54,7 @@ class Link:
 
     def collect(self) -> None:
         """Put what both ends have said on its way."""
-        self.up += b"".join(encode(packet) for packet in self.session.take())
+        self.up += b"".join(encode(packet) for packet in self.session.packets_to_send())
         self.down += self.visitor.said()
 
     def carry_up(self, size: int) -> None:

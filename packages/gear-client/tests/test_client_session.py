@@ -42,7 +42,7 @@ class Harness:
         self.related: dict[bytes, BaseJob] = {}
         self.session = ClientSession(b"me", options, self.related)
         self.session.greet()
-        self.greeting = self.session.take()
+        self.greeting = self.session.packets_to_send()
         self.session.apply(OptionRes(b"exceptions"))
 
     def submit(self, *, background: bool = False, unique: bytes | None = None) -> Submission:
@@ -70,8 +70,8 @@ def test_the_greeting() -> None:
 
 def test_what_is_said_is_taken_once(harness: Harness) -> None:
     submission = harness.submit()
-    assert harness.session.take() == [submission.packet]
-    assert harness.session.take() == []
+    assert harness.session.packets_to_send() == [submission.packet]
+    assert harness.session.packets_to_send() == []
 
 
 # JOB_CREATED
@@ -111,7 +111,7 @@ def test_a_server_that_never_answers_options_loses_no_handle() -> None:
 def test_an_option_is_confirmed(harness: Harness) -> None:
     request = OptionRequest(b"other")
     harness.session.request_option(request)
-    assert harness.session.take() == [OptionReq(b"other")]
+    assert harness.session.packets_to_send() == [OptionReq(b"other")]
     harness.session.apply(OptionRes(b"other"))
     assert (request.settled, request.confirmed) == (True, True)
 
@@ -297,9 +297,9 @@ def test_coalesced_jobs_fail_together(harness: Harness) -> None:
 def test_the_state_of_a_job(harness: Harness) -> None:
     job = harness.running()
     request = StatusRequest(H1, job)
-    harness.session.take()
+    harness.session.packets_to_send()
     harness.session.request_status(request)
-    assert harness.session.take() == [GetStatus(H1)]
+    assert harness.session.packets_to_send() == [GetStatus(H1)]
     assert harness.session.apply(StatusRes(H1, b"1", b"0", b"3", b"4")) is job
     assert request.settled
     assert request.state is not None
@@ -336,9 +336,9 @@ def test_questions_are_answered_by_handle(harness: Harness) -> None:
 
 def test_the_state_of_a_job_by_its_unique(harness: Harness) -> None:
     request = StatusRequest(b"u")
-    harness.session.take()
+    harness.session.packets_to_send()
     harness.session.request_status_by_unique(request)
-    assert harness.session.take() == [GetStatusUnique(UniqueKey(b"u"))]
+    assert harness.session.packets_to_send() == [GetStatusUnique(UniqueKey(b"u"))]
     packet = StatusResUnique(UniqueKey(b"u"), b"1", b"1", b"1", b"2", b"3")
     assert harness.session.apply(packet) is None
     assert request.state is not None
@@ -348,10 +348,10 @@ def test_the_state_of_a_job_by_its_unique(harness: Harness) -> None:
 
 def test_an_echo_is_answered_by_what_it_says(harness: Harness) -> None:
     requests = [EchoRequest(b"a"), EchoRequest(b"b"), EchoRequest(b"a")]
-    harness.session.take()
+    harness.session.packets_to_send()
     for request in requests:
         harness.session.request_echo(request)
-    assert harness.session.take() == [EchoReq(b"a"), EchoReq(b"b"), EchoReq(b"a")]
+    assert harness.session.packets_to_send() == [EchoReq(b"a"), EchoReq(b"b"), EchoReq(b"a")]
     harness.session.apply(EchoRes(b"b"))
     assert [request.settled for request in requests] == [False, True, False]
     harness.session.apply(EchoRes(b"a"))
@@ -389,7 +389,7 @@ def test_a_lost_connection_ends_all(harness: Harness) -> None:
         assert (job.complete, job.failure) == (True, True)
     assert heard == [None]
     assert not submission.job.complete
-    assert harness.session.take() == []
+    assert harness.session.packets_to_send() == []
 
 
 def test_a_job_that_ended_before_the_loss_stays_well(harness: Harness) -> None:

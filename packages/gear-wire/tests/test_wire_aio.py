@@ -34,11 +34,11 @@ class Greeting(Session):
     """Introduces itself, answers NOOP with PRE_SLEEP, and stumbles over one handle."""
 
     def greet(self) -> None:
-        self.say(SetClientID(ClientID(b"me")))
+        self.queue(SetClientID(ClientID(b"me")))
 
     def apply(self, packet: BasePacket) -> object:
         if isinstance(packet, Noop):
-            self.say(PreSleep())
+            self.queue(PreSleep())
         if packet == JobCreated(Handle(b"H:bad")):
             raise RuntimeError("a session that raises")
         return packet

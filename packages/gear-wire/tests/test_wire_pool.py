@@ -33,7 +33,7 @@ class EchoSession(Session):
         self.applied: list[BasePacket] = []
 
     def greet(self) -> None:
-        self.say(SetClientID(ClientID(b"me")))
+        self.queue(SetClientID(ClientID(b"me")))
 
     def apply(self, packet: BasePacket) -> object:
         self.applied.append(packet)

@@ -70,7 +70,7 @@ def place() -> Workplace:
 
 def test_nobody_waits_and_nothing_is_asked_for(place: Workplace) -> None:
     session = place.open()
-    assert session.take() == GREETING
+    assert session.packets_to_send() == GREETING
     assert (session.state, place.states) == (State.IDLE, ["IDLE"])
 
 
@@ -78,7 +78,7 @@ def test_a_connection_hears_of_all_functions(place: Workplace) -> None:
     place.assignments.register(FunctionRecord("reverse"))
     place.assignments.register(FunctionRecord("count", 5))
     place.assignments.wait()
-    assert place.open().take() == [
+    assert place.open().packets_to_send() == [
         *GREETING,
         CanDo(REVERSE),
         CanDoTimeout(FunctionName(b"count"), b"5000"),
@@ -91,31 +91,34 @@ def test_a_connection_hears_of_all_functions(place: Workplace) -> None:
 
 def test_a_job_from_waiting_to_its_end(place: Workplace) -> None:
     session = place.open()
-    session.take()
+    session.packets_to_send()
     place.assignments.wait()
-    assert session.take() == [GRAB]
+    assert session.packets_to_send() == [GRAB]
     job = session.apply(assignment(1))
     assert place.handles() == [b"H:1"]
     assert place.assignments.jobs.popleft() is job
     place.assignments.leave()
-    assert session.take() == []
+    assert session.packets_to_send() == []
     session.work(WorkData(Handle(b"H:1"), b"x"))
     assert place.related == [{b"H:1": job}]
     session.work(WorkComplete(Handle(b"H:1"), b"y"))
     assert place.related == [{}]
-    assert session.take() == [WorkData(Handle(b"H:1"), b"x"), WorkComplete(Handle(b"H:1"), b"y")]
+    assert session.packets_to_send() == [
+        WorkData(Handle(b"H:1"), b"x"),
+        WorkComplete(Handle(b"H:1"), b"y"),
+    ]
     assert place.states == ["IDLE", "GRAB_WAIT", "IDLE"]
 
 
 def test_who_finds_no_job_sleeps_until_a_noop(place: Workplace) -> None:
     session = place.open()
     place.assignments.wait()
-    session.take()
+    session.packets_to_send()
     session.apply(NoJob())
-    assert session.take() == [SLEEP]
+    assert session.packets_to_send() == [SLEEP]
     assert session.state is State.SLEEP
     session.apply(Noop())
-    assert session.take() == [GRAB]
+    assert session.packets_to_send() == [GRAB]
     session.apply(assignment(1))
     assert place.handles() == [b"H:1"]
 
@@ -123,53 +126,53 @@ def test_who_finds_no_job_sleeps_until_a_noop(place: Workplace) -> None:
 def test_a_noop_that_crosses_a_grab_changes_nothing(place: Workplace) -> None:
     session = place.open()
     place.assignments.wait()
-    session.take()
+    session.packets_to_send()
     session.apply(Noop())
-    assert session.take() == []
+    assert session.packets_to_send() == []
     session.apply(NoJob())
-    assert session.take() == [SLEEP]
+    assert session.packets_to_send() == [SLEEP]
 
 
 def test_a_no_job_that_overtakes_registration_leads_to_sleep(place: Workplace) -> None:
     session = place.open()
     place.assignments.wait()
-    assert session.take() == [*GREETING, GRAB]
+    assert session.packets_to_send() == [*GREETING, GRAB]
     place.assignments.register(FunctionRecord("reverse"))
-    assert session.take() == [CanDo(REVERSE)]
+    assert session.packets_to_send() == [CanDo(REVERSE)]
     session.apply(NoJob())
-    assert session.take() == [SLEEP]
+    assert session.packets_to_send() == [SLEEP]
 
 
 def test_a_new_function_wakes_a_connection_that_sleeps(place: Workplace) -> None:
     session = place.open()
     place.assignments.wait()
     session.apply(NoJob())
-    session.take()
+    session.packets_to_send()
     place.assignments.register(FunctionRecord("reverse"))
-    assert session.take() == [CanDo(REVERSE), GRAB]
+    assert session.packets_to_send() == [CanDo(REVERSE), GRAB]
 
 
 def test_nobody_waits_any_more(place: Workplace) -> None:
     session = place.open()
     place.assignments.wait()
-    session.take()
+    session.packets_to_send()
     place.assignments.leave()
     session.apply(NoJob())
     # It does not sleep: a NOOP would be for nothing.
-    assert session.take() == []
+    assert session.packets_to_send() == []
     assert session.state is State.IDLE
     place.assignments.wait()
-    assert session.take() == [GRAB]
+    assert session.packets_to_send() == [GRAB]
 
 
 def test_a_job_that_nobody_waits_for_any_more_is_kept(place: Workplace) -> None:
     session = place.open()
     place.assignments.wait()
     place.assignments.leave()
-    session.take()
+    session.packets_to_send()
     session.apply(assignment(1))
     place.assignments.wait()
-    assert session.take() == []
+    assert session.packets_to_send() == []
     assert place.handles() == [b"H:1"]
 
 
@@ -192,7 +195,7 @@ def test_reducers_are_asked_for_when_wanted() -> None:
     place = Workplace(grab_all=True)
     session = place.open()
     place.assignments.wait()
-    assert session.take() == [*GREETING, GrabJobAll()]
+    assert session.packets_to_send() == [*GREETING, GrabJobAll()]
 
 
 def test_a_lost_noop_is_made_up_for(place: Workplace) -> None:
@@ -200,25 +203,25 @@ def test_a_lost_noop_is_made_up_for(place: Workplace) -> None:
     session = place.open()
     place.assignments.wait()
     session.apply(NoJob())
-    session.take()
+    session.packets_to_send()
     assert session.state is State.SLEEP
     place.assignments.ask_again()
-    assert (session.take(), session.state) == ([GRAB], State.GRAB_WAIT)
+    assert (session.packets_to_send(), session.state) == ([GRAB], State.GRAB_WAIT)
     place.assignments.ask_again()
-    assert session.take() == []
+    assert session.packets_to_send() == []
     session.apply(NoJob())
-    assert (session.take(), session.state) == ([PreSleep()], State.SLEEP)
+    assert (session.packets_to_send(), session.state) == ([PreSleep()], State.SLEEP)
     place.assignments.leave()
     place.assignments.ask_again()
-    assert session.take() == []
+    assert session.packets_to_send() == []
 
 
 def test_two_grabs_asked_for_by_hand(place: Workplace) -> None:
     session = place.open()
-    session.take()
+    session.packets_to_send()
     session.ask()
     session.ask()
-    assert (session.take(), session.grabs) == ([GRAB, GRAB], 2)
+    assert (session.packets_to_send(), session.grabs) == ([GRAB, GRAB], 2)
     session.apply(NoJob())
     assert session.state is State.GRAB_WAIT
     session.apply(assignment(1))
@@ -253,11 +256,11 @@ def test_what_ends_a_job(place: Workplace, packet: BasePacket) -> None:
 def test_as_many_jobs_are_asked_for_as_are_waited_for(place: Workplace) -> None:
     sessions = [place.open() for _ in range(3)]
     for session in sessions:
-        session.take()
+        session.packets_to_send()
     place.assignments.wait()
-    assert [session.take() for session in sessions] == [[GRAB], [], []]
+    assert [session.packets_to_send() for session in sessions] == [[GRAB], [], []]
     place.assignments.wait()
-    assert [session.take() for session in sessions] == [[], [GRAB], []]
+    assert [session.packets_to_send() for session in sessions] == [[], [GRAB], []]
 
 
 def test_connections_take_turns(place: Workplace) -> None:
@@ -267,29 +270,29 @@ def test_connections_take_turns(place: Workplace) -> None:
         sessions[turn % 2].apply(assignment(turn))
         place.assignments.jobs.popleft()
         place.assignments.leave()
-        assert GRAB in sessions[turn % 2].take()
+        assert GRAB in sessions[turn % 2].packets_to_send()
 
 
 def test_the_next_connection_is_asked_when_one_has_no_job(place: Workplace) -> None:
     first, second = place.open(), place.open()
     place.assignments.wait()
-    first.take()
-    second.take()
+    first.packets_to_send()
+    second.packets_to_send()
     first.apply(NoJob())
-    assert (first.take(), second.take()) == ([SLEEP], [GRAB])
+    assert (first.packets_to_send(), second.packets_to_send()) == ([SLEEP], [GRAB])
     second.apply(NoJob())
-    assert (first.take(), second.take()) == ([], [SLEEP])
+    assert (first.packets_to_send(), second.packets_to_send()) == ([], [SLEEP])
 
 
 def test_several_callers_on_one_connection_have_jobs_one_by_one(place: Workplace) -> None:
     session = place.open()
-    session.take()
+    session.packets_to_send()
     for _ in range(3):
         place.assignments.wait()
     for number in range(3):
-        assert session.take() == [GRAB]
+        assert session.packets_to_send() == [GRAB]
         session.apply(assignment(number))
-    assert session.take() == []
+    assert session.packets_to_send() == []
     assert place.handles() == [b"H:0", b"H:1", b"H:2"]
 
 
@@ -298,20 +301,20 @@ def test_several_callers_on_one_connection_have_jobs_one_by_one(place: Workplace
 
 def test_a_function_is_told_once(place: Workplace) -> None:
     session = place.open()
-    session.take()
+    session.packets_to_send()
     place.assignments.register(FunctionRecord("reverse"))
     place.assignments.register(FunctionRecord("reverse"))
-    assert session.take() == [CanDo(REVERSE)]
+    assert session.packets_to_send() == [CanDo(REVERSE)]
     place.assignments.register(FunctionRecord("reverse", 5))
-    assert session.take() == [CanDoTimeout(REVERSE, b"5000")]
+    assert session.packets_to_send() == [CanDoTimeout(REVERSE, b"5000")]
 
 
 def test_a_function_is_taken_back(place: Workplace) -> None:
     session = place.open()
     place.assignments.register(FunctionRecord("reverse"))
-    session.take()
+    session.packets_to_send()
     place.assignments.unregister(REVERSE)
-    assert session.take() == [CantDo(REVERSE)]
+    assert session.packets_to_send() == [CantDo(REVERSE)]
     assert place.assignments.functions == {}
     with pytest.raises(KeyError):
         place.assignments.unregister(REVERSE)
@@ -321,20 +324,20 @@ def test_replacing_tells_the_differences(place: Workplace) -> None:
     # RESET_ABILITIES makes a server take back the jobs that run here.
     session = place.open()
     place.assignments.replace([FunctionRecord("a"), FunctionRecord("b")])
-    session.take()
+    session.packets_to_send()
     place.assignments.replace([FunctionRecord("b"), FunctionRecord("c")])
-    assert session.take() == [CantDo(FunctionName(b"a")), CanDo(FunctionName(b"c"))]
+    assert session.packets_to_send() == [CantDo(FunctionName(b"a")), CanDo(FunctionName(b"c"))]
     assert list(place.assignments.functions) == [b"b", b"c"]
 
 
 def test_replacing_all_by_nothing(place: Workplace) -> None:
     session = place.open()
     place.assignments.register(FunctionRecord("a"))
-    session.take()
+    session.packets_to_send()
     place.assignments.replace([])
-    assert session.take() == [ResetAbilities()]
+    assert session.packets_to_send() == [ResetAbilities()]
     place.assignments.replace([])
-    assert session.take() == []
+    assert session.packets_to_send() == []
 
 
 # The loss of a connection
@@ -344,15 +347,15 @@ def test_a_lost_connection_takes_its_jobs_along(place: Workplace) -> None:
     lost, other = place.open(), place.open()
     place.assignments.wait()
     place.assignments.wait()
-    lost.take()
-    other.take()
+    lost.packets_to_send()
+    other.packets_to_send()
     lost.apply(assignment(1))
     other.apply(assignment(2))
     lost.lost()
     assert place.handles() == [b"H:2"]
-    assert lost.take() == []
+    assert lost.packets_to_send() == []
     # The caller who would have had the lost job is served by the other connection.
-    assert other.take() == [GRAB]
+    assert other.packets_to_send() == [GRAB]
     with pytest.raises(DisconnectError, match="the server has taken the job back"):
         lost.work(WorkComplete(Handle(b"H:1"), b""))
 
@@ -360,10 +363,10 @@ def test_a_lost_connection_takes_its_jobs_along(place: Workplace) -> None:
 def test_a_grab_that_was_lost_is_asked_of_another(place: Workplace) -> None:
     lost, other = place.open(), place.open()
     place.assignments.wait()
-    assert lost.take() == [*GREETING, GRAB]
-    other.take()
+    assert lost.packets_to_send() == [*GREETING, GRAB]
+    other.packets_to_send()
     lost.lost()
-    assert other.take() == [GRAB]
+    assert other.packets_to_send() == [GRAB]
 
 
 def test_a_job_that_was_taken_before_the_loss_is_not_given_back(place: Workplace) -> None:

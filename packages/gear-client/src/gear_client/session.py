@@ -84,34 +84,34 @@ class ClientSession(Session):
 
     def greet(self) -> None:
         """Introduce the client, and ask for its options."""
-        self.say(SetClientID(ClientID(self._client_id)))
+        self.queue(SetClientID(ClientID(self._client_id)))
         for option in dict.fromkeys([EXCEPTIONS, *self._options]):
             self.request_option(OptionRequest(option))
 
     def submit(self, submission: Submission) -> None:
         """Submit a job; the next JOB_CREATED that is nobody else's answers it."""
         self._queue.append(submission)
-        self.say(submission.packet)
+        self.queue(submission.packet)
 
     def request_option(self, request: OptionRequest) -> None:
         """Ask for an option of the connection."""
         self._queue.append(request)
-        self.say(OptionReq(request.option))
+        self.queue(OptionReq(request.option))
 
     def request_status(self, request: StatusRequest) -> None:
         """Ask for the state of a job by its handle."""
         self._by_handle.add(request.key, request)
-        self.say(GetStatus(Handle(request.key)))
+        self.queue(GetStatus(Handle(request.key)))
 
     def request_status_by_unique(self, request: StatusRequest) -> None:
         """Ask for the state of a job by its unique."""
         self._by_unique.add(request.key, request)
-        self.say(GetStatusUnique(UniqueKey(request.key)))
+        self.queue(GetStatusUnique(UniqueKey(request.key)))
 
     def request_echo(self, request: EchoRequest) -> None:
         """Have the server send data back."""
         self._by_echo.add(request.data, request)
-        self.say(EchoReq(request.data))
+        self.queue(EchoReq(request.data))
 
     # What the server says
 

@@ -78,7 +78,7 @@ class Assignments(Generic[Job]):
         """Tell all servers that a function is gone; KeyError when it was not registered."""
         del self.functions[name]
         for session in self._sessions:
-            session.say(CantDo(name))
+            session.queue(CantDo(name))
 
     def replace(self, records: Iterable[FunctionRecord]) -> None:
         """Have these functions and no others; servers hear of the differences only.
@@ -89,7 +89,7 @@ class Assignments(Generic[Job]):
         if not wanted and self.functions:
             self.functions.clear()
             for session in self._sessions:
-                session.say(ResetAbilities())
+                session.queue(ResetAbilities())
             return
         for name in [name for name in self.functions if name not in wanted]:
             self.unregister(FunctionName(name))
@@ -186,21 +186,21 @@ class WorkerSession(Session, Generic[Job]):
 
     def greet(self) -> None:
         """Introduce the worker and all it can do, and ask for a job if one is needed."""
-        self.say(SetClientID(ClientID(self._client_id)))
+        self.queue(SetClientID(ClientID(self._client_id)))
         for record in self._assignments.functions.values():
-            self.say(record.packet)
+            self.queue(record.packet)
         self._follow(Event.GREETING)
         self._assignments.opened(self)
 
     def announce(self, record: FunctionRecord) -> None:
         """Tell of a function; jobs of it may be queued already, so sleep is over."""
-        self.say(record.packet)
+        self.queue(record.packet)
         if self.state is State.SLEEP:
             self._follow(Event.WOKEN)
 
     def ask(self) -> None:
         """Ask for a job."""
-        self.say(self._assignments.grab)
+        self.queue(self._assignments.grab)
         self.grabs += 1
         self._follow(Event.GRAB)
 
@@ -216,7 +216,7 @@ class WorkerSession(Session, Generic[Job]):
                 f"the connection that job {handle!r} came over was lost: the server has taken the "
                 "job back"
             )
-        self.say(packet)
+        self.queue(packet)
         if isinstance(packet, _ENDINGS):
             self._jobs.pop(handle, None)
 
@@ -235,7 +235,7 @@ class WorkerSession(Session, Generic[Job]):
         self._answered(Event.NO_JOB)
         if self.state is State.IDLE and self._assignments.needed:
             # A job that comes now makes the server answer PRE_SLEEP with a NOOP: none is missed.
-            self.say(PreSleep())
+            self.queue(PreSleep())
             self._follow(Event.PRE_SLEEP)
         self._assignments.ask()
 

@@ -257,22 +257,22 @@ class Worker(BaseClient):
         self._tell(connection, WorkerSession.ask)
 
     def _sendPreSleep(self, connection: Connection) -> None:
-        self._tell(connection, lambda session: session.say(PreSleep()))
+        self._tell(connection, lambda session: session.queue(PreSleep()))
 
     def _sendCanDo(self, name: str | bytes) -> None:
         packet = FunctionRecord(name).packet
-        self._tell(None, lambda session: session.say(packet))
+        self._tell(None, lambda session: session.queue(packet))
 
     def _sendCanDoTimeout(self, name: str | bytes, timeout: float | bytes) -> None:
         packet = FunctionRecord(name, timeout).packet
-        self._tell(None, lambda session: session.say(packet))
+        self._tell(None, lambda session: session.queue(packet))
 
     def _sendCantDo(self, name: str | bytes) -> None:
         packet = CantDo(FunctionName(to_function_name(name)))
-        self._tell(None, lambda session: session.say(packet))
+        self._tell(None, lambda session: session.queue(packet))
 
     def _sendResetAbilities(self) -> None:
-        self._tell(None, lambda session: session.say(ResetAbilities()))
+        self._tell(None, lambda session: session.queue(ResetAbilities()))
 
     def _tell(
         self, connection: Connection | None, tell: Callable[[WorkerSession[WorkerJob]], None]

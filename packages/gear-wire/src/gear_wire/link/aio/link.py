@@ -126,7 +126,7 @@ class AsyncLink:
         """Send all that the session has queued, if it is connected."""
         if self.session is None or self._stream is None:
             return
-        packets = self.session.take()
+        packets = self.session.packets_to_send()
         if packets:
             self._stream.write(b"".join([encode(packet, Magic.REQ) for packet in packets]))
 

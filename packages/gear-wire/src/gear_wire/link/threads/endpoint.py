@@ -214,7 +214,7 @@ class Endpoint:
         """
         if self.session is None:
             return False
-        packets = self.session.take()
+        packets = self.session.packets_to_send()
         if not packets or self._channel is None:
             return False
         for packet in packets:
