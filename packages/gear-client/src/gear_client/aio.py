@@ -92,12 +92,16 @@ class AsyncClient(AsyncBaseClient):
 
     Args:
         client_id: How this client introduces itself to servers and names itself in logs.
+        heartbeat: Seconds without traffic after which a server is asked for an echo; if nothing
+            comes in as many seconds again, the connection is made anew. None for never.
     """
 
     _kind = "AsyncClient"
 
-    def __init__(self, client_id: str | bytes = "unknown") -> None:
-        super().__init__(client_id)
+    def __init__(
+        self, client_id: str | bytes = "unknown", *, heartbeat: float | None = None
+    ) -> None:
+        super().__init__(client_id, heartbeat=heartbeat)
         self._options: set[bytes] = set()
 
     def _new_session(self, link: AsyncLink) -> ClientSession:

@@ -3,6 +3,7 @@
 import asyncio
 import builtins
 import collections
+import functools
 import socket
 from collections.abc import AsyncIterator, Iterable
 
@@ -58,6 +59,19 @@ class AsyncWorkerJob(AssignedJob):
         await self._send(self._exception(data))
 
 
+def _make_job(
+    links: list[AsyncLink], session: WorkerSession[AsyncWorkerJob], packet: Assigned
+) -> AsyncWorkerJob:
+    unique = getattr(packet, "unique", None) or None
+    job = AsyncWorkerJob(packet.handle, packet.function, packet.payload, unique)
+    if isinstance(packet, JobAssignAll):
+        job.reducer = packet.reducer or None
+    link = next(known for known in links if known.session is session)
+    job.connection = link
+    job._origin = link, session
+    return job
+
+
 class AsyncWorker(AsyncBaseClient):
     """Takes jobs from servers on one asyncio loop, in as many tasks as call `get_job`.
 
@@ -67,13 +81,23 @@ class AsyncWorker(AsyncBaseClient):
         client_id: How this worker introduces itself; the name of the host by default.
         grab_all: Whether to ask for jobs with GRAB_JOB_ALL, which tells the reducer of those that
             have one; gearmand and geard know it, gear 0.16's and Perl's servers do not.
+        heartbeat: Seconds without traffic after which a server is asked for an echo; if nothing
+            comes in as many seconds again, the connection is made anew. None for never.
     """
 
     _kind = "AsyncWorker"
 
-    def __init__(self, client_id: str | bytes | None = None, *, grab_all: bool = False) -> None:
-        super().__init__(client_id or socket.gethostname())
-        self._assignments: Assignments[AsyncWorkerJob] = Assignments(self._make_job, grab_all)
+    def __init__(
+        self,
+        client_id: str | bytes | None = None,
+        *,
+        grab_all: bool = False,
+        heartbeat: float | None = None,
+    ) -> None:
+        super().__init__(client_id or socket.gethostname(), heartbeat=heartbeat)
+        # A method of the worker here would keep it alive as long as it is connected.
+        make_job = functools.partial(_make_job, self.links)
+        self._assignments: Assignments[AsyncWorkerJob] = Assignments(make_job, grab_all)
         self._waiters: collections.deque[asyncio.Future[None]] = collections.deque()
 
     @property
@@ -83,16 +107,6 @@ class AsyncWorker(AsyncBaseClient):
 
     def _new_session(self, link: AsyncLink) -> WorkerSession[AsyncWorkerJob]:
         return WorkerSession(self.client_id, self._assignments, link.related_jobs)
-
-    def _make_job(self, session: WorkerSession[AsyncWorkerJob], packet: Assigned) -> AsyncWorkerJob:
-        unique = getattr(packet, "unique", None) or None
-        job = AsyncWorkerJob(packet.handle, packet.function, packet.payload, unique)
-        if isinstance(packet, JobAssignAll):
-            job.reducer = packet.reducer or None
-        link = next(known for known in self.links if known.session is session)
-        job.connection = link
-        job._origin = link, session
-        return job
 
     def _applied(self, link: AsyncLink, packet: BasePacket, result: object) -> None:
         if isinstance(result, AsyncWorkerJob):

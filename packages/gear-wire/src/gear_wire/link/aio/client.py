@@ -26,6 +26,7 @@ from gear_wire.link.aio.home import Home
 from gear_wire.link.aio.link import AsyncLink, LinkEvents
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
+from gear_wire.link.heartbeat import check_heartbeat
 from gear_wire.link.roster import Roster
 from gear_wire.link.serverlog import why_unconnected
 from gear_wire.packets import BasePacket, Error
@@ -49,11 +50,20 @@ def _weakly(method: Callable[Arguments, Result]) -> Callable[Arguments, Result |
     return call
 
 
+def _end_loop(error: BaseException) -> None:
+    raise error
+
+
 class AsyncBaseClient:
-    """A set of connections to servers on one asyncio loop.
+    """A set of connections to servers on one asyncio loop, that of its first use.
+
+    An async context manager: leaving its block closes it. Whatever ``sys.exit()`` or Ctrl-C raises
+    while a packet is handled is logged, and ends the loop as it does in any callback of asyncio.
 
     Args:
         client_id: How this client introduces itself to servers and names itself in logs.
+        heartbeat: Seconds without traffic after which a server is asked for an echo; if nothing
+            comes in as many seconds again, the connection is made anew. None for never.
 
     Attributes:
         client_id: As given, as bytes.
@@ -61,14 +71,18 @@ class AsyncBaseClient:
 
     Raises:
         InvalidDataError: The client id holds a NUL.
+        ConfigurationError: The heartbeat is not positive.
     """
 
     _kind: str = "AsyncClient"
 
-    def __init__(self, client_id: str | bytes = "unknown") -> None:
+    def __init__(
+        self, client_id: str | bytes = "unknown", *, heartbeat: float | None = None
+    ) -> None:
         self.client_id: bytes = to_client_id(client_id)
         name = self.client_id.decode(errors="replace")
         self.log: logging.Logger = logging.getLogger(f"gear.{self._kind}.{name}")
+        self._heartbeat = check_heartbeat(heartbeat)
         self._home = Home()
         self._roster: Roster[AsyncLink] = Roster()
         self._changed: asyncio.Event = asyncio.Event()
@@ -154,7 +168,7 @@ class AsyncBaseClient:
             _weakly(self._received),
             lambda link: roster.delay(link, random.random()),
         )
-        link = AsyncLink(address, self.log, self._home, events)
+        link = AsyncLink(address, self.log, self._home, events, self._heartbeat)
         roster.add(link)
         link.start()
 
@@ -208,8 +222,11 @@ class AsyncBaseClient:
             self._applied(link, packet, result)
         except ProtocolError as error:
             self.log.error("%r: %s", link, error)
-        except Exception:
+        except BaseException as error:
             self.log.exception("Exception while handling a packet from %r", link)
+            if isinstance(error, SystemExit | KeyboardInterrupt):
+                # Not here: what else was read must be handled, and uvloop would only log it.
+                self._home.enter(self).call_soon(_end_loop, error)
 
     async def wait_for_server(self, timeout: float | None = None) -> None:
         """Wait until at least one server is connected.

@@ -12,6 +12,7 @@ from gear_wire.link.address import ServerAddress
 from gear_wire.link.aio.stream import Stream, StreamOwner
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
+from gear_wire.link.heartbeat import PAYLOAD
 from gear_wire.link.inherited import let_go_when_forked
 from gear_wire.link.tls import TLSStream, describe
 from gear_wire.packets import EchoReq
@@ -75,7 +76,7 @@ async def _accepted(stream: Stream) -> None:
     await asyncio.shield(stream.secured)
     await asyncio.wait((stream.accepted,), timeout=_SILENCE)
     if not stream.accepted.done():
-        stream.write(encode(EchoReq(b""), Magic.REQ))
+        stream.write(encode(EchoReq(PAYLOAD), Magic.REQ))
     await asyncio.shield(stream.accepted)
 
 

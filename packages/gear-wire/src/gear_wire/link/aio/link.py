@@ -18,8 +18,9 @@ from gear_wire.link.aio.home import Home
 from gear_wire.link.aio.stream import Stream
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
+from gear_wire.link.heartbeat import PAYLOAD
 from gear_wire.link.serverlog import ServerLog
-from gear_wire.packets import BasePacket
+from gear_wire.packets import BasePacket, EchoReq
 from gear_wire.session import Session
 
 CLOSE_TIMEOUT: Final = 5.0
@@ -53,6 +54,8 @@ class AsyncLink:
         log: The logger of its client.
         home: The loop that its client belongs to.
         events: Whom it tells.
+        heartbeat: Seconds without traffic after which the server is asked for an echo; None for
+            never.
 
     Attributes:
         address: As given.
@@ -67,7 +70,12 @@ class AsyncLink:
     """
 
     def __init__(
-        self, address: ServerAddress, log: logging.Logger, home: Home, events: LinkEvents
+        self,
+        address: ServerAddress,
+        log: logging.Logger,
+        home: Home,
+        events: LinkEvents,
+        heartbeat: float | None = None,
     ) -> None:
         self.address: ServerAddress = address
         self.log: logging.Logger = log
@@ -77,6 +85,7 @@ class AsyncLink:
         self.connect_time: float | None = None
         self._home = home
         self._events = events
+        self._heartbeat = heartbeat
         self._tls_context = address.tls_context()
         self._stream: Stream | None = None
         self._replies: collections.deque[asyncio.Future[bytes]] = collections.deque()
@@ -211,7 +220,7 @@ class AsyncLink:
             else:
                 try:
                     self._begin(stream)
-                    await asyncio.shield(stream.closed)
+                    await self._lose(stream)
                 except asyncio.CancelledError:
                     # Not in a `finally`: who waits in a loop that has ended is an error.
                     await stream.close(self._close_by or Deadline(CLOSE_TIMEOUT))
@@ -237,6 +246,24 @@ class AsyncLink:
         except Exception:
             self.log.exception("Exception while greeting %r", self)
             stream.break_off("it could not be greeted")
+
+    async def _lose(self, stream: Stream) -> None:
+        """Wait until the connection is lost, and give it up when the server seems dead."""
+        beat = self._heartbeat
+        if beat is None:
+            await asyncio.shield(stream.closed)
+            return
+        loop = asyncio.get_running_loop()
+        while not stream.closed.done():
+            quiet = loop.time() - stream.received
+            if quiet < beat:
+                await asyncio.wait((stream.closed,), timeout=beat - quiet)
+                continue
+            asked = loop.time()
+            stream.write(encode(EchoReq(PAYLOAD), Magic.REQ))
+            await asyncio.wait((stream.closed,), timeout=beat)
+            if stream.received < asked:
+                stream.break_off(f"no answer to a heartbeat in {beat} s")
 
     def _end(self) -> None:
         self._stream = None

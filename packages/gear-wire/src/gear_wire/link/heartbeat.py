@@ -1,0 +1,26 @@
+"""Asks a server for an echo when nothing comes from it; who asks is in `threads` and `aio`."""
+
+from typing import Final
+
+from gear_wire.errors import ConfigurationError
+from gear_wire.timeouts import check_timeout
+
+PAYLOAD: Final = b"gear heartbeat"
+"""The data of an ECHO_REQ that asks whether the server lives."""
+
+
+def check_heartbeat(heartbeat: float | None) -> float | None:
+    """Return a heartbeat that can be kept.
+
+    Args:
+        heartbeat: Seconds without traffic after which a server is asked for an echo; it has as many
+            seconds to answer. None for never.
+
+    Raises:
+        ConfigurationError: It is not positive.
+        TypeError: It is no number.
+    """
+    seconds = check_timeout(heartbeat)
+    if seconds is not None and seconds <= 0:
+        raise ConfigurationError(f"a heartbeat is a positive number of seconds, not {heartbeat!r}")
+    return seconds
