@@ -132,16 +132,19 @@ class AsyncWorker(AsyncBaseClient):
         Raises:
             InvalidDataError: The name is empty or holds a NUL, or the timeout is not positive.
         """
+        self._check_loop()
         self._assignments.register(FunctionRecord(name, timeout))
         self._send_queued()
 
     def unregister(self, name: str | bytes) -> None:
         """Tell all servers that a function can no longer be done; KeyError if it never could."""
+        self._check_loop()
         self._assignments.unregister(to_function_name(name))
         self._send_queued()
 
     def set_functions(self, functions: Iterable[FunctionRecord]) -> None:
         """Have these functions and no others; an empty list stops the work from coming."""
+        self._check_loop()
         self._assignments.replace(check_records(functions))
         self._send_queued()
 

@@ -94,7 +94,7 @@ class AsyncBaseClient:
     def __del__(self) -> None:
         """Close what nobody can close any more."""
         roster = getattr(self, "_roster", None)  # a constructor that raised made none
-        if roster is None:
+        if roster is None or self._closing:
             return
         links = [link for link in (*roster.active, *roster.inactive) if link.open]
         if links:
@@ -171,6 +171,11 @@ class AsyncBaseClient:
         link = AsyncLink(address, self.log, self._home, events, self._heartbeat)
         roster.add(link)
         link.start()
+
+    def _check_loop(self) -> None:
+        """Raise GearmanError in another loop than that of the first use, or in none after it."""
+        if self._home.loop is not None:
+            self._home.enter(self)
 
     def _check_open(self) -> None:
         self._home.enter(self)

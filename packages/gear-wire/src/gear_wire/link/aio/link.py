@@ -128,7 +128,9 @@ class AsyncLink:
         Raises:
             ConnectionError: It is not connected.
             InvalidDataError: The packet cannot be encoded.
+            GearmanError: The link belongs to another loop.
         """
+        self._home.enter(self)
         self._connected_stream().write(encode(packet, Magic.REQ))
 
     def send_queued(self) -> None:
