@@ -27,6 +27,7 @@ from gear_server import (
     ServerAdminRequest,
     ServerConnection,
     ServerJob,
+    ServerSettings,
 )
 from gear_wire.constants import PRECEDENCE_HIGH, PRECEDENCE_LOW, PRECEDENCE_NORMAL
 from gear_wire.errors import (
@@ -96,6 +97,7 @@ __all__ = [
     "ServerConnection",
     "ServerError",
     "ServerJob",
+    "ServerSettings",
     "ShowJobsAdminRequest",
     "ShowUniqueJobsAdminRequest",
     "StatusAdminRequest",

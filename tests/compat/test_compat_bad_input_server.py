@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import gear
-from refusals import NUL, Refusal, case, refused
+from refusals import Refusal, case, refused
 
 ANY: Any = 5
 WORDS: Any = "x"
@@ -18,6 +18,11 @@ PORT: Refusal = (gear.ConfigurationError, "a port is a number from 0 to 65535")
 def started(**options: Any) -> None:
     """Start a server that should not start, and stop it."""
     gear.Server(0, **options).shutdown()
+
+
+def set_to(**options: Any) -> None:
+    """Make settings that are refused."""
+    gear.ServerSettings(**options)
 
 
 def about(name: str) -> Refusal:
@@ -38,14 +43,14 @@ REFUSED = [
     case(
         "keepalive",
         lambda: started(keepalive=True, tcp_keepidle=0),
-        (gear.ConfigurationError, "keepalive: idle is a number from 1"),
+        (gear.ConfigurationError, "keepalive_idle must be a whole number from 1"),
     ),
     *(
-        case(name, lambda name=name: started(**{name: -1}), about(f"{name} .*positive number"))
+        case(name, lambda name=name: set_to(**{name: -1}), about(f"{name} must be a .* 1"))
         for name in ("backlog", "max_packet_size", "max_send_queue")
     ),
-    case("handle prefix NUL", lambda: started(job_handle_prefix="a\0b"), NUL),
-    case("handle prefix", lambda: started(job_handle_prefix=5), (TypeError, "bytes or str")),
+    case("handle prefix NUL", lambda: set_to(job_handle_prefix="a\0b"), about("1 to 63 bytes")),
+    case("handle prefix", lambda: set_to(job_handle_prefix=5), (TypeError, "job_handle_prefix")),
     case(
         "statsd",
         lambda: started(statsd_host="no such host.example"),
@@ -53,16 +58,22 @@ REFUSED = [
     ),
     case("pattern", lambda: gear.ACLEntry("a", "("), (gear.ACLError, "regular expression")),
     case("no entry", lambda: gear.ACL().revokeInvoke("a"), (gear.ACLError, "no entry for a")),
-    case("host of another type", lambda: started(host=5), (TypeError, "host .*str, not int")),
+    case(
+        "host of another type",
+        lambda: started(host=5),
+        (TypeError, "host must be a text .*, not 5"),
+    ),
     case("host NUL", lambda: started(host="a\0b"), about("not the name of a host")),
     *(
-        case(name, lambda name=name: started(**{name: "x"}), about(name))
+        case(name, lambda name=name: set_to(**{name: "x"}), (TypeError, name))
         for name in ("backlog", "max_packet_size", "max_send_queue", "job_retries", "worker_wakeup")
     ),
     case("retries", lambda: started(job_retries=-5), about("job_retries")),
-    case("busy poll", lambda: started(busy_poll=-1), about("busy_poll")),
-    case("wakeup", lambda: started(worker_wakeup=-1), about("worker_wakeup")),
-    case("handle prefix of words", lambda: started(job_handle_prefix="a b"), about("one word")),
+    case("busy poll", lambda: set_to(busy_poll=-1), about("busy_poll")),
+    case("wakeup", lambda: set_to(worker_wakeup=-1), about("worker_wakeup")),
+    case(
+        "handle prefix of words", lambda: set_to(job_handle_prefix="a b"), about("without spaces")
+    ),
     case(
         "statsd port", lambda: started(statsd_host="127.0.0.1", statsd_port="x"), about("port is")
     ),
@@ -72,7 +83,7 @@ REFUSED = [
         about("port is"),
     ),
     case("acl", lambda: started(acl=WRONG), (TypeError, "acl .*gear.ACL or None, not str")),
-    case("verbose", lambda: started(verbose=5), about("verbose")),
+    case("verbose", lambda: set_to(verbose=5), about("verbose")),
     case("server id", lambda: started(server_id=b"\xff"), about("server id")),
     case("entry", lambda: gear.ACLEntry(ANY), (TypeError, "a subject must be")),
     case("pattern type", lambda: gear.ACLEntry("a", ANY), (TypeError, "a pattern must be")),

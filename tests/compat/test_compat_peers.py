@@ -47,7 +47,7 @@ def test_a_dead_sleeper_costs_nobody_else_anything(server: gear.Server, line: Li
 
 def test_who_does_not_read_is_cut_off() -> None:
     """0.16 kept for it whatever came."""
-    server = gear.Server(0, host=HOST, max_send_queue=1 << 20)
+    server = gear.Server(0, host=HOST, settings=gear.ServerSettings(max_send_queue=1 << 20))
     client, worker, stalled = (Line(server.port) for _ in range(3))
     worker.say(c.CAN_DO, b"f")
     handle = stalled.submit(b"f", b"", b"")

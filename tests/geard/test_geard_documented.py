@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gear_server.geard.foreign import FOREIGN, ForeignOption
-from gear_server.geard.option import Option
 from gear_server.geard.options import OPTIONS
+from gear_server.option import Option
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "operate.md").read_text()
 
@@ -28,6 +28,11 @@ def test_every_option_that_only_gearmand_has_is_in_the_table_with_its_reason(
 )
 def test_every_variable_of_the_environment_is_documented(option: Option) -> None:
     assert re.search(rf"^\|.*`{option.env}`.*`--{option.name}`.*\|$", PAGE, re.M)
+
+
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
+def test_the_page_names_every_option(option: Option) -> None:
+    assert any(f"{spelling}`" in PAGE or f"{spelling} " in PAGE for spelling in option.spellings)
 
 
 def test_every_option_that_the_page_names_exists() -> None:

@@ -11,7 +11,7 @@ from gear_server.engine.commands import text_rules
 from gear_server.engine.engine import Engine
 from gear_server.engine.peers import Peer
 from gear_server.engine.rules import packet_rules
-from gear_server.engine.settings import EngineSettings
+from gear_server.settings import UNLIMITED, ServerSettings
 from gear_wire.codec import encode
 from gear_wire.framing import FrameReader
 from gear_wire.packets import (
@@ -38,7 +38,7 @@ class Desk:
     """An engine with connections that speak to it."""
 
     def __init__(self) -> None:
-        self.engine = Engine(EngineSettings(), packet_rules(), text_rules())
+        self.engine = Engine(ServerSettings(job_retries=UNLIMITED), packet_rules(), text_rules())
         self.lines = 0
 
     def peer(self, *packets: BasePacket) -> Peer:

@@ -3,9 +3,10 @@
 from gear_server.engine.commands import text_rules
 from gear_server.engine.engine import Engine
 from gear_server.engine.grabs import LINGER
+from gear_server.engine.identity import Identity
 from gear_server.engine.peers import Peer
 from gear_server.engine.rules import packet_rules
-from gear_server.engine.settings import EngineSettings
+from gear_server.settings import UNLIMITED, ServerSettings
 from gear_wire.codec import decode, encode
 from gear_wire.framing import Event, Frame, FrameReader
 from gear_wire.packets import BasePacket
@@ -57,13 +58,16 @@ class Visitor:
         self._desk.end_turn()
 
 
+GEARMAND = ServerSettings(job_retries=UNLIMITED, cancel_running=True)
+
+
 class Desk:
     """An engine, its clock, and the visitors that come to it."""
 
-    def __init__(self, settings: EngineSettings | None = None) -> None:
+    def __init__(self, settings: ServerSettings = GEARMAND) -> None:
         self.now = EPOCH
-        settings = settings or EngineSettings(handle_prefix=b"H")
-        self.engine = Engine(settings, packet_rules(), text_rules())
+        identity = Identity(handle_prefix=b"H")
+        self.engine = Engine(settings, packet_rules(), text_rules(), identity=identity)
 
     def visitor(self, *packets: BasePacket) -> Visitor:
         """Return a fresh connection that has sent some packets."""

@@ -7,6 +7,7 @@ import pytest
 import gear_server
 from gear_server.network import busypoll
 from gear_server.network.busypoll import BusyPoll
+from gear_server.settings import ServerSettings
 from gear_wire.link.threads.connection import Connection
 
 
@@ -92,7 +93,7 @@ def test_a_look_that_finds_is_followed_by_another(clock: Clock) -> None:
 
 
 def test_a_server_that_always_looks_serves_and_ends() -> None:
-    server = gear_server.Server(0, host="127.0.0.1", busy_poll=1_000_000)
+    server = gear_server.Server(0, host="127.0.0.1", settings=ServerSettings(busy_poll=1_000_000))
     connection = Connection("127.0.0.1", server.port)
     connection.connect()
     for number in range(10):

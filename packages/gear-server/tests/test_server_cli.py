@@ -19,8 +19,8 @@ def test_the_command_line_counts_most_then_the_files_then_the_environment(tmp_pa
     options, notes = read_options(
         [*files, "-p", "1", "-R"], {"GEARMAND_PORT": "4", "STATSD_PORT": "4"}
     )
-    assert (options.port, options.backlog, options.grace) == (1, 2, 2)
-    assert (options.worker_wakeup, options.statsd_port) == (3, 4)
+    assert (options.settings.port, options.settings.backlog, options.grace) == (1, 2, 2)
+    assert (options.settings.worker_wakeup, options.settings.statsd_port) == (3, 4)
     assert [note.split()[0] for note in notes] == ["-t", "-R"]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from gear_server.geard.configfile import read_tokens, read_toml
 from gear_server.geard.options import BY_KEY, OPTIONS
+from gear_server.geard.sample import sample
 from gear_wire.errors import ConfigurationError
 
 SAMPLE = Path(__file__).parents[1] / "geard.toml"
@@ -33,7 +34,7 @@ def test_a_table_gives_options_by_their_long_names(tmp_path: Path) -> None:
         'verbose = "info"\n',
     )
     assert read_toml(path) == {
-        "port": 4731, "listen": "127.0.0.1", "grace": 5.0, "ssl": True, "verbose": "INFO",
+        "port": 4731, "host": "127.0.0.1", "grace": 5.0, "ssl": True, "verbose": "INFO",
     }  # fmt: skip
 
 
@@ -115,6 +116,10 @@ def test_a_wrong_file_of_gearmand_is_named(tmp_path: Path, text: str, message: s
     assert str(caught.value).startswith(f"{file}: {message}")
 
 
+def test_the_sample_is_written_from_the_options() -> None:
+    assert SAMPLE.read_text() == sample(), "run python -m gear_server.geard.sample > geard.toml"
+
+
 def test_the_sample_names_every_option_and_its_default() -> None:
     lines = SAMPLE.read_text().splitlines()
     assert read_toml(str(SAMPLE)) == {}
@@ -123,5 +128,5 @@ def test_the_sample_names_every_option_and_its_default() -> None:
     for key, value in shown.items():
         option = OPTIONS[BY_KEY[key]]
         assert option.from_value(value) is not None
-        if option.default is not None:
-            assert value == option.default, key
+        if option.geard_default is not None:
+            assert value == option.geard_default, key

@@ -3,7 +3,7 @@
 import pytest
 from engine_desk import EPOCH, Desk, Visitor
 
-from gear_server.engine.settings import EngineSettings
+from gear_server.settings import ServerSettings
 from gear_wire.packets import (
     BasePacket,
     CanDo,
@@ -136,7 +136,7 @@ def test_a_lost_worker_gives_its_job_back(desk: Desk) -> None:
 
 
 def test_a_job_that_may_not_be_tried_again_fails() -> None:
-    client, worker = working(Desk(EngineSettings(handle_prefix=b"H", job_retries=0)))
+    client, worker = working(Desk(ServerSettings(job_retries=0)))
     worker.leave()
     assert client.heard() == [WorkFail(H1)]
 

@@ -1,15 +1,38 @@
 """The table of geard's options: types, limits, and what implies what."""
 
-import msgspec
 import pytest
+from msgspec.structs import asdict
 
-from gear_server.geard.option import Option
+from gear_server import Server
 from gear_server.geard.options import BY_KEY, OPTIONS, Options, settle
+from gear_server.option import Option, options_of
+from gear_server.settings import ServerSettings
 from gear_wire.errors import ConfigurationError
 
 
 def test_defaults_are_values_of_their_types() -> None:
-    assert msgspec.convert(msgspec.structs.asdict(Options()), Options) == Options()
+    assert settle({name: option.geard_default for name, option in OPTIONS.items()}, {}) == Options()
+
+
+def test_every_setting_of_a_server_is_an_option_or_fixed_in_geard() -> None:
+    described = options_of(ServerSettings)
+    assert tuple(described) == ServerSettings.__struct_fields__
+    assert {name for name in described if name not in OPTIONS} == {"cancel_running"}
+    assert Options().settings.cancel_running
+    for name, option in described.items():
+        assert f"        {name}: {option.help[0].upper()}{option.help[1:]}" in str(
+            ServerSettings.__doc__
+        )
+
+
+def test_a_server_combines_arguments_and_settings() -> None:
+    settings = ServerSettings(port=1, host="127.0.0.1", max_line_size=100, job_retries=2)
+    server = Server(0, settings=ServerSettings(**asdict(settings) | {"port": 0}))
+    server.shutdown()
+    assert server.port
+    assert server.host == "127.0.0.1"
+    with pytest.raises(OSError, match="cannot listen on 192"):
+        Server(settings=settings, host="192.0.2.1")
 
 
 def test_no_spelling_stands_for_two_options() -> None:
@@ -94,14 +117,14 @@ def test_a_whole_number_is_good_for_a_number() -> None:
 
 def test_what_is_given_counts_more_than_the_environment() -> None:
     environ = {"GEARMAND_PORT": "4731", "STATSD_HOST": "stats", "STATSD_PORT": ""}
-    assert settle({}, environ).port == 4731
-    assert settle({"port": 4732}, environ).port == 4732
-    assert settle({}, environ).statsd_host == "stats"
-    assert settle({}, environ).statsd_port == 8125
+    assert settle({}, environ).settings.port == 4731
+    assert settle({"port": 4732}, environ).settings.port == 4732
+    assert settle({}, environ).settings.statsd_host == "stats"
+    assert settle({}, environ).settings.statsd_port == 8125
 
 
 def test_a_wrong_variable_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"^GEARMAND_PORT of the environment: port must"):
+    with pytest.raises(ConfigurationError, match=r"^environment variable GEARMAND_PORT: port must"):
         settle({}, {"GEARMAND_PORT": "many"})
 
 
@@ -115,13 +138,13 @@ def test_each_file_implies_tls_unless_it_is_switched_off(attribute: str) -> None
 def test_the_files_of_the_environment_count_with_tls_only() -> None:
     environ = {"GEARMAND_SERVER_KEY": "key", "GEARMAND_CA_CERTIFICATE": "ca"}
     assert settle({}, environ) == Options()
-    options = settle({"ssl": True, "ssl_ca": "mine"}, environ)
+    options = settle({"ssl": True, "ssl_ca": "mine"}, environ).settings
     assert (options.ssl_key, options.ssl_ca, options.ssl_cert) == ("key", "mine", None)
 
 
 def test_a_number_for_keepalive_switches_it_on() -> None:
-    assert settle({"keepalive_count": 3}, {}).keepalive
-    assert not settle({}, {}).keepalive
+    assert settle({"keepalive_count": 3}, {}).settings.keepalive
+    assert not settle({}, {}).settings.keepalive
 
 
 def test_every_name_leads_to_its_option() -> None:

@@ -38,7 +38,7 @@ def test_the_command_line_of_gear_0_16() -> None:
         "--keepalive-interval 10 --keepalive-count 3"
     )
     assert parse(line.split()).values == {
-        "foreground": True, "port": 4730, "listen": "127.0.0.1", "log_config": "log.conf",
+        "foreground": True, "port": 4730, "host": "127.0.0.1", "log_config": "log.conf",
         "pid_file": "pid", "ssl_ca": "ca", "ssl_cert": "cert", "ssl_key": "key", "acl": "acl",
         "keepalive": True, "keepalive_idle": 60, "keepalive_interval": 10, "keepalive_count": 3,
     }  # fmt: skip
@@ -49,7 +49,7 @@ def test_the_command_line_of_gearmand() -> None:
     given = parse([*line.split(), "--verbose=notice", "--hashtable-buckets=7", "--daemon"])
     assert given.values == {
         "backlog": 32, "file_descriptors": 64, "job_retries": 3, "log_file": "log",
-        "listen": "localhost", "port": 4731, "pid_file": "pid", "user": "nobody",
+        "host": "localhost", "port": 4731, "pid_file": "pid", "user": "nobody",
         "worker_wakeup": 1, "verbose": "NOTICE",
     }  # fmt: skip
     assert given.notes == [
@@ -99,9 +99,9 @@ def test_help_names_every_option_with_its_default() -> None:
     for option in OPTIONS.values():
         names = ", ".join(option.spellings)
         assert f"{names} {option.metavar}".rstrip() in text
-    assert "port to listen on, or its name; 0 for a free one" in text
+    assert "port number or service name; 0 picks a free port" in text
     assert "GEARMAND_PORT (default: 4730)" in text
     assert "(default: 256 MiB)" in text
-    assert "gearmand's -d says the opposite" in text
+    assert "gearmand's -d means the opposite" in text
     assert "--threads N one thread serves all connections" in text
     assert "--mysql-host" not in text

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gear_server.engine.jobs import ServerJob
     from gear_server.face.connections import ServerAdminRequest, ServerConnection
     from gear_server.face.server import Server
+    from gear_server.settings import ServerSettings
 
 __all__ = [
     "ACL",
@@ -19,6 +20,7 @@ __all__ = [
     "ServerAdminRequest",
     "ServerConnection",
     "ServerJob",
+    "ServerSettings",
     "__version__",
 ]
 
@@ -30,6 +32,7 @@ _MODULES: Final = {
     "ServerAdminRequest": "face.connections",
     "ServerConnection": "face.connections",
     "ServerJob": "engine.jobs",
+    "ServerSettings": "settings",
 }
 
 

@@ -59,15 +59,15 @@ def workers(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes
 
 
 def _version(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
-    return b"OK %b\n" % engine.settings.version
+    return b"OK %b\n" % engine.identity.version
 
 
 def _verbose(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
-    return b"OK %b\n" % engine.settings.verbose
+    return b"OK %b\n" % engine.settings.verbose.encode()
 
 
 def _getpid(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
-    return b"OK %d\n" % engine.settings.pid
+    return b"OK %d\n" % engine.identity.pid
 
 
 def _show(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:

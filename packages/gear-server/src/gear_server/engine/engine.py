@@ -11,11 +11,12 @@ from gear_server.engine import abilities
 from gear_server.engine.acl import ACL
 from gear_server.engine.counters import Counters
 from gear_server.engine.grabs import Grabs
+from gear_server.engine.identity import ANONYMOUS, Identity
 from gear_server.engine.jobs import ServerJob
 from gear_server.engine.peers import Peer
-from gear_server.engine.settings import UNLIMITED, EngineSettings
 from gear_server.engine.timers import Timer
 from gear_server.engine.uniques import Uniques
+from gear_server.settings import UNLIMITED, ServerSettings
 from gear_wire.enums import Magic, PacketType, Precedence
 from gear_wire.framing import HEADER, RESPONSE_MAGIC, Event, Frame, TextLine
 from gear_wire.table import frame_key
@@ -41,10 +42,11 @@ class Engine(Grabs):
     """All of a job server's state.
 
     Args:
-        settings: What can be set.
+        settings: What it is told.
         rules: What to do for each packet, by the first eight bytes of a frame.
         text_rules: What to answer to each text command, by its first word.
         acl: Who may do what; None when all may.
+        identity: What it says of itself.
 
     Attributes:
         peers: The connections.
@@ -63,12 +65,14 @@ class Engine(Grabs):
 
     def __init__(
         self,
-        settings: EngineSettings,
+        settings: ServerSettings,
         rules: dict[int, Rule],
         text_rules: dict[bytes, TextRule],
         acl: ACL | None = None,
+        identity: Identity = ANONYMOUS,
     ) -> None:
-        self.settings: EngineSettings = settings
+        self.settings: ServerSettings = settings
+        self.identity: Identity = identity
         self.rules: dict[int, Rule] = rules
         self.text_rules: dict[bytes, TextRule] = text_rules
         self.acl: ACL | None = acl
@@ -83,7 +87,7 @@ class Engine(Grabs):
         self.unknown: Rule = refuse
         self.on_line: Callable[[Peer, bytes, float], None] = self.text
         self._timed: dict[bytes, Timer] = {}
-        self._prefix = settings.handle_prefix + b":"
+        self._prefix = identity.handle_prefix + b":"
 
     # Connections and messages
 

@@ -8,30 +8,27 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from gear_server.__about__ import __version__
 from gear_server.engine.acl import ACL
 from gear_server.engine.commands import text_rules
 from gear_server.engine.engine import Engine
+from gear_server.engine.identity import Identity
 from gear_server.engine.jobs import ServerJob
 from gear_server.engine.rules import assign_unique, packet_rules
-from gear_server.engine.settings import EngineSettings, check_prefix
 from gear_server.face.connections import ServerConnection
 from gear_server.face.handlers import ServerHandlers
 from gear_server.face.views import ServerViews
-from gear_server.network.listening import (
-    BACKLOG,
-    MAX_PACKET_SIZE,
-    MAX_SEND_QUEUE,
-    listen,
-    listen_settings,
-)
+from gear_server.network.listening import listen
 from gear_server.network.server import AsyncServer, StreamPeer
 from gear_server.network.statsd import Statsd
+from gear_server.settings import ServerSettings
 from gear_wire.enums import Magic
 from gear_wire.errors import ConfigurationError
-from gear_wire.framing import MAX_LINE_SIZE
-from gear_wire.jobs import convert_to_bytes, to_bytes
-from gear_wire.link.address import DEFAULT_PORT, Keepalive
+from gear_wire.jobs import convert_to_bytes, to_bytes, to_handle
+from gear_wire.link.address import DEFAULT_PORT, check_port
+from gear_wire.link.tls import check_tls_files
 from gear_wire.packet import Packet
 from gear_wire.timeouts import check_timeout
 
@@ -43,6 +40,13 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def _merge(settings: ServerSettings, **arguments: object) -> ServerSettings:
+    """Return settings with the arguments that are not at their defaults."""
+    defaults = ServerSettings()
+    given = {name: value for name, value in arguments.items() if value != getattr(defaults, name)}
+    return msgspec.structs.replace(settings, **given) if given else settings
 
 
 def _server_id(server_id: str | bytes) -> bytes:
@@ -78,21 +82,10 @@ class Server(ServerHandlers, ServerViews):
         tcp_keepcnt: Probes without an answer before a connection is given up.
         job_retries: How often a job is given out in all, when its worker is lost each time; 0 and
             1 for once, -1 for no limit.
-        job_handle_prefix: What job handles begin with; by default ``H:`` and the host's name.
-        worker_wakeup: How many sleeping workers a new job wakes at first; 0 for all.
-        exceptions: Whether every client hears of exceptions without asking.
-        max_packet_size: The largest packet taken, in bytes of data.
-        max_send_queue: Bytes that may wait for a connection that does not read before it is cut
-            off.
-        max_line_size: The longest text command taken, in bytes.
-        backlog: How many connections may wait to be accepted.
-        busy_poll: Microseconds to look for more after something came, before sleeping: halves the
-            time of jobs that go to and fro alone, but takes a processor meanwhile, and the
-            interpreter from other threads. `geard` has 100.
-        sockets: Sockets that listen already, as systemd passes them; `host` and `port` count for
-            nothing then.
-        verbose: What the text command ``verbose`` answers.
-        cancel_running: Whether ``cancel job`` takes jobs that workers have, as gearmand's does.
+        sockets: Sockets that listen already, as systemd passes them; `host` and `port` are ignored
+            then.
+        settings: Everything else, such as limits. An argument above that is not at its default
+            takes precedence.
 
     Attributes:
         port: The port that it listens on.
@@ -122,26 +115,30 @@ class Server(ServerHandlers, ServerViews):
         tcp_keepcnt: int = 9,
         *,
         job_retries: int = 0,
-        job_handle_prefix: str | bytes | None = None,
-        worker_wakeup: int = 1,
-        exceptions: bool = False,
-        max_packet_size: int = MAX_PACKET_SIZE,
-        max_send_queue: int = MAX_SEND_QUEUE,
-        max_line_size: int = MAX_LINE_SIZE,
-        backlog: int = BACKLOG,
-        busy_poll: int = 0,
         sockets: Sequence[socket.socket] | None = None,
-        verbose: str = "ERROR",
-        cancel_running: bool = False,
+        settings: ServerSettings | None = None,
     ) -> None:
-        probes = Keepalive(keepalive, tcp_keepidle, tcp_keepintvl, tcp_keepcnt)
-        settings = listen_settings(
-            host, port, ssl_key, ssl_cert, ssl_ca, probes,
-            backlog=backlog, max_packet_size=max_packet_size,
-            max_send_queue=max_send_queue, max_line_size=max_line_size,
-            busy_poll=busy_poll,
-        )  # fmt: skip
-        settings.tlsContext()  # a file that cannot be used must be told here, not in the thread
+        files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
+        probes = (tcp_keepidle, tcp_keepintvl, tcp_keepcnt) if keepalive else (7200, 75, 9)
+        settings = _merge(
+            ServerSettings() if settings is None else settings,
+            port=check_port(port, least=0),
+            host=host or None,
+            ssl_key=files and files.key,
+            ssl_cert=files and files.cert,
+            ssl_ca=files and files.ca,
+            statsd_host=statsd_host or None,
+            statsd_port=check_port(statsd_port) if statsd_host else 8125,
+            statsd_prefix=statsd_prefix or None,
+            keepalive=keepalive,
+            keepalive_idle=probes[0],
+            keepalive_interval=probes[1],
+            keepalive_count=probes[2],
+            job_retries=job_retries,
+        )
+        tls = settings.tls()
+        # A file that cannot be used must be reported here, not in the thread.
+        self._context = None if tls is None else tls.serverContext()
         if not isinstance(acl, ACL | None):
             raise TypeError(f"acl must be a gear.ACL or None, not {type(acl).__name__}")
         self.client_id: bytes | None = None if server_id is None else _server_id(server_id)
@@ -149,26 +146,27 @@ class Server(ServerHandlers, ServerViews):
             name = "" if self.client_id is None else f".{self.client_id.decode()}"
             self.log: logging.Logger = logging.getLogger(f"gear.Server{name}")
         self.acl: ACL | None = acl
-        self.host: str | None = host
+        self.host: str | None = settings.host
         self.lock: threading.RLock = threading.RLock()
         self.running: bool = True
+        prefix = settings.job_handle_prefix or f"H:{socket.gethostname()}"
         self._engine = Engine(
-            EngineSettings(
-                handle_prefix=check_prefix(job_handle_prefix or f"H:{socket.gethostname()}"),
-                job_retries=job_retries,
-                worker_wakeup=worker_wakeup,
-                exceptions=exceptions,
-                cancel_running=cancel_running,
-                version=__version__.encode(),
-                verbose=to_bytes(verbose, "verbose"),
-                pid=os.getpid(),
-            ),
+            settings,
             packet_rules(),
             text_rules(),
             acl,
+            Identity(
+                handle_prefix=to_handle(prefix),
+                version=__version__.encode(),
+                pid=os.getpid(),
+            ),
         )
         self._defaults = dict(self._engine.rules)
-        self._statsd = Statsd(statsd_host, statsd_port, statsd_prefix) if statsd_host else None
+        self._statsd: Statsd | None = None
+        if settings.statsd_host is not None:
+            self._statsd = Statsd(
+                settings.statsd_host, settings.statsd_port, settings.statsd_prefix
+            )
         self._gauges: tuple[int, int, int] | None = None
         self._watchers: list[tuple[Callable[[], bool], threading.Event]] = []
         self._take_overrides()
@@ -203,7 +201,7 @@ class Server(ServerHandlers, ServerViews):
 
     async def _serve(self, sockets: list[socket.socket]) -> None:
         self._stopping = asyncio.Event()
-        self._server = AsyncServer(self._engine, self._settings, self.lock, self)
+        self._server = AsyncServer(self._engine, self._settings, self.lock, self, self._context)
         await self._server.start(sockets)
         self._ready.set()
         await self._stopping.wait()

@@ -2,17 +2,15 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import msgspec
 
 from gear_server.__about__ import __version__
 from gear_server.geard.foreign import FOREIGN, FOREIGN_BY_SPELLING
-from gear_server.geard.option import Option
 from gear_server.geard.options import GROUPS, OPTIONS
+from gear_server.option import Option
 from gear_wire.errors import ConfigurationError
-
-_MIB: Final = 1 << 20
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -62,15 +60,12 @@ class _TakeForeign(argparse.Action):
 
 
 def _describe(option: Option) -> str:
-    default = option.default
-    text = option.help
+    text = option.help.replace("`", "")
     if option.env:
-        text += f"; environment: {option.env}"
-    if default is None or not option.metavar:
-        return text
-    if option.metavar == "BYTES" and isinstance(default, int) and not default % _MIB:
-        default = f"{default // _MIB} MiB"
-    return f"{text} (default: {default})"
+        text += f"; environment variable: {option.env}"
+    if option.geard_default is not None and option.metavar:
+        text += f" (default: {option.show(option.geard_default)})"
+    return text
 
 
 def _add(group: argparse._ArgumentGroup, attribute: str, option: Option) -> None:
@@ -88,22 +83,22 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="geard",
         usage="geard [OPTION]...",
-        description="A Gearman job server. Without -d it goes to the background, and returns when "
-        "it listens.",
-        epilog="Of gearmand's options, those for persistent queues and HTTP are refused.",
+        description="A Gearman job server. Without -d, it moves to the background as soon as it is "
+        "listening.",
+        epilog="gearmand's options for persistent queues and HTTP are not supported.",
         formatter_class=_Formatter,
         argument_default=argparse.SUPPRESS,
         add_help=False,
     )
     groups = {name: parser.add_argument_group(name) for name in GROUPS}
-    groups[GROUPS[0]].add_argument("-h", "--help", action="help", help="show this and end")
+    groups[GROUPS[0]].add_argument("-h", "--help", action="help", help="show this help and exit")
     groups[GROUPS[0]].add_argument(
         "-V", "--version", action="version", version=f"geard {__version__}",
-        help="show the version and end",
+        help="show the version and exit",
     )  # fmt: skip
     for attribute, option in OPTIONS.items():
         _add(groups[option.group], attribute, option)
-    without_effect = parser.add_argument_group("Of gearmand, taken without effect")
+    without_effect = parser.add_argument_group("Options of gearmand, accepted but ignored")
     for foreign in FOREIGN:
         without_effect.add_argument(
             *foreign.spellings,

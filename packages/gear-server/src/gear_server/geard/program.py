@@ -19,7 +19,7 @@ from gear_server.geard.privileges import allow_descriptors, become
 from gear_server.geard.runfile import RunFile
 from gear_server.geard.signals import DONE, Signals
 from gear_server.geard.systemd import READY, STOPPING, Notifier
-from gear_server.network.listening import ListenSettings, listen, read_acl
+from gear_server.network.listening import listen, read_acl
 from gear_wire.errors import ConfigurationError, GearmanError
 from gear_wire.link.tls import TLSFiles, check_tls_files
 
@@ -48,7 +48,9 @@ def make_logs(options: Options) -> Logs:
     elif file is None:
         file = _where_there_is_a_directory(DAEMON_LOG)
         syslog = syslog or (file is None and os.path.exists(SYSLOG))
-    return Logs(file or "none", options.verbose, SYSLOG if syslog else None, options.log_config)
+    return Logs(
+        file or "none", options.settings.verbose, SYSLOG if syslog else None, options.log_config
+    )
 
 
 def _pid_file(options: Options) -> str | None:
@@ -60,10 +62,11 @@ def _pid_file(options: Options) -> str | None:
 def _tls_files(options: Options) -> TLSFiles | None:
     if not options.ssl:
         return None
+    settings = options.settings
     files = {
-        "--ssl-key": options.ssl_key,
-        "--ssl-cert": options.ssl_cert,
-        "--ssl-ca": options.ssl_ca,
+        "--ssl-key": settings.ssl_key,
+        "--ssl-cert": settings.ssl_cert,
+        "--ssl-ca": settings.ssl_ca,
     }
     missing = [name for name, path in files.items() if path is None]
     if missing:
@@ -91,32 +94,7 @@ def check(options: Options) -> None:
 
 def make_server(options: Options, sockets: Sequence[socket.socket]) -> Server:
     """Return a server that runs; raises ConfigurationError for files that cannot be used."""
-    paths = (options.ssl_key, options.ssl_cert, options.ssl_ca)
-    return Server(
-        options.port,
-        *(paths if options.ssl else (None, None, None)),
-        options.statsd_host,
-        options.statsd_port,
-        options.statsd_prefix,
-        acl=_acl(options),
-        host=options.listen,
-        keepalive=options.keepalive,
-        tcp_keepidle=options.keepalive_idle,
-        tcp_keepintvl=options.keepalive_interval,
-        tcp_keepcnt=options.keepalive_count,
-        job_retries=options.job_retries,
-        job_handle_prefix=options.job_handle_prefix,
-        worker_wakeup=options.worker_wakeup,
-        exceptions=options.exceptions,
-        max_packet_size=options.max_packet_size,
-        max_send_queue=options.max_send_queue,
-        max_line_size=options.max_line_size,
-        backlog=options.backlog,
-        busy_poll=options.busy_poll,
-        sockets=sockets,
-        verbose=options.verbose,
-        cancel_running=True,
-    )
+    return Server(settings=options.settings, acl=_acl(options), sockets=sockets)
 
 
 def run(
@@ -141,9 +119,7 @@ def run(
     """
     if options.file_descriptors is not None:
         allow_descriptors(options.file_descriptors)
-    sockets = inherited or listen(
-        ListenSettings(host=options.listen, port=options.port, backlog=options.backlog)
-    )
+    sockets = inherited or listen(options.settings)
     if options.user is not None:
         new_event_loop().close()  # loads modules that the user may have no right to read
         become(options.user)

@@ -1,31 +1,16 @@
-"""What a server is told to do at its start; the command line for it is in `cli`."""
+"""Listening sockets, and the file of the access control list."""
 
 import configparser
 import errno
 import os
 import socket
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
-
-import msgspec
+from typing import Final
 
 from gear_server.engine.acl import ACL, ACLEntry, ACLError
-from gear_server.engine.settings import check_number
+from gear_server.settings import ServerSettings
 from gear_wire.errors import ConfigurationError
-from gear_wire.framing import MAX_LINE_SIZE
-from gear_wire.link.address import Keepalive, check_host, check_port
-from gear_wire.link.tls import TLSFiles, check_tls_files
 
-if TYPE_CHECKING:
-    import ssl
-
-MAX_PACKET_SIZE: Final = 256 << 20
-"""Bytes of data in a packet: several times the largest payloads seen, and far from what would bring
-a machine down. gearmand has no limit, and allocates whatever a header asks for."""
-MAX_SEND_QUEUE: Final = 256 << 20
-"""Bytes that may wait for a connection before it is cut off when more comes: four results of 64 MiB
-may be on their way to a slow reader. gearmand and gear 0.16 have no limit."""
-BACKLOG: Final = 1024
 HANDSHAKE_TIMEOUT: Final = 10.0
 FREE_PORT_TRIES: Final = 20
 ACL_KEYS: Final = ("register", "invoke", "grant")
@@ -34,77 +19,7 @@ Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object,
 """One answer of `socket.getaddrinfo`."""
 
 
-class ListenSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and how to listen.
-
-    Attributes:
-        host: A name or address; None for all addresses.
-        port: The port; 0 for a free one.
-        tls: The three files; None for no TLS.
-        keepalive: TCP keepalive of the connections.
-        backlog: How many connections may wait to be accepted.
-        max_packet_size: The largest packet taken, in bytes of data.
-        max_send_queue: Bytes that may wait for a connection before it is cut off when more comes.
-        max_line_size: The longest text command taken, in bytes.
-        busy_poll: Microseconds to look for more after something came, before sleeping.
-    """
-
-    host: str | None = None
-    port: int = 4730
-    tls: TLSFiles | None = None
-    keepalive: Keepalive = Keepalive()
-    backlog: int = BACKLOG
-    max_packet_size: int = MAX_PACKET_SIZE
-    max_send_queue: int = MAX_SEND_QUEUE
-    max_line_size: int = MAX_LINE_SIZE
-    busy_poll: int = 0
-
-    def tlsContext(self) -> "ssl.SSLContext | None":
-        """Return the TLS context; raises ConfigurationError for files that cannot be used."""
-        return None if self.tls is None else self.tls.serverContext()
-
-
-def listen_settings(
-    host: str | None,
-    port: int | str,
-    ssl_key: str | os.PathLike[str] | None,
-    ssl_cert: str | os.PathLike[str] | None,
-    ssl_ca: str | os.PathLike[str] | None,
-    keepalive: Keepalive,
-    *,
-    backlog: int,
-    max_packet_size: int,
-    max_send_queue: int,
-    max_line_size: int,
-    busy_poll: int,
-) -> ListenSettings:
-    """Check what was given and return it as one value.
-
-    Raises:
-        ConfigurationError: The host is no name, the port is out of range, one of the three files
-            is missing, or a limit is not positive.
-        TypeError: The host is no text, or a limit no number.
-    """
-    limits = {
-        "backlog": backlog,
-        "max_packet_size": max_packet_size,
-        "max_send_queue": max_send_queue,
-        "max_line_size": max_line_size,
-    }
-    for name, limit in limits.items():
-        check_number(name, limit, 1)
-    check_number("busy_poll", busy_poll, 0)
-    return ListenSettings(
-        host=None if not host else check_host(host),
-        port=check_port(port, least=0),
-        tls=check_tls_files(ssl_key, ssl_cert, ssl_ca),
-        keepalive=keepalive,
-        busy_poll=busy_poll,
-        **limits,
-    )
-
-
-def listen(settings: ListenSettings) -> list[socket.socket]:
+def listen(settings: ServerSettings) -> list[socket.socket]:
     """Return sockets that listen on every address of the host, all on one port.
 
     Raises:
@@ -128,7 +43,7 @@ def listen(settings: ListenSettings) -> list[socket.socket]:
                 raise
 
 
-def _listen_on(addresses: Sequence[Address], settings: ListenSettings) -> list[socket.socket]:
+def _listen_on(addresses: Sequence[Address], settings: ServerSettings) -> list[socket.socket]:
     port = settings.port
     sockets: list[socket.socket] = []
     missing: OSError | None = None

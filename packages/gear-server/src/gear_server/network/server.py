@@ -6,16 +6,20 @@ import logging
 import socket
 import threading
 import time
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from gear_server.engine.engine import Engine
 from gear_server.engine.peers import Peer
 from gear_server.network.busypoll import BusyPoll
-from gear_server.network.listening import HANDSHAKE_TIMEOUT, ListenSettings
+from gear_server.network.listening import HANDSHAKE_TIMEOUT
+from gear_server.settings import ServerSettings
 from gear_wire.framing import Event, Frame, FrameReader
 from gear_wire.large import LargeFrame
 from gear_wire.link.quickack import Settable, acknowledge
 from gear_wire.table import BY_TYPE
+
+if TYPE_CHECKING:
+    import ssl
 
 TICK: Final = 0.001
 """Seconds to which timers of libuv are rounded: less would be none, and the loop would spin."""
@@ -188,20 +192,24 @@ class AsyncServer:
 
     Args:
         engine: What it serves.
-        settings: Where and how to listen.
+        settings: Its limits and keepalive.
         lock: Held around every call into the engine.
         owner: Makes the peers, and sees all that comes before the engine does.
+        context: TLS; None for plaintext.
     """
 
     def __init__(
         self,
         engine: Engine,
-        settings: ListenSettings,
+        settings: ServerSettings,
         lock: threading.RLock,
         owner: Owner,
+        context: "ssl.SSLContext | None" = None,
     ) -> None:
         self.engine: Engine = engine
-        self.settings: ListenSettings = settings
+        self.settings: ServerSettings = settings
+        self._context = context
+        self._keepalive = settings.probes()
         self.log: logging.Logger = logging.getLogger("gear.Server")
         self._lock = lock
         self._owner: Owner = owner
@@ -219,13 +227,12 @@ class AsyncServer:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accept connections on sockets that listen."""
-        context = self.settings.tlsContext()
-        timeout = HANDSHAKE_TIMEOUT if context is not None else None
+        timeout = HANDSHAKE_TIMEOUT if self._context is not None else None
         for sock in sockets:
             server = await self._loop.create_server(
                 lambda: _Stream(self),
                 sock=sock,
-                ssl=context,
+                ssl=self._context,
                 ssl_handshake_timeout=timeout,
                 backlog=self.settings.backlog,
             )
@@ -274,7 +281,7 @@ class AsyncServer:
             descriptor = sock.fileno()
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.settings.keepalive.apply(sock)
+                self._keepalive.apply(sock)
         subject = common_name(transport.get_extra_info("peercert"))
         peer = self._owner.make_peer(str(address[0]), int(address[1]), descriptor, subject)
         limit = self.settings.max_send_queue

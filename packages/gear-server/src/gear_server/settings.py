@@ -1,0 +1,207 @@
+"""What can be set of a server: each setting once, for `gear.Server` and for `geard` alike.
+
+What only the program `geard` can be told is in `geard.options`.
+"""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gear_server.option import Option, document, options_of
+from gear_wire.framing import MAX_LINE_SIZE
+from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host
+from gear_wire.link.spin import SPIN
+from gear_wire.link.tls import TLSFiles, check_tls_files
+
+UNLIMITED: Final = -1
+"""Of retries: as many as it takes."""
+MAX_PREFIX_SIZE: Final = 63
+"""Bytes at the start of a job handle: gearmand's limit, without the NUL at the end."""
+MAX_PACKET_SIZE: Final = 256 << 20
+"""Bytes of data in a packet: several times the largest payloads seen, and far from what would bring
+a machine down. gearmand has no limit, and allocates whatever a header asks for."""
+MAX_SEND_QUEUE: Final = 256 << 20
+"""Bytes that may wait for a connection before it is dropped when more comes: four results of 64 MiB
+may be on their way to a slow reader. gearmand and gear 0.16 have no limit."""
+
+LISTEN, TLS, JOBS, LIMITS, METRICS = "Listen", "TLS", "Jobs", "Limits", "Metrics"
+NOT_IN_GEARD: Final = ""
+"""The group of settings that `geard` has a fixed value for."""
+
+Text = Annotated[str, Meta(min_length=1)]
+Level = Literal["FATAL", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"]
+
+
+def read_port(text: str) -> int | str:
+    """Return the number of a service that is given by name; anything else as it is."""
+    import socket
+
+    try:
+        return text if text.isdecimal() else socket.getservbyname(text, "tcp")
+    except OSError:
+        return text
+
+
+def read_prefix(text: str) -> str:
+    """Return a prefix for job handles; an empty one for what cannot be one."""
+    fits = len(text.encode(errors="surrogateescape")) <= MAX_PREFIX_SIZE
+    return text if fits and text.isprintable() and " " not in text else ""
+
+
+# fmt: off
+# One paragraph per setting, as a table.
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server listens, what it does with jobs and what it limits.
+
+    Raises:
+        TypeError: A value has the wrong type.
+        ConfigurationError: A value is out of range.
+    """
+
+    port: Annotated[int, Meta(ge=0, le=65535), Option(
+        group=LISTEN, short="-p", metavar="PORT", env="GEARMAND_PORT", read=read_port,
+        help="port number or service name; 0 picks a free port",
+        expected="a number from 0 to 65535 or the name of a service",
+    )] = DEFAULT_PORT
+    host: Annotated[Text | None, Option(
+        group=LISTEN, short="-L", long="listen", aliases=("listen-address",), metavar="ADDRESS",
+        read=check_host,
+        help="address or host name to listen on; all addresses unless given",
+        example="127.0.0.1",
+    )] = None
+    backlog: Annotated[int, Meta(ge=1, le=65535), Option(
+        group=LISTEN, short="-b", metavar="N",
+        help="number of connections that may wait to be accepted",
+    )] = 1024
+    busy_poll: Annotated[int, Meta(ge=0, le=1_000_000), Option(
+        group=LISTEN, metavar="MICROSECONDS",
+        help="keep polling this long after activity before sleeping, which halves the latency of "
+        "jobs that come one at a time but keeps a CPU busy meanwhile; 0 disables",
+        geard=round(SPIN * 1e6),
+    )] = 0
+    keepalive: Annotated[bool, Option(
+        group=LISTEN,
+        help="enable TCP keepalive, to detect peers that vanished; also enabled by the three "
+        "options below",
+    )] = False
+    keepalive_idle: Annotated[int, Meta(ge=1, le=32767), Option(
+        group=LISTEN, metavar="SECONDS", implies="keepalive",
+        help="idle time before the first keepalive probe",
+    )] = 7200
+    keepalive_interval: Annotated[int, Meta(ge=1, le=32767), Option(
+        group=LISTEN, metavar="SECONDS", implies="keepalive",
+        help="time between keepalive probes",
+    )] = 75
+    keepalive_count: Annotated[int, Meta(ge=1, le=127), Option(
+        group=LISTEN, metavar="N", implies="keepalive",
+        help="number of unanswered probes before the connection is dropped",
+    )] = 9
+
+    ssl_ca: Annotated[Text | None, Option(
+        group=TLS, aliases=("ssl-ca-file",), metavar="PATH", env="GEARMAND_CA_CERTIFICATE",
+        implies="ssl",
+        help="file with the certificates of the authority that clients must present one of",
+        example="/etc/geard/ca.pem",
+    )] = None
+    ssl_cert: Annotated[Text | None, Option(
+        group=TLS, aliases=("ssl-certificate",), metavar="PATH", env="GEARMAND_SERVER_PEM",
+        implies="ssl",
+        help="file with the server's certificate",
+        example="/etc/geard/cert.pem",
+    )] = None
+    ssl_key: Annotated[Text | None, Option(
+        group=TLS, metavar="PATH", env="GEARMAND_SERVER_KEY", implies="ssl",
+        help="file with the server's private key",
+        example="/etc/geard/key.pem",
+    )] = None
+
+    job_retries: Annotated[int, Meta(ge=UNLIMITED, le=255), Option(
+        group=JOBS, short="-j", metavar="N",
+        help="how many times to try a job whose workers are lost before it fails; 0 and 1 mean "
+        "once, -1 means no limit",
+        expected="-1 (no limit), 0 (no retries), or between 1 and 255",
+        geard=UNLIMITED,
+    )] = 0
+    job_handle_prefix: Annotated[Text | None, Option(
+        group=JOBS, metavar="TEXT", read=read_prefix,
+        help="prefix of job handles; H: and the host name unless given",
+        expected=f"a text of 1 to {MAX_PREFIX_SIZE} bytes without spaces",
+        example="H:name",
+    )] = None
+    worker_wakeup: Annotated[int, Meta(ge=0), Option(
+        group=JOBS, short="-w", metavar="N",
+        help="how many sleeping workers to wake at first for each new job; 0 wakes all",
+    )] = 1
+    exceptions: Annotated[bool, Option(
+        group=JOBS,
+        help="send workers' exceptions to all clients, not just to those that asked for them",
+    )] = False
+    cancel_running: Annotated[bool, Option(
+        group=NOT_IN_GEARD,
+        help="whether the text command `cancel job` takes jobs that are running, as gearmand's "
+        "does; their clients hear WORK_FAIL, and the worker's result goes nowhere",
+        geard=True,
+    )] = False
+
+    max_packet_size: Annotated[int, Meta(ge=1, le=0xFFFFFFFF), Option(
+        group=LIMITS, metavar="BYTES",
+        help="largest packet to accept, in bytes of data; a peer that sends more is disconnected",
+    )] = MAX_PACKET_SIZE
+    max_send_queue: Annotated[int, Meta(ge=1), Option(
+        group=LIMITS, metavar="BYTES",
+        help="how much may wait to be sent to a peer; a slow reader for which more is waiting is "
+        "disconnected",
+    )] = MAX_SEND_QUEUE
+    max_line_size: Annotated[int, Meta(ge=1), Option(
+        group=LIMITS, metavar="BYTES",
+        help="longest text command to accept; a peer that sends more is disconnected",
+    )] = MAX_LINE_SIZE
+
+    verbose: Annotated[Level, Option(
+        group="Log", metavar="LEVEL", read=str.upper,
+        help="minimum level to log, which the text command `verbose` reports: FATAL, ALERT, "
+        "CRITICAL, ERROR, WARNING, NOTICE, INFO or DEBUG",
+        geard="NOTICE",
+    )] = "ERROR"
+
+    statsd_host: Annotated[Text | None, Option(
+        group=METRICS, metavar="HOST", env="STATSD_HOST",
+        help="statsd server to send metrics to; none unless given",
+        example="127.0.0.1",
+    )] = None
+    statsd_port: Annotated[int, Meta(ge=1, le=65535), Option(
+        group=METRICS, metavar="PORT", env="STATSD_PORT",
+        help="UDP port of the statsd server",
+    )] = 8125
+    statsd_prefix: Annotated[Text | None, Option(
+        group=METRICS, metavar="TEXT", env="STATSD_PREFIX",
+        help="prefix of all metric names",
+        example="geard",
+    )] = None
+    # fmt: on
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for attribute, option in options_of(type(self)).items():
+            value = getattr(self, attribute)
+            checked = option.check(value)
+            if checked is not value:
+                msgspec.structs.force_setattr(self, attribute, checked)
+
+    def tls(self) -> TLSFiles | None:
+        """Return the three files of TLS; None if none is given.
+
+        Raises:
+            ConfigurationError: One or two of them are missing, or a file does not exist.
+        """
+        return check_tls_files(self.ssl_key, self.ssl_cert, self.ssl_ca)
+
+    def probes(self) -> Keepalive:
+        """Return the keepalive of connections."""
+        return Keepalive(
+            self.keepalive, self.keepalive_idle, self.keepalive_interval, self.keepalive_count
+        )
+
+
+document(ServerSettings)
