@@ -47,16 +47,16 @@ def test_nothing_is_left_at_the_end(tmp_path: Path) -> None:
     assert (root.level, root.handlers) == before
 
 
-def test_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+def test_stderr(capfd: pytest.CaptureFixture[str]) -> None:
     with Logs("stderr", "INFO"):
         LOG.info("here")
-    assert capsys.readouterr().err.endswith("INFO gear.Server.test_logs: here\n")
+    assert capfd.readouterr().err.endswith("INFO gear.Server.test_logs: here\n")
 
 
-def test_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_none(capfd: pytest.CaptureFixture[str]) -> None:
     with Logs("none", "INFO"):
         LOG.error("nowhere")
-    assert capsys.readouterr() == ("", "")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_file_that_was_moved_away_is_opened_again(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_syslog_gets_every_level_under_its_name(tmp_path: Path) -> None:
 
 
 def test_a_line_that_syslog_does_not_take_is_dropped(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     address = tmp_path / "syslog"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
@@ -114,7 +114,7 @@ def test_a_line_that_syslog_does_not_take_is_dropped(
         with Logs("none", "INFO", syslog=str(address)):
             syslog.close()
             LOG.info("text")
-    assert capsys.readouterr() == ("", "")
+    assert capfd.readouterr() == ("", "geard: log lines lost: 1; Connection refused\n")
 
 
 def test_syslog_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -137,3 +137,54 @@ def test_a_configuration_that_makes_no_sense_is_named(
     with pytest.raises(ConfigurationError, match=f"^--log-config {file}: .*{reason}"):
         with Logs("none", "INFO", config=str(file)):
             pass
+
+
+def test_what_a_full_disk_does_not_take_is_counted(capfd: pytest.CaptureFixture[str]) -> None:
+    with Logs("/dev/full", "INFO"):
+        for _ in range(3):
+            LOG.info("text")
+    assert capfd.readouterr() == (
+        "", "geard: log lines lost: 3; No space left on device\n",
+    )  # fmt: skip
+
+
+def test_lines_that_were_lost_are_told_of_once_there_is_room(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.symlink_to("/dev/full")
+    with Logs(str(file), "INFO") as logs:
+        LOG.info("one")
+        LOG.info("two")
+        file.unlink()
+        logs.reopen()
+        LOG.info("three")
+        LOG.info("four")
+    assert messages(file) == ["three", "Log lines lost: 2; No space left on device", "four"]
+
+
+CONFIG = """
+[loggers]
+keys = root
+[handlers]
+keys = file
+[formatters]
+keys =
+[logger_root]
+level = INFO
+handlers = file
+[handler_file]
+class = FileHandler
+args = ({path!r},)
+"""
+
+
+def test_handlers_of_a_configuration_are_called_by_the_thread(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "logging.ini"
+    file.write_text(CONFIG.format(path="/dev/full"))
+    with Logs("none", "INFO", config=str(file)):
+        LOG.info("text")
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("geard: log lines lost: ")
+    assert "Traceback" not in output.err

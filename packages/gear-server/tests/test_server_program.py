@@ -14,7 +14,7 @@ LOG = logging.getLogger("gear.Server.test_program")
 
 
 def test_a_daemon_logs_where_gear_0_16_did_if_that_folder_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     log = tmp_path / "geard" / "geard.log"
     monkeypatch.setattr(program, "DAEMON_LOG", str(log))
@@ -25,13 +25,13 @@ def test_a_daemon_logs_where_gear_0_16_did_if_that_folder_is_there(
     with program.make_logs(Options()):
         LOG.error("in the file")
     assert log.read_text().endswith(": in the file\n")
-    assert capsys.readouterr() == ("", "")
+    assert capfd.readouterr() == ("", "")
 
 
-def test_in_the_foreground_it_logs_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_the_foreground_it_logs_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
     with program.make_logs(Options(foreground=True)):
         LOG.error("here")
-    assert capsys.readouterr().err.endswith(": here\n")
+    assert capfd.readouterr().err.endswith(": here\n")
 
 
 def test_a_statsd_server_without_an_address_is_named() -> None:

@@ -1,12 +1,14 @@
 """Where `geard` logs: a file that can be opened again, standard error, syslog."""
 
+import contextlib
 import logging
 import logging.config
 import logging.handlers
 import os
-import sys
+import select
 from typing import ClassVar, Final, Self
 
+from gear_server.geard.logwriter import Enqueue, LogWriter
 from gear_wire.errors import ConfigurationError
 
 NOTICE: Final = (logging.INFO + logging.WARNING) // 2
@@ -26,14 +28,67 @@ SYSLOG_LINE: Final = "geard[%(process)d]: %(levelname)s %(name)s: %(message)s"
 SYSLOG: Final = "/dev/log"
 
 
-class LogFile(logging.FileHandler):
-    """A log file that can be opened again after it was moved away."""
+class DescriptorHandler(logging.Handler):
+    """Writes lines to a descriptor without a buffer, so that none is left to fail at the end.
+
+    Args:
+        descriptor: Where to write.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self.descriptor: int = descriptor
+        self._torn = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        try:
+            line = f"{self.format(record)}\n".encode(errors="backslashreplace")
+            self._write(b"\n" + line if self._torn else line)
+        except Exception:
+            self.handleError(record)
+
+    def _write(self, data: bytes) -> None:
+        size = len(data)
+        try:
+            while data:
+                try:
+                    data = data[os.write(self.descriptor, data) :]
+                except BlockingIOError:  # somebody has made standard error non-blocking
+                    select.select([], [self.descriptor], [])
+        finally:
+            self._torn = 0 < len(data) < size or (self._torn and len(data) == size)
+
+
+class LogFile(DescriptorHandler):
+    """A log file that can be reopened after it was moved away.
+
+    Args:
+        path: Its path.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        super().__init__(self._open())
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
 
     def reopen(self) -> None:
-        """Go on in a new file of the same name; in the old one, with OSError, if that fails."""
-        old = self.setStream(self._open())
-        if old is not None:
-            old.close()
+        """Continue in a new file of the same name; in the old one, with OSError, if that fails."""
+        fresh = self._open()
+        os.close(self.descriptor)
+        self.descriptor = fresh
+
+    def close(self) -> None:
+        """Close the file."""
+        super().close()
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
 
 class SyslogHandler(logging.handlers.SysLogHandler):
@@ -44,18 +99,18 @@ class SyslogHandler(logging.handlers.SysLogHandler):
         "NOTICE": "notice",
     }
 
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Drop a line that syslog does not take, as when it restarts."""
-
 
 class Logs:
-    """The handlers of the root logger, for the time of a `with` block.
+    """Where log lines go, for the time of a `with` block; a thread writes them.
 
     Args:
         file: A path, ``stderr`` or ``none``.
         level: One of `LEVELS`.
         syslog: Where syslog listens, to log there as well; None not to.
         config: A file for `logging.config`, which then decides everything; None for none.
+
+    Attributes:
+        stuck: Whether, at the end, the thread hung in a handler.
     """
 
     def __init__(
@@ -65,45 +120,72 @@ class Logs:
         self._level = LEVELS[level]
         self._syslog = syslog
         self._config = config
-        self._handlers: list[logging.Handler] = []
+        self._writer = LogWriter("gear.Server")
+        self._replaced: list[tuple[logging.Logger, Enqueue]] = []
         self._old_level = logging.getLogger().level
+        self.stuck: bool = False
 
     def __enter__(self) -> Self:
         """Begin to log; raises ConfigurationError when that cannot be done."""
         logging.addLevelName(NOTICE, "NOTICE")
         if self._config is not None:
             self._configure()
-            return self
-        try:
-            self._handlers = [self._file_handler(), *self._syslog_handlers()]
-        except OSError as error:
-            raise ConfigurationError(f"cannot log to {self._file}: {error.strerror}") from error
-        root = logging.getLogger()
-        root.setLevel(self._level)
-        for handler in self._handlers:
-            root.addHandler(handler)
+        else:
+            root = logging.getLogger()
+            self._put_in_front(root, self._handlers())
+            root.setLevel(self._level)
+        self._writer.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Log no more."""
-        root = logging.getLogger()
-        for handler in self._handlers:
-            root.removeHandler(handler)
-            handler.close()
-        root.setLevel(self._old_level)
+        """Write what is queued, for `FLUSH_TIMEOUT` at most, and log no more."""
+        for logger, enqueue in self._replaced:
+            logger.removeHandler(enqueue)
+        logging.getLogger().setLevel(self._old_level)
+        self.stuck = not self._writer.stop()
+        if self.stuck:
+            return
+        for _, enqueue in self._replaced:
+            for sink in enqueue.sinks:
+                with contextlib.suppress(OSError):
+                    sink.close()
+        if self._writer.lost:
+            text = f"geard: log lines lost: {self._writer.lost}; {self._writer.reason}\n"
+            with contextlib.suppress(OSError):
+                os.write(2, text.encode(errors="backslashreplace"))
 
     def reopen(self) -> None:
         """Open the log file again, or read the configuration again.
 
         Raises:
-            OSError: The file cannot be opened; the old one goes on.
+            OSError: The file cannot be opened; the old one is used further.
             ConfigurationError: The configuration makes no sense.
+            TimeoutError: The thread is stuck.
         """
+        self._writer.call(self._reopen)
+
+    def _reopen(self) -> None:
         if self._config is not None:
-            self._configure()
-        for handler in self._handlers:
-            if isinstance(handler, LogFile):
-                handler.reopen()
+            old, self._replaced = self._replaced, []
+            try:
+                self._configure()
+            except ConfigurationError:
+                self._replaced = old
+                for logger in _loggers():
+                    logger.handlers = [enqueue for owner, enqueue in old if owner is logger]
+                raise
+        for _, enqueue in self._replaced:
+            for sink in enqueue.sinks:
+                if isinstance(sink, LogFile):
+                    sink.reopen()
+
+    def _put_in_front(self, logger: logging.Logger, sinks: list[logging.Handler]) -> None:
+        """Have the writer's thread call handlers of a logger."""
+        enqueue = Enqueue(self._writer, sinks)
+        self._replaced.append((logger, enqueue))
+        for sink in sinks:
+            logger.removeHandler(sink)
+        logger.addHandler(enqueue)
 
     def _configure(self) -> None:
         path = str(self._config)
@@ -114,17 +196,22 @@ class Logs:
             raise ConfigurationError(f"--log-config {path}: {error.strerror}") from error
         except Exception as error:  # whatever the classes that it names raise
             raise ConfigurationError(f"--log-config {path}: {error!r}") from error
+        for logger in _loggers():
+            if logger.handlers:
+                self._put_in_front(logger, list(logger.handlers))
 
-    def _file_handler(self) -> logging.Handler:
+    def _handlers(self) -> list[logging.Handler]:
+        try:
+            return [*self._file_handlers(), *self._syslog_handlers()]
+        except OSError as error:
+            raise ConfigurationError(f"cannot log to {self._file}: {error.strerror}") from error
+
+    def _file_handlers(self) -> list[logging.Handler]:
         if self._file == "none":
-            return logging.NullHandler()
-        handler: logging.Handler
-        if self._file == "stderr":
-            handler = logging.StreamHandler(sys.stderr)
-        else:
-            handler = LogFile(self._file, encoding="utf-8")
+            return []
+        handler = DescriptorHandler(2) if self._file == "stderr" else LogFile(self._file)
         handler.setFormatter(logging.Formatter(LINE))
-        return handler
+        return [handler]
 
     def _syslog_handlers(self) -> list[logging.Handler]:
         if self._syslog is None:
@@ -134,3 +221,9 @@ class Logs:
         handler = SyslogHandler(self._syslog)
         handler.setFormatter(logging.Formatter(SYSLOG_LINE))
         return [handler]
+
+
+def _loggers() -> list[logging.Logger]:
+    """Return all loggers that there are."""
+    named = logging.Logger.manager.loggerDict.values()
+    return [logging.getLogger(), *(one for one in named if isinstance(one, logging.Logger))]

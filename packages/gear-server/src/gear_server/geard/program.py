@@ -138,6 +138,9 @@ def run(
         program.announce(sockets, notes)
         ready()
         program.serve()
+    if logs.stuck:
+        # The thread that hangs in a write may hold a lock for which the interpreter would wait.
+        os._exit(0)
 
 
 def _name(sock: socket.socket) -> str:
