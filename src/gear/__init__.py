@@ -56,7 +56,8 @@ from gear_worker import (
     Worker,
     WorkerJob,
 )
-from gear_worker.aio import AsyncWorker, AsyncWorkerJob
+from gear_worker.async_job import AsyncWorkerJob
+from gear_worker.async_worker import AsyncWorker
 
 __all__ = [
     "ACL",

@@ -5,6 +5,7 @@ next, and how many of them.
 """
 
 import collections
+import logging
 from collections.abc import Callable
 
 from engine_desk import Desk, Visitor
@@ -22,7 +23,8 @@ from gear_wire.framing import Frame, FrameReader
 from gear_wire.jobs import BaseJob
 from gear_wire.session import Session
 from gear_worker import FunctionRecord, WorkerJob
-from gear_worker.session import Assigned, Assignments, WorkerSession
+from gear_worker.jobs import Assigned
+from gear_worker.session import Assignments, WorkerSession
 
 FUNCTIONS = ("count", "reverse")
 UNIQUES = ("u", "v")
@@ -87,7 +89,7 @@ class Worker:
 
     def _make_job(self, session: WorkerSession[WorkerJob], packet: Assigned) -> WorkerJob:
         job = WorkerJob(packet.handle, packet.function, packet.payload)
-        job._sender = session.work
+        job.attach(None, session.work, logging.getLogger())
         return job
 
     def take(self) -> None:

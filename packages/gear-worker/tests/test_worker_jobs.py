@@ -1,10 +1,16 @@
 """The worker's jobs: what they know and what they send."""
 
+import copy
+import logging
+import pickle
+import threading
 from collections.abc import Callable
 
 import pytest
 
+from gear_wire import constants
 from gear_wire.errors import ConnectionError
+from gear_wire.packet import Packet
 from gear_wire.packets import (
     BasePacket,
     WorkComplete,
@@ -14,16 +20,17 @@ from gear_wire.packets import (
     WorkStatus,
     WorkWarning,
 )
-from gear_wire.types import Handle
+from gear_wire.types import FunctionName, Handle
 from gear_worker import BinaryWorkerJob, TextWorkerJob, WorkerJob
 
 H1 = Handle(b"H:1")
+LOG = logging.getLogger("gear.Worker.test")
 
 
 def sending(job: WorkerJob) -> list[BasePacket]:
     """Return the list that what a job sends is put into."""
     sent: list[BasePacket] = []
-    job._sender = sent.append
+    job.attach(None, sent.append, LOG)
     return sent
 
 
@@ -90,3 +97,53 @@ def test_a_binary_job() -> None:
     assert job.name == b"reverse"
     job.name = "count"
     assert job.name == b"count"
+
+
+class NotedConnection:
+    """What a program's own tests give a job as its connection."""
+
+    def __init__(self) -> None:
+        self.sent: list[Packet] = []
+
+    def sendPacket(self, packet: Packet) -> None:
+        self.sent.append(packet)
+
+
+def test_a_job_made_by_hand_sends_over_the_connection_that_it_was_given() -> None:
+    job = WorkerJob(b"H:1", "reverse", b"test")
+    job.connection = connection = NotedConnection()
+    job.sendWorkStatus(1, 2)
+    job.sendWorkComplete(b"a\0b")
+    assert connection.sent == [
+        Packet(constants.REQ, constants.WORK_STATUS, b"H:1\x001\x002"),
+        Packet(constants.REQ, constants.WORK_COMPLETE, b"H:1\0a\0b"),
+    ]
+
+
+class OwnJob(TextWorkerJob):
+    """A job of a program."""
+
+    note: object = None
+
+
+def copies() -> list[Callable[[OwnJob], OwnJob]]:
+    return [copy.copy, copy.deepcopy, lambda job: pickle.loads(pickle.dumps(job))]
+
+
+@pytest.mark.parametrize("duplicate", copies())
+def test_a_copy_is_a_value(duplicate: Callable[[OwnJob], OwnJob]) -> None:
+    job = OwnJob(b"H:1", "reverse", b"test", b"u")
+    sent = sending(job)
+    job.connection = threading.Lock()  # as a connection, nothing to be copied
+    job.note = ["of a program"]
+    job.reducer = FunctionName(b"sum")
+    twin = duplicate(job)
+    assert type(twin) is OwnJob
+    assert (twin.handle, twin.name, twin.arguments, twin.unique) == (
+        b"H:1", "reverse", "test", "u",
+    )  # fmt: skip
+    assert (twin.reducer, twin.note, twin.connection) == (b"sum", ["of a program"], None)
+    with pytest.raises(ConnectionError, match="came over no connection"):
+        twin.sendWorkComplete()
+    job.sendWorkComplete()
+    assert sent == [WorkComplete(H1, b"")]

@@ -27,7 +27,8 @@ from gear_wire.packets import (
 )
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 from gear_worker import FunctionRecord, WorkerJob
-from gear_worker.session import Assigned, Assignments, WorkerSession
+from gear_worker.jobs import Assigned
+from gear_worker.session import Assignments, WorkerSession
 from gear_worker.states import State
 
 REVERSE = FunctionName(b"reverse")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gear_client import Client
     from gear_client.aio import AsyncClient
     from gear_worker import Worker
-    from gear_worker.aio import AsyncWorker
+    from gear_worker.async_worker import AsyncWorker
 
 CONNECT_TIMEOUT = 10.0
 
@@ -148,7 +148,9 @@ class Geard:
         self, *functions: str | bytes, client_id: str | bytes = "test worker"
     ) -> AsyncIterator[AsyncWorker]:
         """Give a connected worker of the loop that runs; it is closed at the end of the block."""
-        worker: AsyncWorker = _module("gear_worker.aio", "gear-worker").AsyncWorker(client_id)
+        worker: AsyncWorker = _module("gear_worker.async_worker", "gear-worker").AsyncWorker(
+            client_id
+        )
         async with worker:
             for function in functions:
                 worker.register(function)

@@ -9,7 +9,8 @@ from gear_worker.text import TextWorker, TextWorkerJob
 from gear_worker.worker import Worker
 
 if TYPE_CHECKING:
-    from gear_worker.aio import AsyncWorker, AsyncWorkerJob
+    from gear_worker.async_job import AsyncWorkerJob
+    from gear_worker.async_worker import AsyncWorker
 
 __all__ = [
     "AsyncWorker",
@@ -27,8 +28,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     # asyncio takes as long to load as all the rest: only who uses it pays for it.
     if name in ("AsyncWorker", "AsyncWorkerJob"):
-        from gear_worker import aio
+        from gear_worker import async_worker
 
-        value: object = getattr(aio, name)
+        value: object = getattr(async_worker, name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

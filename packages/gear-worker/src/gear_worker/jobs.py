@@ -1,11 +1,20 @@
 """The worker's view of a job: what to do, and the packets that tell of it."""
 
+import logging
+import traceback
 from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self, cast
 
-from gear_wire.errors import ConnectionError, InvalidDataError
+from gear_wire.codec import to_frame
+from gear_wire.errors import ConnectionError, DisconnectError, InvalidDataError
 from gear_wire.jobs import BaseJob, to_payload
+from gear_wire.packet import Packet, PacketConnection
 from gear_wire.packets import (
     BasePacket,
+    JobAssign,
+    JobAssignAll,
+    JobAssignUnique,
     WorkComplete,
     WorkData,
     WorkException,
@@ -15,11 +24,17 @@ from gear_wire.packets import (
 )
 from gear_wire.types import FunctionName, Handle
 
+Assigned = JobAssign | JobAssignUnique | JobAssignAll
 Sender = Callable[[BasePacket], None]
+ENDINGS: Final = (WorkComplete, WorkFail, WorkException)
+"""The reports that end a job."""
 
 
 class AssignedJob(BaseJob):
     """What the jobs of both faces share: an assignment, and the packets that tell of it.
+
+    A copy of a job, also one that was pickled, is a value: it came over no connection, and what it
+    would report is refused.
 
     Args:
         handle: The job handle.
@@ -32,6 +47,9 @@ class AssignedJob(BaseJob):
             workers that ask with GRAB_JOB_ALL.
     """
 
+    _ended = False
+    _log = logging.getLogger("gear.Worker")
+
     def __init__(
         self,
         handle: bytes | None,
@@ -41,6 +59,51 @@ class AssignedJob(BaseJob):
     ) -> None:
         super().__init__(name, arguments, unique, handle)
         self.reducer: FunctionName | None = None
+
+    @classmethod
+    def from_packet(cls, packet: Assigned) -> Self:
+        """Return the job that a packet assigns."""
+        unique = None if isinstance(packet, JobAssign) else packet.unique or None
+        job = cls(packet.handle, packet.function, packet.payload, unique)
+        if isinstance(packet, JobAssignAll):
+            job.reducer = packet.reducer or None
+        return job
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return all but the way to the server: a copy must not end what another one works on."""
+        state = vars(self) | {"connection": None}
+        for name in ("_sender", "_link", "_session", "_log"):
+            state.pop(name, None)
+        return state
+
+    def _reported(self, packet: BasePacket) -> None:
+        if isinstance(packet, ENDINGS):
+            self._ended = True
+
+    def _unreported(self, error: BaseException | None) -> list[BasePacket]:
+        """Return what is left to report at the end of the job's block, and log why.
+
+        gearmand and geard end a job with WORK_EXCEPTION; Perl's server waits for the WORK_FAIL.
+
+        Args:
+            error: What was raised in the block.
+        """
+        if error is None:
+            if self._ended:
+                return []
+            self._log.error("Nothing was reported of %r: it failed", self)
+            return [self._fail()]
+        if isinstance(error, Exception):
+            self._log.error("Exception in %r", self, exc_info=error)
+        else:
+            self._log.warning("%r was interrupted by %s", self, type(error).__name__)
+        if self._ended:
+            return []
+        text = "".join(traceback.format_exception_only(error)).strip()
+        return [self._exception(text.encode(errors="backslashreplace")), self._fail()]
+
+    def _not_reported(self, reason: Exception) -> None:
+        self._log.warning("The end of %r was not reported: %s", self, reason)
 
     @property
     def _handle(self) -> Handle:
@@ -83,14 +146,60 @@ class WorkerJob(AssignedJob):
 
     Each raises a ConnectionError when the connection over which the job came is gone: the server
     has taken the job back.
+
+    As a context manager it sees to it that the job ends with the block::
+
+        while True:
+            with worker.getJob() as job:
+                job.sendWorkComplete(work(job.arguments))
+
+    An exception that leaves the block is logged, and reported with WORK_EXCEPTION and WORK_FAIL
+    unless the job has ended; the loop goes on. KeyboardInterrupt, SystemExit and the like are
+    reported and go on their way. A block that ends without having ended its job fails it.
     """
 
     _sender: Sender | None = None
 
+    def attach(self, connection: object, sender: Sender, log: logging.Logger) -> None:
+        """Say how to report to the server; for the worker that the job was assigned to.
+
+        Args:
+            connection: The connection over which the job came.
+            sender: What sends a packet over it.
+            log: The worker's logger.
+        """
+        self.connection = connection
+        self._sender = sender
+        self._log = log
+
+    def __enter__(self) -> Self:
+        """Return the job itself; leaving the block ends it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Report what was raised, unless the job has ended; True for an Exception."""
+        try:
+            for packet in self._unreported(error):
+                self._send(packet)
+        except ConnectionError as reason:
+            self._not_reported(reason)
+        return isinstance(error, Exception)
+
     def _send(self, packet: BasePacket) -> None:
-        if self._sender is None:
-            raise ConnectionError(f"{self!r} came over no connection")
-        self._sender(packet)
+        if self._sender is not None:
+            self._sender(packet)
+        elif self.connection is not None:
+            # Made by a program, which had it sent over the connection that it gave the job.
+            frame = to_frame(packet)
+            cast(PacketConnection, self.connection).sendPacket(Packet.fromFrame(frame))
+        else:
+            raise DisconnectError(f"{self!r} came over no connection")
+        self._reported(packet)
 
     def sendWorkData(self, data: str | bytes = b"") -> None:
         """Send a part of the result, or news, to the client: WORK_DATA."""

@@ -19,20 +19,18 @@ from gear_wire.packets import (
     PreSleep,
     ResetAbilities,
     SetClientID,
-    WorkComplete,
     WorkException,
     WorkFail,
 )
 from gear_wire.session import Session
 from gear_wire.types import ClientID, FunctionName
 from gear_worker.functions import FunctionRecord
+from gear_worker.jobs import ENDINGS, Assigned
 from gear_worker.states import Event, State, follow
 
-Assigned = JobAssign | JobAssignUnique | JobAssignAll
 Job = TypeVar("Job", bound=BaseJob)
 ASK_AGAIN: Final = 10.0
 """Seconds after which a worker that waits asks for a job though no NOOP came."""
-_ENDINGS: Final = (WorkComplete, WorkFail, WorkException)
 
 
 class Assignments(Generic[Job]):
@@ -178,6 +176,8 @@ class WorkerSession(Session, Generic[Job]):
         self.state: State = State.INIT
         self.grabs: int = 0
         self.open: bool = True
+        self._last_exception: bytes | None = None
+        self._needless_fails = 0
 
     def _follow(self, event: Event) -> None:
         self.state = follow(self.state, event)
@@ -217,8 +217,24 @@ class WorkerSession(Session, Generic[Job]):
                 "job back"
             )
         self.queue(packet)
-        if isinstance(packet, _ENDINGS):
+        if isinstance(packet, ENDINGS):
             self._jobs.pop(handle, None)
+            if isinstance(packet, WorkFail) and handle == self._last_exception:
+                self._needless_fails += 1
+            self._last_exception = handle if isinstance(packet, WorkException) else None
+
+    def expects(self, code: bytes) -> bool:
+        """Tell whether an error is the answer to a WORK_FAIL that followed a WORK_EXCEPTION.
+
+        To most servers that one is too much, but Perl's waits for it. Call it once for each error.
+
+        Args:
+            code: The error's code.
+        """
+        if not self._needless_fails or code != b"JOB_NOT_FOUND":
+            return False
+        self._needless_fails -= 1
+        return True
 
     # What the server says
 

@@ -14,12 +14,12 @@ from gear_wire.jobs import to_function_name
 from gear_wire.link.threads.client import BaseClient
 from gear_wire.link.threads.connection import Connection
 from gear_wire.packet import Packet
-from gear_wire.packets import BasePacket, CantDo, JobAssignAll, PreSleep, ResetAbilities
+from gear_wire.packets import BasePacket, CantDo, PreSleep, ResetAbilities
 from gear_wire.timeouts import check_timeout
 from gear_wire.types import FunctionName
 from gear_worker.functions import FunctionRecord, check_records
-from gear_worker.jobs import WorkerJob
-from gear_worker.session import ASK_AGAIN, Assigned, Assignments, WorkerSession
+from gear_worker.jobs import Assigned, WorkerJob
+from gear_worker.session import ASK_AGAIN, Assignments, WorkerSession
 
 
 class Worker(BaseClient):
@@ -196,17 +196,13 @@ class Worker(BaseClient):
         )
 
     def _makeJob(self, session: WorkerSession[WorkerJob], packet: Assigned) -> WorkerJob:
-        unique = getattr(packet, "unique", None) or None
-        job = self.job_class(packet.handle, packet.function, packet.payload, unique)
-        if isinstance(packet, JobAssignAll):
-            job.reducer = packet.reducer or None
+        job = self.job_class.from_packet(packet)
         connection = next(known for known in self.active_connections if known.session is session)
-        job.connection = connection
 
         def send(report: BasePacket) -> None:
             self._report(connection, session, report)
 
-        job._sender = send
+        job.attach(connection, send, self.log)
         return job
 
     def _report(
@@ -248,7 +244,9 @@ class Worker(BaseClient):
 
     def handleError(self, packet: Packet) -> object:
         """Handle ERROR: it is logged; the connection and its jobs go on."""
-        self._logError(packet)
+        session = getattr(packet.connection, "session", None)
+        if not (isinstance(session, WorkerSession) and session.expects(packet.getArgument(0))):
+            self._logError(packet)
         return None
 
     # What 0.16's users call beside the documented methods

@@ -213,6 +213,10 @@ class AsyncBaseClient:
         for link in self._roster.active:
             link.send_queued()
 
+    def _log_error(self, link: AsyncLink, error: Error) -> None:
+        text = b": ".join((error.code, error.text)).decode(errors="replace")
+        self.log.error("Server %r: %s", link, text)
+
     def _received(self, link: AsyncLink, frame: Frame) -> None:
         if link.session is None:
             return
@@ -220,8 +224,7 @@ class AsyncBaseClient:
             packet = decode(frame)
             self.log.debug("Received packet: %s", packet)
             if isinstance(packet, Error):
-                error = b": ".join((packet.code, packet.text)).decode(errors="replace")
-                self.log.error("Server %r: %s", link, error)
+                self._log_error(link, packet)
             result = link.session.apply(packet)
             self._send_queued()
             self._applied(link, packet, result)

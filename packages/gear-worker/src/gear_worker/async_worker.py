@@ -4,71 +4,31 @@ import asyncio
 import builtins
 import collections
 import functools
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterable
 
-from gear_wire.errors import DisconnectError, InterruptedError, TimeoutError
+from gear_wire.errors import InterruptedError, TimeoutError
 from gear_wire.jobs import to_function_name
-from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
-from gear_wire.packets import BasePacket, JobAssignAll
+from gear_wire.link.aio.client import AsyncBaseClient
+from gear_wire.link.aio.link import AsyncLink
+from gear_wire.packets import BasePacket, Error
 from gear_wire.timeouts import check_timeout
+from gear_worker.async_job import AsyncWorkerJob
 from gear_worker.functions import FunctionRecord, check_records
-from gear_worker.jobs import AssignedJob
-from gear_worker.session import ASK_AGAIN, Assigned, Assignments, WorkerSession
-
-
-class AsyncWorkerJob(AssignedJob):
-    """A job that was assigned to this worker.
-
-    Each method waits while the server takes nothing, and raises a ConnectionError when the
-    connection over which the job came is gone: the server has taken the job back.
-    """
-
-    _origin: "tuple[AsyncLink, WorkerSession[AsyncWorkerJob]] | None" = None
-
-    async def _send(self, packet: BasePacket) -> None:
-        if self._origin is None:
-            raise DisconnectError(f"{self!r} came over no connection")
-        link, session = self._origin
-        await link.drain()
-        session.work(packet)
-        link.send_queued()
-
-    async def data(self, data: str | bytes = b"") -> None:
-        """Send a part of the result, or news, to the client: WORK_DATA."""
-        await self._send(self._data(data))
-
-    async def warning(self, data: str | bytes = b"") -> None:
-        """Send a warning to the client: WORK_WARNING."""
-        await self._send(self._warning(data))
-
-    async def status(self, numerator: float, denominator: float) -> None:
-        """Tell client and server how far the job has come: WORK_STATUS."""
-        await self._send(self._status(numerator, denominator))
-
-    async def complete(self, data: str | bytes = b"") -> None:
-        """End the job well, with the result or the last part of it: WORK_COMPLETE."""
-        await self._send(self._complete(data))
-
-    async def fail(self) -> None:
-        """End the job without a result: WORK_FAIL."""
-        await self._send(self._fail())
-
-    async def exception(self, data: str | bytes = b"") -> None:
-        """End the job with an exception described by `data`: WORK_EXCEPTION."""
-        await self._send(self._exception(data))
+from gear_worker.jobs import Assigned
+from gear_worker.session import ASK_AGAIN, Assignments, WorkerSession
 
 
 def _make_job(
-    links: list[AsyncLink], session: WorkerSession[AsyncWorkerJob], packet: Assigned
+    links: list[AsyncLink],
+    log: logging.Logger,
+    session: WorkerSession[AsyncWorkerJob],
+    packet: Assigned,
 ) -> AsyncWorkerJob:
-    unique = getattr(packet, "unique", None) or None
-    job = AsyncWorkerJob(packet.handle, packet.function, packet.payload, unique)
-    if isinstance(packet, JobAssignAll):
-        job.reducer = packet.reducer or None
+    job = AsyncWorkerJob.from_packet(packet)
     link = next(known for known in links if known.session is session)
-    job.connection = link
-    job._origin = link, session
+    job.attach(link, session, log)
     return job
 
 
@@ -96,7 +56,7 @@ class AsyncWorker(AsyncBaseClient):
     ) -> None:
         super().__init__(client_id or socket.gethostname(), heartbeat=heartbeat)
         # A method of the worker here would keep it alive as long as it is connected.
-        make_job = functools.partial(_make_job, self.links)
+        make_job = functools.partial(_make_job, self.links, self.log)
         self._assignments: Assignments[AsyncWorkerJob] = Assignments(make_job, grab_all)
         self._waiters: collections.deque[asyncio.Future[None]] = collections.deque()
 
@@ -107,6 +67,10 @@ class AsyncWorker(AsyncBaseClient):
 
     def _new_session(self, link: AsyncLink) -> WorkerSession[AsyncWorkerJob]:
         return WorkerSession(self.client_id, self._assignments, link.related_jobs)
+
+    def _log_error(self, link: AsyncLink, error: Error) -> None:
+        if not (isinstance(link.session, WorkerSession) and link.session.expects(error.code)):
+            super()._log_error(link, error)
 
     def _applied(self, link: AsyncLink, packet: BasePacket, result: object) -> None:
         if isinstance(result, AsyncWorkerJob):

@@ -1,6 +1,8 @@
 """AsyncWorker and AsyncWorkerJob over real sockets and a scripted server."""
 
 import asyncio
+import copy
+import pickle
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -279,6 +281,20 @@ def test_a_job_that_came_over_no_connection() -> None:
     job = AsyncWorkerJob(H1, "work", b"")
     with pytest.raises(ConnectionError, match="came over no connection"):
         asyncio.run(job.complete())
+
+
+def test_a_copy_of_a_job_is_a_value(server: ScriptedServer, work: Work) -> None:
+    async def test(worker: AsyncWorker) -> None:
+        work.put(b"test")
+        job = await worker.get_job(WAIT)
+        for twin in (copy.copy(job), copy.deepcopy(job), pickle.loads(pickle.dumps(job))):
+            assert (twin.handle, twin.arguments, twin.connection) == (H1, b"test", None)
+            with pytest.raises(ConnectionError, match="came over no connection"):
+                await twin.complete()
+        await job.complete()
+
+    run(server, test)
+    assert server.messages.count(WorkComplete(H1, b"")) == 1
 
 
 def test_its_name() -> None:
