@@ -9,7 +9,7 @@ import pytest
 
 import workspace
 
-LONGEST = 400
+LONGEST = 700
 DEPENDENCIES = {
     "gear": ["gear-admin", "gear-client", "gear-server", "gear-wire", "gear-worker"],
     "gear-wire": ["msgspec"],

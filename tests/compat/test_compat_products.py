@@ -77,7 +77,7 @@ def test_a_background_job_whose_worker_is_lost_is_logged(
     worker.getJob(20)
     worker.shutdown()
     assert server.waitFor(lambda: not server.total_jobs, 20)
-    assert "no more retries" in caplog.text
+    assert "no attempts left" in caplog.text
 
 
 def test_retries_are_a_server_s_choice() -> None:

@@ -1,5 +1,6 @@
 """What gear 0.16's server did wrong or not at all, in packets and lines to a gear.Server."""
 
+import re
 import socket
 import struct
 
@@ -108,7 +109,27 @@ def test_a_handle_names_the_server_and_not_the_client(line: Lines) -> None:
     """Names in 0.16 were `H:127.0.0.1:1`, with the client's address, and `H:::1:1`."""
     first, second = line().submit(b"f", b"", b""), line().submit(b"f", b"", b"")
     host = socket.gethostname().encode()
-    assert [first, second] == [b"H:%b:1" % host, b"H:%b:2" % host]
+    start, count = first[:-1], first[-1:]
+    assert re.fullmatch(rb"H:%b:\d{8}" % re.escape(host), start)
+    assert (count, second) == (b"1", start + b"2")
+
+
+def test_a_handle_names_one_start_of_one_server() -> None:
+    """In 0.16 each server counted from 1: an old handle named a new job."""
+    handles = set()
+    for _ in range(3):
+        server = gear.Server(0, host="127.0.0.1")
+        client = gear.Client()
+        client.addServer("127.0.0.1", server.port)
+        client.waitForServer(20)
+        job = gear.Job("f", b"")
+        client.submitJob(job)
+        assert job.handle is not None
+        assert len(job.handle) <= 63
+        handles.add(job.handle)
+        client.shutdown()
+        server.shutdown()
+    assert len(handles) == 3
 
 
 def test_a_lost_worker_fails_its_job_with_the_magic_of_a_server(line: Lines) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import gear
 import gear.constants
-import gear_server.engine.grabs
+import gear_server.engine.scheduler
 
 MASS_DO = 101
 
@@ -296,7 +296,7 @@ class HesitatingServer(gear.Server):
 
 
 def test_a_worker_that_asks_may_get_its_job_a_little_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gear_server.engine.grabs, "LINGER", 60.0)
+    monkeypatch.setattr(gear_server.engine.scheduler, "LINGER", 60.0)
     server = HesitatingServer(0, host="127.0.0.1")
     connection = gear.Connection("127.0.0.1", server.port)
     try:
@@ -316,3 +316,123 @@ def test_a_worker_that_asks_may_get_its_job_a_little_later(monkeypatch: pytest.M
     finally:
         connection.disconnect()
         server.shutdown()
+
+
+@pytest.mark.parametrize("way", ["unRegisterFunction", "setFunctions"])
+def test_jobs_that_run_outlive_their_registration(way: str) -> None:
+    """Zuul and nodepool stop so: they take back what they can do, and finish what they have."""
+    server = gear.Server(0, host="127.0.0.1")
+    client, worker = gear.Client(), gear.Worker("stopping")
+    for end in (client, worker):
+        end.addServer("127.0.0.1", server.port)
+        end.waitForServer(20)
+    worker.registerFunction("do")
+    job = gear.Job("do", b"x")
+    client.submitJob(job)
+    assigned = worker.getJob(20)
+    if way == "setFunctions":
+        worker.setFunctions([])
+    else:
+        worker.unRegisterFunction("do")
+    worker.getConnection().echo(b"the server has heard that", 20)
+    assert not job.complete
+    assigned.sendWorkComplete(b"done")
+    assert job.result(20) == b"done"
+    client.shutdown()
+    worker.shutdown()
+    server.shutdown()
+
+
+def test_functions_may_be_added_from_the_test() -> None:
+    server = gear.Server(0, host="127.0.0.1")
+    server.functions.add(b"by hand")
+    server.functions |= {b"another"}
+    assert server.functions == {b"by hand", b"another"}
+    assert server.functions & {b"another"} == {b"another"}
+    client = gear.Client()
+    client.addServer("127.0.0.1", server.port)
+    client.waitForServer(20)
+    request = gear.StatusAdminRequest()
+    client.getConnection().sendAdminRequest(request)
+    assert request.response == b"by hand\t0\t0\t0\nanother\t0\t0\t0\n.\n"
+    for number in range(20_000):
+        server.functions.add(b"%d" % number)
+    assert len(server.functions) == 20_002
+    server.functions.discard(b"another")
+    assert b"another" not in server.functions
+    client.shutdown()
+    server.shutdown()
+
+
+class RaisingServer(gear.Server):
+    """A server whose every override raises."""
+
+    def handleDisconnect(self, job: gear.ServerJob) -> None:
+        raise ValueError("handleDisconnect")
+
+    def handleSetClientID(self, packet: gear.Packet) -> object:
+        super().handleSetClientID(packet)
+        raise ValueError("handleSetClientID")
+
+    def handleStatus(self, request: gear.ServerAdminRequest) -> None:
+        raise ValueError("handleStatus")
+
+    def reportTimingStats(self, ptype: int, duration: float) -> None:
+        raise ValueError("reportTimingStats")
+
+
+def test_overrides_that_raise_disturb_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    server = RaisingServer(0, host="127.0.0.1")
+    client, worker = gear.Client(), gear.Worker("lost")
+    for end in (client, worker):
+        end.addServer("127.0.0.1", server.port)
+        end.waitForServer(20)
+    worker.registerFunction("do")
+    job = gear.Job("do", b"x")
+    client.submitJob(job)
+    worker.getJob(20)
+    request = gear.StatusAdminRequest()
+    client.getConnection().sendAdminRequest(request)
+    assert request.response == b"ERR UNKNOWN_ERROR\r\n"
+    worker.shutdown()
+    assert job.wait(20), "the job was lost with the exception"
+    assert job.failure
+    client.shutdown()
+    server.shutdown()
+    for name in ("handleDisconnect", "handleSetClientID", "handleStatus", "reportTimingStats"):
+        assert f"Exception in {name}" in caplog.text
+
+
+def test_a_predicate_that_raises_does_so_where_it_is_waited_for() -> None:
+    server = gear.Server(0, host="127.0.0.1")
+
+    def fail() -> bool:
+        raise ValueError("predicate")
+
+    with pytest.raises(ValueError, match="predicate"):
+        server.waitFor(fail, 20)
+    asked = threading.Event()
+    raised: list[Exception] = []
+
+    def fail_later() -> bool:
+        asked.set()
+        if server.active_connections:
+            raise ValueError("later")
+        return False
+
+    def wait() -> None:
+        try:
+            server.waitFor(fail_later, 20)
+        except ValueError as error:
+            raised.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert asked.wait(20)
+    client = gear.Client()
+    client.addServer("127.0.0.1", server.port)
+    client.waitForServer(20)
+    waiting.join(20)
+    assert [str(error) for error in raised] == ["later"]
+    client.shutdown()
+    server.shutdown()

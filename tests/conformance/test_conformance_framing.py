@@ -148,6 +148,8 @@ SCENARIOS = [
         w.says(req(P.GRAB_JOB, b"zzz"), res(P.JOB_ASSIGN, b"{j}", b"{f}", b"")),
         w.says(req(P.GRAB_JOB_UNIQ, b"zzz"), res(P.NO_JOB)),
         w.says(req(P.GRAB_JOB_ALL, b"z\0z"), res(P.NO_JOB)),
+        w.says(req(P.WORK_FAIL, b"{j}")),
+        c.says(req(P.SUBMIT_JOB_BG, b"{f}", b"", b""), res(P.JOB_CREATED, b"{k}")),
         w.says(req(P.RESET_ABILITIES, b"zzz")),
         admin.asks(b"status\n", b"{f}\t1\t0\t0\n"),
     ),

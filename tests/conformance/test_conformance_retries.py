@@ -81,7 +81,14 @@ RETRIES = [
         w.says(req(P.CAN_DO, b"{f}")),
         w.says(req(P.GRAB_JOB), res(P.JOB_ASSIGN, b"{j}", b"{f}", b"x")),
         w.says(req(P.RESET_ABILITIES)),
-        c.hears(res(P.WORK_FAIL, b"{j}")),
+        differs(
+            "running-jobs-stay",
+            geard=[
+                w.says(req(P.WORK_COMPLETE, b"{j}", b"y")),
+                c.hears(res(P.WORK_COMPLETE, b"{j}", b"y")),
+            ],
+            gearmand=[c.hears(res(P.WORK_FAIL, b"{j}"))],
+        ),
         options=ONCE,
     ),
 ]

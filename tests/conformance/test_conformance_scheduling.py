@@ -153,7 +153,15 @@ HANDLES = [
     ),
     scenario(
         "handles begin with the name of the host",
-        c.says(req(P.SUBMIT_JOB, b"{f}", b"", b""), res(P.JOB_CREATED, PREFIX + b":1")),
+        differs(
+            "handles-of-one-start",
+            geard=[
+                c.says(req(P.SUBMIT_JOB, b"{f}", b"", b""), res(P.JOB_CREATED, PREFIX + b":{n}"))
+            ],
+            gearmand=[
+                c.says(req(P.SUBMIT_JOB, b"{f}", b"", b""), res(P.JOB_CREATED, PREFIX + b":1"))
+            ],
+        ),
         alone=True,
     ),
 ]

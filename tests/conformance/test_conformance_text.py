@@ -170,7 +170,7 @@ TABLES = [
         w.says(req(P.CAN_DO, b"{f}")),
         grabs(b"{j}"),
         admin.asks(b"show jobs\n", b"{j}\t0\t0\t1\n", b"{k}\t0\t0\t0\n"),
-        w.says(req(P.RESET_ABILITIES)),
+        w.leaves(),
         admin.asks(b"show jobs\n", b"{j}\t1\t0\t1\n", b"{k}\t0\t0\t0\n"),
     ),
     scenario(

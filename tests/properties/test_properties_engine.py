@@ -238,9 +238,11 @@ class EngineAndModel(RuleBasedStateMachine):
             self.pair.compare_tables()
 
     def finish_all(self, pair: EnginePair) -> None:
-        """Let all workers leave but one, which does all that is left."""
+        """Have all workers end what they have, and one do all that is left."""
         for who in range(NUMBER):
             pair.send(who, wire.ResetAbilities())
+            for held in pair.model.held(pair.member(who)):
+                pair.send(who, wire.WorkComplete(Handle(held.handle), b"at last"))
         pair.wait(10.0)
         for name in NAMES:
             pair.send(0, wire.CanDo(name))

@@ -9,8 +9,8 @@ import pytest
 
 from gear_server.engine.commands import text_rules
 from gear_server.engine.engine import Engine
-from gear_server.engine.peers import Peer
 from gear_server.engine.rules import packet_rules
+from gear_server.engine.state import Peer
 from gear_server.settings import UNLIMITED, ServerSettings
 from gear_wire.codec import encode
 from gear_wire.framing import FrameReader
@@ -38,7 +38,8 @@ class Desk:
     """An engine with connections that speak to it."""
 
     def __init__(self) -> None:
-        self.engine = Engine(ServerSettings(job_retries=UNLIMITED), packet_rules(), text_rules())
+        settings = ServerSettings(job_retries=UNLIMITED)
+        self.engine = Engine(settings, packet_rules(), text_rules(), wall_clock=lambda: 1.0)
         self.lines = 0
 
     def peer(self, *packets: BasePacket) -> Peer:
@@ -49,7 +50,7 @@ class Desk:
 
     def say(self, peer: Peer, *packets: BasePacket) -> bytes:
         events = FrameReader().feed(b"".join(encode(packet) for packet in packets))
-        self.engine.take(peer, events, 1.0)
+        self.engine.receive(peer, events, 1.0)
         for dirty in self.engine.end_turn(1.0):
             if dirty is not peer:
                 dirty.outbox.clear()
@@ -185,7 +186,7 @@ def test_a_client_that_leaves_costs_its_own_jobs_alone() -> None:
             desk.say(other, SubmitJob(MINE, NO_KEY, b"x"))
         first, leaving = (desk.peer(SubmitJob(MINE, NO_KEY, b"x")) for _ in range(2))
         desk.say(other, SubmitJob(MINE, NO_KEY, b"x"))
-        desk.engine.gone(first, 1.0)  # a logger finds its level when it is first asked
-        costs.append(desk.count(lambda: desk.engine.gone(leaving, 1.0)))  # noqa: B023  (called at once)
+        desk.engine.connection_lost(first, 1.0)  # a logger finds its level when it is first asked
+        costs.append(desk.count(lambda: desk.engine.connection_lost(leaving, 1.0)))  # noqa: B023  (called at once)
         assert len(desk.engine.jobs) == number + 1
     assert costs[0] == costs[1]

@@ -63,7 +63,7 @@ class Link:
         piece, self.up = self.up[:size], self.up[size:]
         for event in self._readers[0].feed(piece):
             assert isinstance(event, Frame)
-            self._desk.engine.take(self.visitor.peer, [event], self._desk.now)
+            self._desk.engine.receive(self.visitor.peer, [event], self._desk.now)
         self._desk.end_turn()
 
     def carry_down(self, size: int) -> None:

@@ -2,10 +2,10 @@
 
 from gear_server.engine.commands import text_rules
 from gear_server.engine.engine import Engine
-from gear_server.engine.grabs import LINGER
 from gear_server.engine.identity import Identity
-from gear_server.engine.peers import Peer
 from gear_server.engine.rules import packet_rules
+from gear_server.engine.scheduler import LINGER
+from gear_server.engine.state import Peer
 from gear_server.settings import UNLIMITED, ServerSettings
 from gear_wire.codec import decode, encode
 from gear_wire.framing import Event, Frame, FrameReader
@@ -30,7 +30,7 @@ class Visitor:
     def say(self, *packets: BasePacket) -> None:
         """Have the engine take packets in, through the bytes that they are on the wire."""
         data = b"".join(encode(packet) for packet in packets)
-        self._desk.engine.take(self.peer, FrameReader().feed(data), self._desk.now)
+        self._desk.engine.receive(self.peer, FrameReader().feed(data), self._desk.now)
 
     def said(self) -> bytes:
         """Return all that the engine has said since the last time."""
@@ -54,7 +54,7 @@ class Visitor:
 
     def leave(self) -> None:
         """Break the connection."""
-        self._desk.engine.gone(self.peer, self._desk.now)
+        self._desk.engine.connection_lost(self.peer, self._desk.now)
         self._desk.end_turn()
 
 
@@ -62,12 +62,23 @@ GEARMAND = ServerSettings(job_retries=UNLIMITED, cancel_running=True)
 
 
 class Desk:
-    """An engine, its clock, and the visitors that come to it."""
+    """An engine, its clocks, and the visitors that come to it.
 
-    def __init__(self, settings: ServerSettings = GEARMAND) -> None:
-        self.now = EPOCH
-        identity = Identity(handle_prefix=b"H")
-        self.engine = Engine(settings, packet_rules(), text_rules(), identity=identity)
+    Attributes:
+        now: The monotonic clock.
+        wall: The wall clock, which may be set; it goes on with the other one.
+    """
+
+    def __init__(self, settings: ServerSettings = GEARMAND, token: bytes = b"") -> None:
+        self.now = 1000.0
+        self.wall = EPOCH
+        self.engine = Engine(
+            settings,
+            packet_rules(),
+            text_rules(),
+            identity=Identity(handle_prefix=b"H", handle_token=token),
+            wall_clock=lambda: self.wall,
+        )
 
     def visitor(self, *packets: BasePacket) -> Visitor:
         """Return a fresh connection that has sent some packets."""
@@ -79,6 +90,7 @@ class Desk:
     def wait(self, seconds: float) -> float | None:
         """Let time pass; returns when the engine must be called again."""
         self.now += seconds
+        self.wall += seconds
         self.engine.tick(self.now)
         self.end_turn()
         return self.engine.deadline

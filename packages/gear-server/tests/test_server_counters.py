@@ -37,5 +37,5 @@ def test_a_background_job_that_may_not_be_tried_again_ends_with_a_line_and_a_cou
         assert server.waitFor(lambda: server.counters.exhausted == 1, WAIT)
     assert (before.submitted, before.exhausted) == (1, 0)
     assert (server.total_jobs, server.counters.completed) == (0, 0)
-    assert "no more retries" in caplog.text
+    assert "no attempts left after 1" in caplog.text
     server.shutdown()

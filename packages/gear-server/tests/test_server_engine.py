@@ -1,5 +1,7 @@
 """The engine by its contract: who sends what, who hears what, and when."""
 
+import logging
+
 import pytest
 from engine_desk import EPOCH, Desk, Visitor
 
@@ -8,6 +10,7 @@ from gear_wire.packets import (
     BasePacket,
     CanDo,
     CanDoTimeout,
+    CantDo,
     EchoReq,
     EchoRes,
     Error,
@@ -22,6 +25,8 @@ from gear_wire.packets import (
     OptionReq,
     OptionRes,
     PreSleep,
+    ResetAbilities,
+    SetClientID,
     StatusRes,
     SubmitJob,
     SubmitJobBg,
@@ -34,7 +39,7 @@ from gear_wire.packets import (
     WorkFail,
     WorkStatus,
 )
-from gear_wire.types import FunctionName, Handle, UniqueKey
+from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 
 REVERSE = FunctionName(b"reverse")
 NONE = UniqueKey(b"")
@@ -177,12 +182,130 @@ def test_a_job_waits_for_its_time(desk: Desk) -> None:
     desk.visitor(SubmitJobEpoch(REVERSE, NONE, b"%d" % (EPOCH + 10), b"x"))
     worker.send(GrabJob(), PreSleep())
     assert worker.heard() == [NoJob()]
-    assert desk.wait(5) == EPOCH + 10
+    assert desk.wait(5) == desk.now + 1.0
     assert worker.heard() == []
-    desk.wait(5)
+    assert desk.wait(4.5) == desk.now + 0.5
+    assert worker.heard() == []
+    desk.wait(0.5)
     assert worker.heard() == [Noop()]
     worker.send(GrabJob())
     assert worker.heard() == [JobAssign(H1, REVERSE, b"x")]
+
+
+def test_a_clock_that_is_set_forward_brings_scheduled_jobs_within_a_second(desk: Desk) -> None:
+    worker = desk.visitor(CAN, PreSleep())
+    desk.visitor(SubmitJobEpoch(REVERSE, NONE, b"%d" % (EPOCH + 5000), b"x"))
+    desk.wall += 6000
+    deadline = desk.engine.deadline
+    assert deadline is not None
+    assert deadline <= desk.now + 1.0
+    desk.wait(1.0)
+    assert worker.heard() == [Noop()]
+
+
+def test_a_clock_that_is_set_back_stops_nothing_but_scheduled_jobs(desk: Desk) -> None:
+    worker = desk.visitor(CanDoTimeout(REVERSE, b"2000"), GrabJob(), PreSleep())
+    assert worker.heard() == [NoJob()]
+    client = desk.visitor(SubmitJobEpoch(REVERSE, NONE, b"%d" % (EPOCH + 10), b"x"))
+    desk.wall -= 86400
+    desk.wait(20)
+    assert worker.heard() == []
+    client.send(SUBMIT)
+    assert worker.heard() == [Noop()]
+    worker.send(GrabJob())
+    other = desk.visitor(CAN, PreSleep())
+    desk.wait(3)
+    assert other.heard() == [Noop()]
+    desk.wall += 86400
+    desk.wait(1)
+    assert desk.engine.queues.waiting == 2
+
+
+def test_a_scheduled_job_that_is_cancelled_never_comes(desk: Desk) -> None:
+    worker = desk.visitor(CAN, PreSleep())
+    client = desk.visitor(SubmitJobEpoch(REVERSE, NONE, b"%d" % (EPOCH + 10), b"x"))
+    assert client.ask(b"cancel job H:1\n").endswith(b"OK\r\n")
+    desk.wait(20)
+    assert worker.heard() == []
+    assert not desk.engine.jobs
+
+
+@pytest.mark.parametrize("packet", [CantDo(REVERSE), ResetAbilities()])
+def test_a_worker_keeps_the_job_that_it_has_when_it_takes_the_function_back(
+    desk: Desk, packet: BasePacket
+) -> None:
+    client = desk.visitor(SUBMIT)
+    worker = desk.visitor(CAN, GrabJob())
+    assert worker.heard() == [ASSIGN]
+    other = desk.visitor(CAN, PreSleep())
+    worker.send(packet)
+    assert other.heard() == []
+    worker.send(WorkComplete(H1, b"result"))
+    assert worker.heard() == []
+    assert client.heard()[-1] == WorkComplete(H1, b"result")
+
+
+def test_a_worker_that_takes_its_function_back_and_leaves_loses_its_job(desk: Desk) -> None:
+    desk.visitor(SUBMIT)
+    worker = desk.visitor(CAN, GrabJob())
+    other = desk.visitor(CAN, PreSleep())
+    worker.send(CantDo(REVERSE))
+    worker.leave()
+    assert other.heard() == [Noop()]
+
+
+def test_a_worker_that_is_being_disconnected_gets_no_job(desk: Desk) -> None:
+    worker, client = desk.visitor(CAN), desk.visitor()
+    worker.say(GrabJob())
+    desk.engine.close(worker.peer)
+    client.say(SUBMIT)
+    desk.end_turn()
+    assert worker.heard() == []
+    assert desk.visitor(CAN, GrabJob()).heard() == [ASSIGN]
+
+
+def test_a_job_that_comes_back_is_told_with_its_worker_and_its_attempt(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.visitor(SUBMIT)
+    with caplog.at_level(logging.WARNING, "gear.Server"):
+        for attempt in (2, 3):
+            worker = desk.visitor(SetClientID(ClientID(b"victim")), CAN, GrabJob())
+            worker.leave()
+            record = caplog.records[-1]
+            text = record.getMessage()
+            assert record.levelno == logging.WARNING
+            assert text.startswith("Requeued <gear.ServerJob")
+            assert f"(attempt {attempt})" in text
+            assert "name: victim" in text
+
+
+def test_handles_begin_with_a_token_of_their_server() -> None:
+    desk = Desk(token=b"12345678")
+    client = desk.visitor(SUBMIT, SUBMIT)
+    assert [packet.handle for packet in client.heard() if isinstance(packet, JobCreated)] == [
+        b"H:123456781",
+        b"H:123456782",
+    ]
+
+
+def test_cancelling_is_told_or_not_as_the_settings_say() -> None:
+    for told in (True, False):
+        desk = Desk(ServerSettings(tell_cancelled=told))
+        client = desk.visitor(SUBMIT)
+        client.heard()
+        desk.visitor().ask(b"cancel job H:1\n")
+        assert client.heard() == ([WorkFail(H1)] if told else [])
+        assert not desk.engine.jobs
+
+
+def test_clients_of_jobs_that_run_when_the_server_ends_hear_that_they_failed(desk: Desk) -> None:
+    client = desk.visitor(SUBMIT, SUBMIT)
+    desk.visitor(CAN, GrabJob())
+    client.heard()
+    assert desk.engine.fail_running() == 1
+    desk.end_turn()
+    assert client.heard() == [WorkFail(H1)]
 
 
 def test_a_job_that_runs_too_long_is_given_to_another(desk: Desk) -> None:

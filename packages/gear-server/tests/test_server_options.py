@@ -17,8 +17,12 @@ def test_defaults_are_values_of_their_types() -> None:
 def test_every_setting_of_a_server_is_an_option_or_fixed_in_geard() -> None:
     described = options_of(ServerSettings)
     assert tuple(described) == ServerSettings.__struct_fields__
-    assert {name for name in described if name not in OPTIONS} == {"cancel_running"}
+    assert {name for name in described if name not in OPTIONS} == {
+        "cancel_running",
+        "tell_cancelled",
+    }
     assert Options().settings.cancel_running
+    assert Options().settings.tell_cancelled
     for name, option in described.items():
         assert f"        {name}: {option.help[0].upper()}{option.help[1:]}" in str(
             ServerSettings.__doc__

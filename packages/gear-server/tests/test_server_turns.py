@@ -5,9 +5,9 @@ import logging
 import pytest
 from engine_desk import Desk, Visitor
 
-from gear_server.engine.grabs import LINGER
 from gear_server.engine.outboxes import PATIENCE
-from gear_server.engine.peers import Peer
+from gear_server.engine.scheduler import LINGER
+from gear_server.engine.state import Peer
 from gear_wire.packets import (
     CanDo,
     CantDo,
@@ -107,7 +107,7 @@ def test_who_leaves_while_it_asks_takes_no_job(desk: Desk) -> None:
 def test_a_search_that_fails_closes_one_connection(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    choose = desk.engine.choose
+    choose = desk.engine.scheduler.choose
     bad, good = desk.visitor(CanDo(F)), desk.visitor(CanDo(F))
     client = desk.visitor()
 
@@ -116,7 +116,7 @@ def test_a_search_that_fails_closes_one_connection(
             raise ValueError("as an override may")
         return choose(peer, peek)
 
-    desk.engine.choose = choose_or_fail  # type: ignore[assignment]  # object, for brevity
+    desk.engine.scheduler.choose = choose_or_fail  # type: ignore[assignment]  # object, for brevity
     client.say(SUBMIT)
     bad.say(GrabJob())
     good.say(GrabJob())

@@ -7,7 +7,7 @@ from gear_server.__about__ import __version__
 
 if TYPE_CHECKING:
     from gear_server.engine.acl import ACL, ACLEntry, ACLError
-    from gear_server.engine.jobs import ServerJob
+    from gear_server.engine.state import ServerJob
     from gear_server.face.connections import ServerAdminRequest, ServerConnection
     from gear_server.face.server import Server
     from gear_server.settings import ServerSettings
@@ -31,7 +31,7 @@ _MODULES: Final = {
     "Server": "face.server",
     "ServerAdminRequest": "face.connections",
     "ServerConnection": "face.connections",
-    "ServerJob": "engine.jobs",
+    "ServerJob": "engine.state",
     "ServerSettings": "settings",
 }
 

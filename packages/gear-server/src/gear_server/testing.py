@@ -11,8 +11,8 @@ import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from gear_server.engine.jobs import ServerJob
 from gear_server.engine.queues import BY_PRECEDENCE
+from gear_server.engine.state import ServerJob
 from gear_server.face.connections import ServerConnection
 from gear_server.face.server import Server
 from gear_wire.errors import ConfigurationError, TimeoutError

@@ -5,7 +5,7 @@ from typing import Final
 
 from gear_server.engine.acl import ACL, ACLError
 from gear_server.engine.engine import Engine, TextRule
-from gear_server.engine.peers import Peer
+from gear_server.engine.state import Peer
 from gear_wire.enums import Precedence
 
 _OK: Final = b"OK\r\n"
@@ -78,7 +78,7 @@ def _show(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
         return _table(job.unique or b"" for job in engine.jobs.values())
     if what[0] == b"jobs":
         return _table(
-            b"%b\t%d\t%d\t%d" % (job.handle, job.retries, not job.wanted, job.background)
+            b"%b\t%d\t%d\t%d" % (job.handle, job.retries, not job.has_owner, job.background)
             for job in engine.jobs.values()
         )
     return b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"

@@ -14,6 +14,7 @@ class Counters(msgspec.Struct):
         requeued: Times that a job was taken from a worker and queued again.
         exhausted: Jobs that ended because they may not be tried again.
         cancelled: Jobs taken back by an administrator.
+        timed_out: Times that a worker had a job for too long.
         abandoned: Jobs dropped because nobody waited for them any more.
     """
 
@@ -24,4 +25,5 @@ class Counters(msgspec.Struct):
     requeued: int = 0
     exhausted: int = 0
     cancelled: int = 0
+    timed_out: int = 0
     abandoned: int = 0

@@ -1,20 +1,21 @@
 """The server without a network: packets in, bytes out; what each packet does is in `rules`.
 
-One thread at a time may call it, and tells it the time. Whoever moves the bytes has it `take` all
-that can be read, then calls `end_turn` and sends the outboxes of the peers which that returns.
+One thread at a time may call it, and tells it the time. Whoever moves the bytes has it `receive`
+all that can be read, then calls `end_turn` and sends the outboxes of the peers which that returns.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
-from gear_server.engine import abilities
 from gear_server.engine.acl import ACL
 from gear_server.engine.counters import Counters
-from gear_server.engine.grabs import Grabs
 from gear_server.engine.identity import ANONYMOUS, Identity
-from gear_server.engine.jobs import ServerJob
-from gear_server.engine.peers import Peer
-from gear_server.engine.timers import Timer
+from gear_server.engine.outboxes import Outboxes
+from gear_server.engine.queues import Queues
+from gear_server.engine.scheduler import Scheduler
+from gear_server.engine.state import Peer, ServerJob
+from gear_server.engine.timers import Timer, Timers
 from gear_server.engine.uniques import Uniques
 from gear_server.settings import UNLIMITED, ServerSettings
 from gear_wire.enums import Magic, PacketType, Precedence
@@ -25,6 +26,8 @@ UNIQUE_SIZE: Final = 64
 """The most bytes of a unique, as in gearmand."""
 MAX_WORDS: Final = 5
 """The most words of a command, as in gearmand."""
+EPOCH_CHECK: Final = 1.0
+"""Seconds between two looks at the wall clock, which may be set, while scheduled jobs wait."""
 
 Rule = Callable[["Engine", Peer, Frame, float], None]
 TextRule = Callable[["Engine", Peer, list[bytes], float], bytes]
@@ -38,8 +41,13 @@ def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
     engine.close(peer)
 
 
-class Engine(Grabs):
-    """All of a job server's state.
+class Engine:
+    """A job server: its parts, and what a job goes through.
+
+    A job is made whole by `create`, and taken by `accept`: only then is it answered, queued and
+    woken for. It comes back by `requeue`, and goes by `remove`; there is no other way.
+
+    Times are of the monotonic clock, but for those at which clients want jobs to run.
 
     Args:
         settings: What it is told.
@@ -47,21 +55,24 @@ class Engine(Grabs):
         text_rules: What to answer to each text command, by its first word.
         acl: Who may do what; None when all may.
         identity: What it says of itself.
+        wall_clock: Tells the seconds since 1970, for jobs that want to run at a time.
 
     Attributes:
+        log: The logger of the server.
         peers: The connections.
-        uniques: The jobs that have a unique.
         jobs: Every job by handle.
         running: How many jobs workers have.
+        queues: The functions and their queued jobs.
+        uniques: The jobs that have a unique.
+        timers: What is due.
+        outboxes: What is to be sent.
+        scheduler: Which worker gets which job.
         counters: What happened since the start.
         closed: Whether no more jobs are taken.
         guarded: Whether a submission must be looked at before it is taken.
         unknown: The rule for packets that have none.
         on_line: Takes in a text command; replaced by servers that have some of their own.
     """
-
-    number: int
-    draining: bool
 
     def __init__(
         self,
@@ -70,24 +81,43 @@ class Engine(Grabs):
         text_rules: dict[bytes, TextRule],
         acl: ACL | None = None,
         identity: Identity = ANONYMOUS,
+        *,
+        wall_clock: Callable[[], float],
     ) -> None:
         self.settings: ServerSettings = settings
         self.identity: Identity = identity
         self.rules: dict[int, Rule] = rules
         self.text_rules: dict[bytes, TextRule] = text_rules
         self.acl: ACL | None = acl
-        super().__init__(settings.worker_wakeup)
+        self.log: logging.Logger = logging.getLogger("gear.Server")
         self.peers: dict[Peer, None] = {}
-        self.uniques: Uniques = Uniques()
         self.jobs: dict[bytes, ServerJob] = {}
         self.running: int = 0
+        self.queues: Queues = Queues()
+        self.uniques: Uniques = Uniques()
+        self.timers: Timers = Timers()
+        self.outboxes: Outboxes = Outboxes(self.log)
+        self.scheduler: Scheduler = Scheduler(
+            self.queues, self.timers, self.outboxes, self.log, self.assign, settings.worker_wakeup
+        )
         self.counters: Counters = Counters()
         self.guarded: bool = acl is not None
         self.closed: bool = False
         self.unknown: Rule = refuse
         self.on_line: Callable[[Peer, bytes, float], None] = self.text
-        self._timed: dict[bytes, Timer] = {}
-        self._prefix = identity.handle_prefix + b":"
+        # Bound once: the rules say all that they say through these.
+        self.send = self.outboxes.send
+        self.send_later = self.outboxes.send_later
+        self.send_packet = self.outboxes.send_packet
+        self.send_payload = self.outboxes.send_payload
+        self.send_to_all = self.outboxes.send_to_all
+        self.send_error = self.outboxes.send_error
+        self._timeouts: dict[ServerJob, Timer] = {}
+        self._wall_clock = wall_clock
+        self._epochs = Timers()
+        self._scheduled: dict[ServerJob, Timer] = {}
+        self._epoch_check: tuple[float, Timer] | None = None
+        self._handle_prefix = b"%b:%b" % (identity.handle_prefix, identity.handle_token)
 
     # Connections and messages
 
@@ -96,12 +126,12 @@ class Engine(Grabs):
         peer.exceptions = self.settings.exceptions
         self.peers[peer] = None
 
-    def take(self, peer: Peer, events: list[Event], now: float) -> None:
+    def receive(self, peer: Peer, events: list[Event], now: float) -> None:
         """Take in what one read brought, up to what closes the connection."""
         rules, unknown = self.rules, self.unknown
         for event in events:
-            if peer.asking is not None:
-                self.answer(peer, now)
+            if peer.pending_grab is not None:
+                self.scheduler.answer_grab(peer, now)
             if peer.closing:
                 return
             if isinstance(event, Frame):
@@ -126,33 +156,65 @@ class Engine(Grabs):
             return
         self.send(peer, rule(self, peer, words, now))
 
-    def gone(self, peer: Peer, now: float) -> None:
-        """Take note that a connection is lost: its jobs go to others, its wishes end."""
+    def close(self, peer: Peer) -> None:
+        """Have a connection closed, once what is queued for it is sent; it gets no more jobs."""
+        self.scheduler.leave(peer)
+        self.outboxes.close(peer)
+
+    def connection_lost(self, peer: Peer, now: float) -> None:
+        """Forget a connection: requeue its jobs and drop its submissions."""
         if peer not in self.peers:
             return
         del self.peers[peer]
-        peer.sleeping = False
-        self.forget(peer)
-        self.came(peer)
+        self.scheduler.leave(peer)
         for job in list(peer.assigned.values()):
             self.requeue(job, now)
         for name in list(peer.abilities):
-            abilities.unregister(peer, name)
+            self.scheduler.unregister(peer, name)
         for job in peer.submitted.values():
             del job.clients[peer]
-            if not job.wanted and job.holder is None:
+            if not job.has_owner and job.holder is None:
                 self._abandon(job)
         peer.submitted.clear()
         peer.outbox.clear()
+
+    # Time
 
     def tick(self, now: float) -> None:
         """Do what is due."""
         for due in self.timers.due(now):
             due(now)
 
+    def end_turn(self, now: float, busy: bool = False) -> list[Peer]:
+        """Answer the workers that ask, and wake others for the jobs that are left.
+
+        Args:
+            now: The time.
+            busy: Whether much has come, and more is likely to: then what can wait is left for the
+                next turns, which must be ended even if nothing comes, as long as `deferred`.
+
+        Returns:
+            The peers with something to send, or to close.
+        """
+        self.scheduler.end_turn(now, busy)
+        return self.outboxes.end_turn(busy)
+
+    @property
+    def deferred(self) -> bool:
+        """Whether bytes wait for a later turn."""
+        return self.outboxes.deferred
+
+    @property
+    def deadline(self) -> float | None:
+        """When `tick` must be called and a turn be ended; None when nothing is due."""
+        due, grab = self.timers.next, self.scheduler.deadline
+        if due is None or grab is None:
+            return grab if due is None else due
+        return min(due, grab)
+
     # A job's life
 
-    def submit(
+    def create(
         self,
         peer: Peer,
         name: bytes,
@@ -161,16 +223,16 @@ class Engine(Grabs):
         precedence: Precedence,
         background: bool,
     ) -> ServerJob | None:
-        """Take a submission and answer it with JOB_CREATED or ERROR.
+        """Make a job of a submission, for `accept` to take.
 
         Returns:
-            The job when it is new, and must be queued; None when the submission joined a job with
-            the same unique, or was refused.
+            The job; None when the submission joined a job with the same unique, or was refused, and
+            is answered already.
         """
         if self.guarded and not self._admits(peer, name):
             return None
         if len(unique) > UNIQUE_SIZE:
-            self.error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
+            self.send_error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
             return None
         function = self.queues.functions.get(name) or self.queues.function(name)
         if unique:
@@ -179,32 +241,39 @@ class Engine(Grabs):
                 self._join(known, peer, background)
                 return None
         if function.limits is not None and function.full(precedence):
-            self.error(peer, b"QUEUE_ERROR", b"Job queue is full")
+            self.send_error(peer, b"QUEUE_ERROR", b"Job queue is full")
             return None
-        self.number += 1
-        handle = b"%b%d" % (self._prefix, self.number)
-        job = ServerJob(handle, function, unique or None, arguments, precedence, background)
+        scheduler = self.scheduler
+        sequence = scheduler.newest = scheduler.newest + 1
+        handle = b"%b%d" % (self._handle_prefix, sequence)
+        return ServerJob(
+            handle, sequence, function, unique or None, arguments, precedence, background
+        )
+
+    def accept(self, peer: Peer, job: ServerJob, now: float) -> None:
+        """Take a job that is whole: answer it with JOB_CREATED, and queue it."""
+        handle = job.handle
         self.jobs[handle] = job
-        function.total += 1
+        job.function.total += 1
         self.counters.submitted += 1
-        if unique:
+        if job.unique:
             self.uniques.add(job)
         created = HEADER.pack(_JOB_CREATED, len(handle)) + handle
-        if background:
+        if job.background:
             self.send(peer, created)
         else:
             job.clients = {peer: 1}
             peer.submitted[handle] = job
             self.send_later(peer, created)
-        return job
+        self._enqueue(job, now)
 
     def _admits(self, peer: Peer, name: bytes) -> bool:
         """Tell whether a submission is taken at all, and answer it if not."""
         if self.acl is not None and not self.acl.canInvoke(peer.subject, name):
-            self.error(peer, b"PERMISSION_DENIED", b"Permission denied to invoke " + name)
+            self.send_error(peer, b"PERMISSION_DENIED", b"Permission denied to invoke " + name)
             return False
         if self.closed:
-            self.error(peer, b"QUEUE_ERROR", b"Server is shutting down")
+            self.send_error(peer, b"QUEUE_ERROR", b"Server is shutting down")
             return False
         return True
 
@@ -215,7 +284,7 @@ class Engine(Grabs):
             queued: Whether jobs that are queued are still given out.
         """
         self.closed = self.guarded = True
-        self.draining = not queued
+        self.scheduler.paused = not queued
 
     def _join(self, job: ServerJob, peer: Peer, background: bool) -> None:
         """Let a submission join a job, and answer it."""
@@ -232,21 +301,39 @@ class Engine(Grabs):
         send = self.send if background else self.send_later
         send(peer, HEADER.pack(_JOB_CREATED, len(job.handle)) + job.handle)
 
-    def enqueue(self, job: ServerJob, now: float) -> None:
-        """Queue a job, now or when its time comes, and wake a worker for it."""
-        if job.when > now:
-            self._timed[job.handle] = self.timers.at(job.when, lambda due: self._come(job, due))
+    def _enqueue(self, job: ServerJob, now: float) -> None:
+        """Queue a job, now or when its time comes, and have a worker woken for it."""
+        if job.when > 0 and job.when > self._wall_clock():
+            self._scheduled[job] = self._epochs.at(job.when, lambda due: self._come_due(job, due))
+            self._check_epochs_later(now)
             return
         self.queues.append(job)
-        function = job.function
-        if function.sleepers:
-            self.stirred[function] = None
+        self.scheduler.queued(job.function)
 
-    def _come(self, job: ServerJob, now: float) -> None:
-        del self._timed[job.handle]
+    def _come_due(self, job: ServerJob, now: float) -> None:
+        del self._scheduled[job]
         job.when = 0
-        job.requeued = self.number
-        self.enqueue(job, now)
+        job.sequence = self.scheduler.newest
+        self._enqueue(job, now)
+
+    def _check_epochs_later(self, now: float) -> None:
+        due = self._epochs.next
+        if due is None:
+            return
+        check = now + min(EPOCH_CHECK, max(0.0, due - self._wall_clock()))
+        if self._epoch_check is not None:
+            at, timer = self._epoch_check
+            if at <= check:
+                return
+            self.timers.cancel(timer)
+        self._epoch_check = check, self.timers.at(check, self._check_epochs)
+
+    def _check_epochs(self, now: float) -> None:
+        """Queue the jobs whose time has come; the clock may have been set since the last look."""
+        self._epoch_check = None
+        for due in self._epochs.due(self._wall_clock()):
+            due(now)
+        self._check_epochs_later(now)
 
     def assign(self, peer: Peer, job: ServerJob, now: float) -> None:
         """Give a job to a worker."""
@@ -259,24 +346,22 @@ class Engine(Grabs):
         ability = peer.abilities.get(job.name)
         if ability is not None and ability.timeout:
             end = now + ability.timeout
-            self._timed[job.handle] = self.timers.at(end, lambda due: self._run_out(job, due))
+            self._timeouts[job] = self.timers.at(end, lambda due: self._time_out(job, due))
 
-    def _run_out(self, job: ServerJob, now: float) -> None:
-        self.log.warning("Job %r ran too long on %r", job, job.holder)
+    def _time_out(self, job: ServerJob, now: float) -> None:
+        self.counters.timed_out += 1
+        self.log.warning("%r ran too long on %r", job, job.holder)
         self.requeue(job, now)
-
-    def _stop_timer(self, job: ServerJob) -> None:
-        timer = self._timed.pop(job.handle, None)
-        if timer is not None:
-            self.timers.cancel(timer)
 
     def _release(self, job: ServerJob) -> None:
         """Take a job from the worker that has it."""
         peer = job.holder
         if peer is None:
             return
-        if self._timed:
-            self._stop_timer(job)
+        if self._timeouts:
+            timer = self._timeouts.pop(job, None)
+            if timer is not None:
+                self.timers.cancel(timer)
         peer.assigned.pop(job.handle, None)
         job.holder = None
         job.function.running -= 1
@@ -284,25 +369,32 @@ class Engine(Grabs):
 
     def requeue(self, job: ServerJob, now: float) -> None:
         """Take a job from its worker and queue it again, or end it when it was tried enough."""
+        worker = job.holder
         self._release(job)
         job.retries += 1
         job.numerator = job.denominator = b"0"
-        if not job.wanted:
+        if not job.has_owner:
             self._abandon(job)
             return
         limit = self.settings.job_retries
         if limit == UNLIMITED or job.retries < limit:
-            self.log.info("Job %r comes back, for the %s. time", job, job.retries)
+            # A job that kills its workers kills one after the other: that must be seen.
+            self.log.warning(
+                "Requeued %r (attempt %d): %r was lost or too slow", job, job.retries + 1, worker
+            )
             self.counters.requeued += 1
-            job.requeued = self.number
-            self.enqueue(job, now)
+            job.sequence = self.scheduler.newest
+            self._enqueue(job, now)
             return
         self.counters.exhausted += 1
-        self.log.warning("Job %r ends: tried %s times, no more retries", job, job.retries)
+        self.log.warning(
+            "Failed %r: no attempts left after %d; %r was lost or too slow",
+            job, job.retries, worker,
+        )  # fmt: skip
         self.fail(job)
 
     def _abandon(self, job: ServerJob) -> None:
-        self.log.info("Job %r ends: nobody waits for it any more", job)
+        self.log.info("Discarded %r: no client waits for it any more", job)
         self.counters.abandoned += 1
         self.remove(job)
 
@@ -311,13 +403,24 @@ class Engine(Grabs):
         self.tell(job, WORK_FAIL, job.handle)
         self.remove(job)
 
-    def cancel(self, job: ServerJob) -> None:
-        """Take a job back: its clients hear that it failed; a worker that has it goes on alone."""
-        self.counters.cancelled += 1
-        if job.holder is None:
+    def fail_running(self) -> int:
+        """End all jobs that run, for the server ends; returns how many foreground ones."""
+        running = [job for job in self.jobs.values() if job.holder is not None]
+        for job in running:
             self.fail(job)
+        return len(running)
+
+    def cancel(self, job: ServerJob) -> None:
+        """Take a job back; a worker that has it goes on alone.
+
+        Its clients hear that it failed, as from gearmand, or nothing, as from gear 0.16's server.
+        """
+        self.counters.cancelled += 1
+        if self.settings.tell_cancelled:
+            self.tell(job, WORK_FAIL, job.handle)
+        if job.holder is None:
+            self.remove(job)
             return
-        self.tell(job, WORK_FAIL, job.handle)
         for client in job.clients:
             client.submitted.pop(job.handle, None)
         if job.clients:
@@ -340,8 +443,10 @@ class Engine(Grabs):
         """Forget a job, wherever it is."""
         self.queues.remove(job)
         self._release(job)
-        if self._timed:
-            self._stop_timer(job)
+        if self._scheduled:
+            timer = self._scheduled.pop(job, None)
+            if timer is not None:
+                self._epochs.cancel(timer)
         del self.jobs[job.handle]
         job.function.total -= 1
         if job.unique:
@@ -353,17 +458,4 @@ class Engine(Grabs):
 
     def register(self, peer: Peer, name: bytes, timeout: float = 0.0) -> None:
         """Note that a worker can do a function."""
-        function = self.queues.function(name)
-        abilities.register(peer, function, timeout)
-        if peer.sleeping and function.queued():
-            # gearmand lets it sleep on until the next job of the function is submitted.
-            self.wake_peer(peer)
-
-    def unregister(self, peer: Peer, name: bytes, now: float) -> None:
-        """Note that a worker can no longer do a function; its jobs of it go to others."""
-        function = abilities.unregister(peer, name)
-        if function is not None:
-            if peer.woken_for is function:
-                self.came(peer)
-            for job in [job for job in peer.assigned.values() if job.function is function]:
-                self.requeue(job, now)
+        self.scheduler.register(peer, self.queues.function(name), timeout)

@@ -14,6 +14,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         handle_prefix: Prefix of job handles, before ``:`` and a number.
+        handle_token: Digits with which that number begins: those of one start of one server, so
+            that an old handle names no new job, nor one of another server.
         version: The answer to ``version``.
         pid: The answer to ``getpid``.
 
@@ -22,6 +24,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     handle_prefix: bytes = b"H:localhost"
+    handle_token: bytes = b""
     version: bytes = b"1.0.0"
     pid: int = 0
 

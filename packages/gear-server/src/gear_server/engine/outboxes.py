@@ -1,10 +1,10 @@
-"""What the server says, kept until it is sent; who sends it is in `aio`."""
+"""What is to be sent to each connection, gathered until a turn ends."""
 
 import collections
 import logging
 from typing import Final
 
-from gear_server.engine.peers import Peer
+from gear_server.engine.state import Peer
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
 from gear_wire.framing import HEADER
@@ -13,54 +13,56 @@ from gear_wire.packets import BasePacket, Error
 LARGE: Final = 65536
 """Bytes from which on a payload is worth a place of its own in an outbox."""
 PATIENCE: Final = 3
-"""Turns that an answer may wait for others to the same peer, while the server is busy."""
+"""Turns that an answer may be deferred while the server is busy."""
 
 
 class Outboxes:
     """Queues bytes for connections, and remembers which connections have some.
 
-    A write is the dearest thing that a job costs. So what its receiver can do without for a while
-    waits for company: it goes with the next bytes that cannot wait, after `PATIENCE` turns, or
-    as soon as the server has nothing better to do.
+    A system call costs more than all else that a job needs. So writes that can wait are batched
+    with later ones to the same peer: they go with the next bytes that cannot wait, after
+    `PATIENCE` turns, or as soon as the server is no longer busy.
+
+    Args:
+        log: The logger of the server.
 
     Attributes:
-        log: The logger of the server.
         turn: How many turns have ended.
     """
 
-    def __init__(self) -> None:
-        self.log: logging.Logger = logging.getLogger("gear.Server")
+    def __init__(self, log: logging.Logger) -> None:
         self.turn: int = 0
-        self._dirty: list[Peer] = []
-        self._late: collections.deque[tuple[int, Peer]] = collections.deque()
+        self._log = log
+        self._needing_flush: list[Peer] = []
+        self._deferred: collections.deque[tuple[int, Peer]] = collections.deque()
 
     @property
-    def postponed(self) -> bool:
+    def deferred(self) -> bool:
         """Whether bytes wait for the end of this turn, or of a later one."""
-        return bool(self._late)
+        return bool(self._deferred)
 
     def send(self, peer: Peer, data: bytes) -> None:
         """Queue bytes for a connection."""
-        if not peer.dirty:
-            peer.dirty = True
-            self._dirty.append(peer)
+        if not peer.needs_flush:
+            peer.needs_flush = True
+            self._needing_flush.append(peer)
         peer.outbox.append(data)
 
     def send_later(self, peer: Peer, data: bytes) -> None:
-        """Queue bytes for a connection that can wait for others."""
-        if not peer.dirty and not peer.late:
-            peer.late = True
-            self._late.append((self.turn, peer))
+        """Queue bytes for a connection that may be deferred."""
+        if not peer.needs_flush and not peer.deferred:
+            peer.deferred = True
+            self._deferred.append((self.turn, peer))
         peer.outbox.append(data)
 
-    def send_packet(self, peer: Peer, key: int, head: bytes, payload: bytes) -> None:
-        """Queue a packet for a connection.
+    def send_payload(self, peer: Peer, key: int, head: bytes, payload: bytes) -> None:
+        """Queue a packet for a connection; a large payload is sent as it is, uncopied.
 
         Args:
             peer: The connection.
             key: The packet's first eight bytes, as a number.
             head: Its arguments before the payload, with the NULs that end them.
-            payload: The last argument; a large one is sent as it is, without being copied.
+            payload: The last argument.
         """
         header = HEADER.pack(key, len(head) + len(payload)) + head
         if len(payload) < LARGE:
@@ -73,7 +75,8 @@ class Outboxes:
     def send_to_all(self, peers: dict[Peer, int], key: int, body: bytes) -> None:
         """Queue a packet about a job for all that wait for it, for each as often as it says.
 
-        Who waits for other jobs too has something to go on with: it can wait for this one.
+        A client that waits for other jobs too has something to go on with: its write may be
+        deferred.
         """
         header = HEADER.pack(key, len(body))
         if len(body) < LARGE:
@@ -87,40 +90,41 @@ class Outboxes:
                 peer.outbox += ([body, header] * times)[:-1]
                 peer.bulky = True
 
-    def say(self, peer: Peer, packet: BasePacket) -> None:
+    def send_packet(self, peer: Peer, packet: BasePacket) -> None:
         """Queue a packet for a connection."""
         self.send(peer, encode(packet, Magic.RES))
 
-    def error(self, peer: Peer, code: bytes, text: bytes) -> None:
+    def send_error(self, peer: Peer, code: bytes, text: bytes) -> None:
         """Queue an ERROR for a connection, which goes on."""
-        self.log.info("Error for %r: %r %r", peer, code, text)
-        self.say(peer, Error(code, text))
+        self._log.info("Error for %r: %r %r", peer, code, text)
+        self.send_packet(peer, Error(code, text))
 
     def close(self, peer: Peer) -> None:
         """Have a connection closed, once what is queued for it is sent."""
         peer.closing = True
-        if not peer.dirty:
-            peer.dirty = True
-            self._dirty.append(peer)
+        if not peer.needs_flush:
+            peer.needs_flush = True
+            self._needing_flush.append(peer)
 
-    def take_dirty(self, busy: bool) -> list[Peer]:
+    def end_turn(self, busy: bool) -> list[Peer]:
         """End a turn: return the peers with something to send or to close, and forget them.
 
         Args:
-            busy: Whether those whose bytes can wait are left for later turns, as long as they may.
+            busy: Whether peers whose bytes may be deferred are left for later turns, as long as
+                they may.
         """
-        dirty, self._dirty = self._dirty, []
-        if self._late:
-            self._take_late(dirty, busy)
-        for peer in dirty:
-            peer.dirty = peer.late = False
+        peers, self._needing_flush = self._needing_flush, []
+        if self._deferred:
+            self._add_deferred(peers, busy)
+        for peer in peers:
+            peer.needs_flush = peer.deferred = False
         self.turn += 1
-        return dirty
+        return peers
 
-    def _take_late(self, dirty: list[Peer], busy: bool) -> None:
-        late = self._late
-        while late and (not busy or late[0][0] <= self.turn - PATIENCE):
-            peer = late.popleft()[1]
-            if peer.late and not peer.dirty:
-                peer.dirty = True
-                dirty.append(peer)
+    def _add_deferred(self, peers: list[Peer], busy: bool) -> None:
+        waiting = self._deferred
+        while waiting and (not busy or waiting[0][0] <= self.turn - PATIENCE):
+            peer = waiting.popleft()[1]
+            if peer.deferred and not peer.needs_flush:
+                peer.needs_flush = True
+                peers.append(peer)

@@ -1,97 +1,13 @@
-"""Where jobs wait: a list per function and precedence; who takes them is in `engine`."""
-
-from __future__ import annotations
+"""Where jobs wait: a list per function and precedence; who gets them is in `scheduler`."""
 
 import collections
-from collections.abc import Iterator
 from typing import Final
 
-from gear_server.engine.jobs import ServerJob
-from gear_server.engine.peers import Peer
+from gear_server.engine.state import Function, Peer, ServerJob
 from gear_wire.enums import Precedence
 
 BY_PRECEDENCE: Final = (Precedence.HIGH, Precedence.NORMAL, Precedence.LOW)
 """The order in which jobs are handed out."""
-
-
-class JobQueue:
-    """Jobs in the order of their coming, linked one to the next: any can leave at no cost.
-
-    `Queues` links them, so that a job is queued and taken out in one call each.
-    """
-
-    __slots__ = ("count", "first", "last")
-
-    def __init__(self) -> None:
-        self.first: ServerJob | None = None
-        self.last: ServerJob | None = None
-        self.count: int = 0
-
-    def __iter__(self) -> Iterator[ServerJob]:
-        """Walk the jobs; the one at hand may be removed."""
-        job = self.first
-        while job is not None:
-            after = job.next
-            yield job
-            job = after
-
-
-class Function:
-    """A function, its queued jobs and the workers that can do it.
-
-    Attributes:
-        name: The function's name.
-        queues: The queued jobs by precedence.
-        total: Its jobs: queued, running, and not yet due.
-        running: Its jobs that workers have.
-        workers: How often it was registered.
-        sleepers: Workers that may wait for a NOOP, longest first; see `Sleepers`.
-        workloads: Its jobs of unique ``-``, which are one when their arguments are the same.
-        limits: How many jobs it may have, by precedence of the next; None for no limit.
-        checking: Whether a look at its sleepers is due.
-        expected: Workers that were woken for its jobs and have not asked for one since.
-    """
-
-    __slots__ = (
-        "checking",
-        "expected",
-        "limits",
-        "name",
-        "queues",
-        "running",
-        "sleepers",
-        "total",
-        "workers",
-        "workloads",
-    )
-
-    def __init__(self, name: bytes) -> None:
-        self.name: bytes = name
-        self.queues: tuple[JobQueue, ...] = tuple(JobQueue() for _ in Precedence)
-        self.total: int = 0
-        self.running: int = 0
-        self.workers: int = 0
-        self.sleepers: collections.OrderedDict[Peer, None] = collections.OrderedDict()
-        self.workloads: dict[bytes, ServerJob] = {}
-        self.limits: tuple[int, ...] | None = None
-        self.checking: bool = False
-        self.expected: set[Peer] = set()
-
-    def queued(self) -> int:
-        """Return how many jobs are queued."""
-        high, normal, low = self.queues
-        return high.count + normal.count + low.count
-
-    def heads(self) -> Iterator[ServerJob]:
-        """Give the job that has waited longest, of each precedence that has one."""
-        return (queue.first for queue in self.queues if queue.first is not None)
-
-    def full(self, precedence: Precedence) -> bool:
-        """Tell whether one more job of a precedence is too many."""
-        if self.limits is None:
-            return False
-        limit = self.limits[precedence]
-        return 0 < limit <= self.total
 
 
 class Queues:
@@ -184,4 +100,4 @@ class Queues:
     def of(self, precedence: Precedence) -> list[ServerJob]:
         """Return the queued jobs of a precedence in the order of their coming."""
         jobs = [job for function in self.ready[precedence] for job in function.queues[precedence]]
-        return sorted(jobs, key=lambda job: job.requeued or job.number)
+        return sorted(jobs, key=lambda job: job.sequence)

@@ -5,10 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gear_server.engine.engine import UNIQUE_SIZE, WORK_FAIL, Engine, Rule
-from gear_server.engine.grabs import Assign
-from gear_server.engine.jobs import ServerJob
-from gear_server.engine.outboxes import Outboxes
-from gear_server.engine.peers import Peer
+from gear_server.engine.state import AssignPacket, Peer, ServerJob
 from gear_wire.enums import Magic, PacketType, Precedence
 from gear_wire.framing import RESPONSE_MAGIC, Frame
 from gear_wire.packets import StatusRes, StatusResUnique
@@ -40,7 +37,7 @@ def _refuse_count(engine: Engine, peer: Peer, frame: Frame) -> None:
     # gearmand reads on into the next packet; here the header's length is the end of a packet.
     info = BY_TYPE[frame.type]
     text = f"{info.number.name} takes {len(info.arguments)} arguments, separated by NUL"
-    engine.error(peer, b"INVALID_COMMAND", text.encode())
+    engine.send_error(peer, b"INVALID_COMMAND", text.encode())
 
 
 # Clients
@@ -53,9 +50,9 @@ def _submit(precedence: Precedence, background: bool) -> Rule:
         except ValueError:
             _refuse_count(engine, peer, frame)
             return
-        job = engine.submit(peer, name, unique, arguments, precedence, background)
+        job = engine.create(peer, name, unique, arguments, precedence, background)
         if job is not None:
-            engine.enqueue(job, now)
+            engine.accept(peer, job, now)
 
     return rule
 
@@ -69,12 +66,12 @@ def _submit_epoch(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     when = leading_number(digits)
     if abs(when) == OUT_OF_RANGE:
         # gearmand neither takes the job nor says so.
-        engine.error(peer, b"ARGUMENT_TOO_LARGE", b"Time too large")
+        engine.send_error(peer, b"ARGUMENT_TOO_LARGE", b"Time too large")
         return
-    job = engine.submit(peer, name, unique, arguments, Precedence.NORMAL, True)
+    job = engine.create(peer, name, unique, arguments, Precedence.NORMAL, background=True)
     if job is not None:
         job.when = when
-        engine.enqueue(job, now)
+        engine.accept(peer, job, now)
 
 
 def _submit_reduce(background: bool) -> Rule:
@@ -85,12 +82,12 @@ def _submit_reduce(background: bool) -> Rule:
             return
         name, unique, reducer, _, arguments = parts
         if len(reducer) > UNIQUE_SIZE:
-            engine.error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
+            engine.send_error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
             return
-        job = engine.submit(peer, name, unique, arguments, Precedence.NORMAL, background)
+        job = engine.create(peer, name, unique, arguments, Precedence.NORMAL, background)
         if job is not None:
             job.reducer = reducer or None
-            engine.enqueue(job, now)
+            engine.accept(peer, job, now)
 
     return rule
 
@@ -119,29 +116,29 @@ def _state(job: ServerJob | None) -> tuple[bytes, bytes, bytes, bytes]:
 
 def _get_status(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     handle = frame.body.partition(b"\0")[0]
-    engine.say(peer, StatusRes(Handle(handle), *_state(engine.jobs.get(handle))))
+    engine.send_packet(peer, StatusRes(Handle(handle), *_state(engine.jobs.get(handle))))
 
 
 def _get_status_unique(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     unique = frame.body.partition(b"\0")[0]
     job = engine.uniques.newest(unique)
     clients = b"%d" % (0 if job is None else sum(job.clients.values()))
-    engine.say(peer, StatusResUnique(UniqueKey(unique), *_state(job), clients))
+    engine.send_packet(peer, StatusResUnique(UniqueKey(unique), *_state(job), clients))
 
 
 # Both
 
 
 def _echo(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    engine.send_packet(peer, _response(PacketType.ECHO_RES), b"", frame.body)
+    engine.send_payload(peer, _response(PacketType.ECHO_RES), b"", frame.body)
 
 
 def _option(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     if frame.body.lower() != b"exceptions":
-        engine.error(peer, b"UNKNOWN_OPTION", b"Server does not recognize given option")
+        engine.send_error(peer, b"UNKNOWN_OPTION", b"Server does not recognize given option")
         return
     peer.exceptions = True
-    engine.send_packet(peer, _response(PacketType.OPTION_RES), b"", frame.body)
+    engine.send_payload(peer, _response(PacketType.OPTION_RES), b"", frame.body)
 
 
 def _set_client_id(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
@@ -149,11 +146,11 @@ def _set_client_id(engine: Engine, peer: Peer, frame: Frame, now: float) -> None
 
 
 def _not_expected(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    engine.error(peer, b"INVALID_COMMAND", b"Command not expected")
+    engine.send_error(peer, b"INVALID_COMMAND", b"Command not expected")
 
 
 def _wrong_magic(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    engine.error(peer, b"INVALID_MAGIC", b"Request magic expected")
+    engine.send_error(peer, b"INVALID_MAGIC", b"Request magic expected")
 
 
 # Workers
@@ -162,7 +159,7 @@ def _wrong_magic(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
 def _may_register(engine: Engine, peer: Peer, name: bytes) -> bool:
     if engine.acl is None or engine.acl.canRegister(peer.subject, name):
         return True
-    engine.error(peer, b"PERMISSION_DENIED", b"Permission denied to register " + name)
+    engine.send_error(peer, b"PERMISSION_DENIED", b"Permission denied to register " + name)
     return False
 
 
@@ -185,41 +182,38 @@ def _can_do_timeout(engine: Engine, peer: Peer, frame: Frame, now: float) -> Non
 
 
 def _cant_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    engine.unregister(peer, frame.body.partition(b"\0")[0], now)
+    # The jobs that it has are its own until it ends them or leaves: programs that stop take back
+    # what they can do first, and finish what they have. gearmand gives them to others as well.
+    engine.scheduler.unregister(peer, frame.body.partition(b"\0")[0])
 
 
 def _reset_abilities(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     for name in list(peer.abilities):
-        engine.unregister(peer, name, now)
-    for job in list(peer.assigned.values()):
-        engine.requeue(job, now)
+        engine.scheduler.unregister(peer, name)
 
 
 def _pre_sleep(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    engine.sleep(peer)
+    engine.scheduler.sleep(peer)
 
 
-def _assign(outboxes: Outboxes, peer: Peer, job: ServerJob) -> None:
-    outboxes.send_packet(peer, _JOB_ASSIGN, b"%b\0%b\0" % (job.handle, job.name), job.arguments)
+def _assign(job: ServerJob) -> tuple[int, bytes]:
+    return _JOB_ASSIGN, b"%b\0%b\0" % (job.handle, job.name)
 
 
-def assign_unique(outboxes: Outboxes, peer: Peer, job: ServerJob) -> None:
-    """Send JOB_ASSIGN_UNIQ."""
-    head = b"%b\0%b\0%b\0" % (job.handle, job.name, job.unique or b"")
-    outboxes.send_packet(peer, _JOB_ASSIGN_UNIQ, head, job.arguments)
+def assign_unique(job: ServerJob) -> tuple[int, bytes]:
+    """Return JOB_ASSIGN_UNIQ for a job, without its payload."""
+    return _JOB_ASSIGN_UNIQ, b"%b\0%b\0%b\0" % (job.handle, job.name, job.unique or b"")
 
 
-def _assign_all(outboxes: Outboxes, peer: Peer, job: ServerJob) -> None:
+def _assign_all(job: ServerJob) -> tuple[int, bytes]:
     if job.reducer is None:
-        assign_unique(outboxes, peer, job)
-        return
-    head = b"\0".join((job.handle, job.name, job.unique or b"", job.reducer, b""))
-    outboxes.send_packet(peer, _JOB_ASSIGN_ALL, head, job.arguments)
+        return assign_unique(job)
+    return _JOB_ASSIGN_ALL, b"\0".join((job.handle, job.name, job.unique or b"", job.reducer, b""))
 
 
-def _grab(assign: Assign) -> Rule:
+def _grab(assign_packet: AssignPacket) -> Rule:
     def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-        engine.ask(peer, assign, now)
+        engine.scheduler.grab(peer, assign_packet, now)
 
     return rule
 
@@ -234,7 +228,7 @@ def _work(text: bytes, act: Act) -> Rule:
         end = frame.body.find(b"\0")
         job = peer.assigned.get(frame.body if end < 0 else frame.body[:end])
         if job is None or job.holder is not peer:
-            engine.error(peer, b"JOB_NOT_FOUND", text)
+            engine.send_error(peer, b"JOB_NOT_FOUND", text)
             return
         act(engine, job, frame)
 
@@ -270,7 +264,7 @@ def _exception(engine: Engine, job: ServerJob, frame: Frame) -> None:
     engine.send_to_all(asked, _WORK_EXCEPTION, frame.body)
     engine.send_to_all(others, WORK_FAIL, job.handle)
     if job.holder is not None:
-        job.holder.excepted = job.handle
+        job.holder.last_exception_handle = job.handle
     engine.remove(job)
 
 
@@ -287,9 +281,9 @@ def _work_status(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
 
 
 def _work_fail(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    if peer.excepted and frame.body == peer.excepted:
+    if peer.last_exception_handle and frame.body == peer.last_exception_handle:
         # Perl's workers send WORK_FAIL after WORK_EXCEPTION, and end at an ERROR.
-        peer.excepted = b""
+        peer.last_exception_handle = b""
     else:
         _WORK_FAIL(engine, peer, frame, now)
 

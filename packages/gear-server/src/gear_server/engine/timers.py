@@ -38,7 +38,7 @@ class Timers:
         return timer
 
     def cancel(self, timer: Timer) -> None:
-        """Have a call not made; nothing when it was made already.
+        """Cancel a timer; no effect if it has fired.
 
         What it would have called is let go at once. Its place in the heap goes with the others
         that are cancelled, when they are more than half: a constant number of steps for each.

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from gear_server.engine.jobs import ServerJob
-from gear_server.engine.queues import Function
+from gear_server.engine.state import Function, ServerJob
 
 WORKLOAD: Final = b"-"
 """The unique of jobs that are one when their function and their arguments are the same."""

@@ -6,10 +6,8 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSet
 
-from gear_server.engine import abilities
 from gear_server.engine.engine import Engine
-from gear_server.engine.jobs import ServerJob
-from gear_server.engine.peers import Peer
+from gear_server.engine.state import Peer, ServerJob
 from gear_server.network.server import StreamPeer
 from gear_wire.packet import Packet
 
@@ -36,7 +34,7 @@ class FunctionSet(MutableSet[bytes]):
 
     def discard(self, value: bytes) -> None:
         """Take a registration back."""
-        self._engine.unregister(self._peer, value, time.time())
+        self._engine.scheduler.unregister(self._peer, value)
 
     def __repr__(self) -> str:
         return repr(set(self))
@@ -127,9 +125,9 @@ class ServerConnection(StreamPeer):
     def changeState(self, state: str) -> None:
         """Note that it waits for a NOOP, or does not."""
         if state == "SLEEP":
-            abilities.fall_asleep(self)
+            self.engine.scheduler.fall_asleep(self)
         else:
-            abilities.wake_up(self)
+            self.sleeping = False
 
     def sendRaw(self, data: bytes) -> None:
         """Queue bytes for the other side."""

@@ -3,12 +3,12 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from gear_server.engine.commands import text_rules
 from gear_server.engine.engine import Engine, Rule, TextRule
-from gear_server.engine.jobs import ServerJob
-from gear_server.engine.peers import Peer
+from gear_server.engine.state import Peer, ServerJob
 from gear_server.face.connections import ServerAdminRequest, ServerConnection, as_connection
 from gear_server.network.statsd import Statsd
 from gear_wire.enums import Magic
@@ -17,6 +17,8 @@ from gear_wire.handlers import PacketHandlers
 from gear_wire.packet import Packet
 from gear_wire.table import BY_TYPE, frame_key
 
+_HANDLER_FAILED: Final = b"ERR UNKNOWN_ERROR\r\n"
+"""What a client hears whose text command ended in an exception: it waits for some answer."""
 _TEXT_HANDLERS: Final = {
     "handleStatus": [b"status"],
     "handleWorkers": [b"workers"],
@@ -61,7 +63,7 @@ class ServerHandlers(PacketHandlers):
             The job, or None when there is none for this worker.
         """
         with self.lock:
-            return self._engine.next_job(connection, peek)
+            return self._engine.scheduler.next_job(connection, peek)
 
     def _overrides(self, name: str) -> bool:
         """Tell whether a subclass of `Server` has a method of its own."""
@@ -81,7 +83,7 @@ class ServerHandlers(PacketHandlers):
             if self._overrides(name):
                 self._engine.text_rules[words[0]] = self._text_rule(name, words)
         if self._overrides("getJobForConnection"):
-            self._engine.choose = self._choose
+            self._engine.scheduler.choose = self._choose
         if self._overrides("handleAdminRequest"):
             self._engine.on_line = self._line
         if self._statsd is not None or self._overrides("reportTimingStats"):
@@ -92,18 +94,33 @@ class ServerHandlers(PacketHandlers):
         def timed(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
             start = time.monotonic()
             rule(engine, peer, frame, now)
-            self.reportTimingStats(frame.type, time.monotonic() - start)
+            self._guarded(
+                lambda: self.reportTimingStats(frame.type, time.monotonic() - start),
+                "reportTimingStats",
+            )
 
         return timed
 
+    def _guarded(self, handler: Callable[[], object], name: str) -> bool:
+        """Call what a subclass overrides; what it raises is logged and disturbs nobody else."""
+        try:
+            handler()
+        except Exception:
+            self.log.exception("Exception in %s", name)
+            return False
+        return True
+
     def _line(self, peer: Peer, line: bytes, now: float) -> None:
-        self.handleAdminRequest(ServerAdminRequest(as_connection(peer), line))
+        request = ServerAdminRequest(as_connection(peer), line)
+        if not self._guarded(lambda: self.handleAdminRequest(request), "handleAdminRequest"):
+            self._engine.send(peer, _HANDLER_FAILED)
 
     def _packet_rule(self, name: str) -> Rule:
         handler = getattr(self, name)
 
         def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-            handler(Packet.fromFrame(frame, as_connection(peer)))
+            packet = Packet.fromFrame(frame, as_connection(peer))
+            self._guarded(lambda: handler(packet), name)
 
         return rule
 
@@ -114,13 +131,17 @@ class ServerHandlers(PacketHandlers):
         def rule(engine: Engine, peer: Peer, given: list[bytes], now: float) -> bytes:
             if [word.lower() for word in given[: len(words)]] != words:
                 return default(engine, peer, given, now)
-            handler(ServerAdminRequest(as_connection(peer), b" ".join(given) + b"\n"))
-            return b""
+            request = ServerAdminRequest(as_connection(peer), b" ".join(given) + b"\n")
+            return b"" if self._guarded(lambda: handler(request), name) else _HANDLER_FAILED
 
         return rule
 
     def _choose(self, peer: Peer, peek: bool) -> ServerJob | None:
-        return self.getJobForConnection(as_connection(peer), peek)
+        try:
+            return self.getJobForConnection(as_connection(peer), peek)
+        except Exception:
+            self.log.exception("Exception in getJobForConnection")
+            return None
 
     def _defaultPacketHandler(self, packet: Packet) -> object:
         """Do what the server does for a packet when nothing is overridden."""
@@ -131,21 +152,23 @@ class ServerHandlers(PacketHandlers):
             self.log.error("Received packet of unknown type: %r", packet)
             return None
         with self.lock:
-            rule(self._engine, peer, frame, time.time())
+            rule(self._engine, peer, frame, time.monotonic())
         self._flush_soon()
         return None
 
     def handleAdminRequest(self, request: ServerAdminRequest) -> None:
         """Handle a text command: answers it. Override it for commands of your own."""
         with self.lock:
-            self._engine.text(request.connection, request.line, time.time())
+            self._engine.text(request.connection, request.line, time.monotonic())
         self._flush_soon()
 
     def _answer(self, request: ServerAdminRequest) -> None:
         words = request.command.split()
         with self.lock:
             rule = text_rules()[words[0].lower()]
-            request.connection.sendRaw(rule(self._engine, request.connection, words, time.time()))
+            request.connection.sendRaw(
+                rule(self._engine, request.connection, words, time.monotonic())
+            )
 
     def handleStatus(self, request: ServerAdminRequest) -> None:
         """Handle ``status``."""

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -15,8 +17,8 @@ from gear_server.engine.acl import ACL
 from gear_server.engine.commands import text_rules
 from gear_server.engine.engine import Engine
 from gear_server.engine.identity import Identity
-from gear_server.engine.jobs import ServerJob
 from gear_server.engine.rules import assign_unique, packet_rules
+from gear_server.engine.state import ServerJob
 from gear_server.face.connections import ServerConnection
 from gear_server.face.handlers import ServerHandlers
 from gear_server.face.views import ServerViews
@@ -31,6 +33,16 @@ from gear_wire.link.address import DEFAULT_PORT, check_port
 from gear_wire.link.tls import check_tls_files
 from gear_wire.packet import Packet
 from gear_wire.timeouts import check_timeout
+
+_TOKENS: Final = range(10_000_000, 100_000_000)
+"""The numbers with which those of one start's job handles begin, all of one length."""
+
+_MOST_OF_HOST: Final = 40
+"""Bytes of a host name in a handle, which has 63 at the most."""
+
+
+def _token() -> bytes:
+    return b"%d" % secrets.choice(_TOKENS)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -56,6 +68,38 @@ def _server_id(server_id: str | bytes) -> bytes:
     except UnicodeDecodeError:
         raise ConfigurationError(f"a server id must be text in UTF-8, not {name!r}") from None
     return name
+
+
+class _Watcher:
+    """Something that a thread waits for.
+
+    Args:
+        predicate: Tells whether it has happened; called with the server's lock held.
+
+    Attributes:
+        looked_last: Set once it has happened, or the predicate has raised.
+    """
+
+    def __init__(self, predicate: Callable[[], bool]) -> None:
+        self._predicate = predicate
+        self._error: Exception | None = None
+        self.looked_last: threading.Event = threading.Event()
+
+    def look(self) -> None:
+        """Look whether it has happened; what the predicate raises is for the one who waits."""
+        try:
+            if self._predicate():
+                self.looked_last.set()
+        except Exception as error:
+            self._error = error
+            self.looked_last.set()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for it; returns whether it has happened, or raises what the predicate raised."""
+        happened = self.looked_last.wait(timeout)
+        if self._error is not None:
+            raise self._error
+        return happened
 
 
 class Server(ServerHandlers, ServerViews):
@@ -149,7 +193,7 @@ class Server(ServerHandlers, ServerViews):
         self.host: str | None = settings.host
         self.lock: threading.RLock = threading.RLock()
         self.running: bool = True
-        prefix = settings.job_handle_prefix or f"H:{socket.gethostname()}"
+        prefix = settings.job_handle_prefix or f"H:{socket.gethostname()[:_MOST_OF_HOST]}"
         self._engine = Engine(
             settings,
             packet_rules(),
@@ -157,9 +201,11 @@ class Server(ServerHandlers, ServerViews):
             acl,
             Identity(
                 handle_prefix=to_handle(prefix),
+                handle_token=b"" if settings.job_handle_prefix else _token(),
                 version=__version__.encode(),
                 pid=os.getpid(),
             ),
+            wall_clock=time.time,
         )
         self._defaults = dict(self._engine.rules)
         self._statsd: Statsd | None = None
@@ -168,7 +214,7 @@ class Server(ServerHandlers, ServerViews):
                 settings.statsd_host, settings.statsd_port, settings.statsd_prefix
             )
         self._gauges: tuple[int, int, int] | None = None
-        self._watchers: list[tuple[Callable[[], bool], threading.Event]] = []
+        self._watchers: list[_Watcher] = []
         self._take_overrides()
         listening = listen(settings) if sockets is None else list(sockets)
         self.port: int = listening[0].getsockname()[1]
@@ -240,13 +286,15 @@ class Server(ServerHandlers, ServerViews):
     def on_lost(self, peer: StreamPeer) -> None:
         """Take note that a connection is about to be forgotten."""
         for job in list(peer.assigned.values()):
-            self.handleDisconnect(job)
+            try:
+                self.handleDisconnect(job)
+            except Exception:
+                self.log.exception("Exception in handleDisconnect of %r", job)
 
     def on_turn(self) -> None:
         """Wake who waits for a change, and send gauges when they have changed."""
-        for predicate, happened in self._watchers:
-            if predicate():
-                happened.set()
+        for watcher in self._watchers:
+            watcher.look()
         if self._statsd is None:
             return
         gauges = (self.total_jobs, self.running_jobs, self.waiting_jobs)
@@ -260,7 +308,7 @@ class Server(ServerHandlers, ServerViews):
     def wakeConnection(self, connection: ServerConnection) -> None:
         """Send a NOOP to a worker that sleeps."""
         with self.lock:
-            self._engine.wake_peer(connection)
+            self._engine.scheduler.wake(connection)
         self._flush_soon()
 
     def wakeConnections(self, job: ServerJob | None = None) -> None:
@@ -270,13 +318,13 @@ class Server(ServerHandlers, ServerViews):
         with self.lock:
             for peer in list(self._engine.peers):
                 if job is None or job.name in peer.abilities:
-                    self._engine.wake_peer(peer)
+                    self._engine.scheduler.wake(peer)
         self._flush_soon()
 
     def sendError(self, connection: ServerConnection, code: str | bytes, text: str | bytes) -> None:
         """Send an ERROR."""
         with self.lock:
-            self._engine.error(connection, convert_to_bytes(code), convert_to_bytes(text))
+            self._engine.send_error(connection, convert_to_bytes(code), convert_to_bytes(text))
         self._flush_soon()
 
     def sendNoJob(self, connection: ServerConnection) -> None:
@@ -287,8 +335,9 @@ class Server(ServerHandlers, ServerViews):
         """Send a JOB_ASSIGN_UNIQ, and note that the worker has the job."""
         with self.lock:
             if job.holder is not connection:
-                self._engine.assign(connection, job, time.time())
-            assign_unique(self._engine, connection, job)
+                self._engine.assign(connection, job, time.monotonic())
+            key, head = assign_unique(job)
+            self._engine.send_payload(connection, key, head, job.arguments)
         self._flush_soon()
 
     def waitFor(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
@@ -299,19 +348,20 @@ class Server(ServerHandlers, ServerViews):
             timeout: Seconds to wait; None for no limit.
 
         Returns:
-            Whether it is true.
+            Whether it is true; what the predicate raises is raised here.
         """
         limit = check_timeout(timeout)
-        watcher = (predicate, threading.Event())
+        watcher = _Watcher(predicate)
         with self.lock:
-            if predicate():
-                return True
-            self._watchers.append(watcher)
+            watcher.look()
+            if not watcher.looked_last.is_set():
+                self._watchers.append(watcher)
         try:
-            return watcher[1].wait(limit)
+            return watcher.wait(limit)
         finally:
             with self.lock:
-                self._watchers.remove(watcher)
+                if watcher in self._watchers:
+                    self._watchers.remove(watcher)
 
     def drain(self, timeout: float | None = None, *, queued: bool = False) -> bool:
         """Accept no more connections and jobs, and wait for the jobs that there are.

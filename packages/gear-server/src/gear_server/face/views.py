@@ -2,17 +2,18 @@
 
 import copy
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableSet, Sequence
 from typing import TypeVar, overload
 
 from gear_server.engine.counters import Counters
 from gear_server.engine.engine import Engine
-from gear_server.engine.jobs import ServerJob
 from gear_server.engine.queues import Queues
+from gear_server.engine.state import ServerJob
 from gear_server.face.connections import ServerConnection, as_connection
 from gear_wire.enums import Precedence
 
 Result = TypeVar("Result")
+Element = TypeVar("Element")
 
 
 class QueueView(Sequence[ServerJob]):
@@ -62,6 +63,49 @@ class QueueView(Sequence[ServerJob]):
         return repr(self._jobs())
 
 
+class FunctionNames(MutableSet[bytes]):
+    """The functions that a server knows, as they are; adding one makes it known.
+
+    Args:
+        queues: Where they are.
+        lock: Held while they are looked at or changed.
+    """
+
+    def __init__(self, queues: Queues, lock: threading.RLock) -> None:
+        self._queues = queues
+        self._lock = lock
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._queues.functions
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._lock:
+            return iter(list(self._queues.functions))
+
+    def __len__(self) -> int:
+        return len(self._queues.functions)
+
+    @classmethod
+    def _from_iterable(cls, names: Iterable[Element]) -> set[Element]:
+        """Make `|`, `&` and `-` give plain sets."""
+        return set(names)
+
+    def add(self, value: bytes) -> None:
+        """Make a function known, as ``create function`` does."""
+        with self._lock:
+            self._queues.function(value)
+
+    def discard(self, value: bytes) -> None:
+        """Forget a function; one that has workers or jobs stays."""
+        with self._lock:
+            function = self._queues.functions.get(value)
+            if function is not None and not function.workers and not function.total:
+                del self._queues.functions[value]
+
+    def __repr__(self) -> str:
+        return repr(set(self))
+
+
 class ServerViews:
     """What a `Server` lets one see of its engine, from any thread."""
 
@@ -78,19 +122,18 @@ class ServerViews:
         return self._locked(lambda: [as_connection(peer) for peer in self._engine.peers])
 
     @property
-    def functions(self) -> set[bytes]:
-        """The names of all functions that were registered or asked for."""
-        return self._locked(lambda: set(self._engine.queues.functions))
+    def functions(self) -> MutableSet[bytes]:
+        """The functions that the server knows; a set that may be changed and replaced."""
+        return FunctionNames(self._engine.queues, self.lock)
 
     @functions.setter
     def functions(self, names: Iterable[bytes]) -> None:
         with self.lock:
-            wanted, functions = set(names), self._engine.queues.functions
-            for name, function in list(functions.items()):
-                if name not in wanted and not function.workers and not function.total:
-                    del functions[name]
+            wanted, known = set(names), self.functions
+            for name in [name for name in known if name not in wanted]:
+                known.discard(name)
             for name in wanted:
-                self._engine.queues.function(name)
+                known.add(name)
 
     @property
     def counters(self) -> Counters:

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from gear_server.engine.engine import Engine
-from gear_server.engine.peers import Peer
+from gear_server.engine.state import Peer
 from gear_server.network.busypoll import BusyPoll
 from gear_server.network.listening import HANDSHAKE_TIMEOUT
 from gear_server.settings import ServerSettings
@@ -220,7 +220,7 @@ class AsyncServer:
         self._flushing = False
         self._reads = 0
         self._busy = False
-        self._postponed = False
+        self._deferred = False
         self._busy_poll = BusyPoll(self._loop.call_soon, settings.busy_poll / 1e6)
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
@@ -300,7 +300,7 @@ class AsyncServer:
             self._log(peer, events)
         try:
             with self._lock:
-                self.engine.take(peer, events, time.time())
+                self.engine.receive(peer, events, time.monotonic())
         except Exception:
             self.log.exception("Exception while handling what %r sent", peer)
             self.engine.close(peer)
@@ -320,7 +320,7 @@ class AsyncServer:
         """Forget a connection."""
         with self._lock:
             self._owner.on_lost(peer)
-            self.engine.gone(peer, time.time())
+            self.engine.connection_lost(peer, time.monotonic())
         peer.transport = None
         self._peers.discard(peer)
         self._gone.set()
@@ -338,7 +338,7 @@ class AsyncServer:
         self._flushing = False
         reads, self._reads = self._reads, 0
         # A few reads are no crowd: whoever they come from is answered at once.
-        self._busy = reads > 2 or (reads > 0 and self._postponed)
+        self._busy = reads > 2 or (reads > 0 and self._deferred)
         self._end_turn()
         if reads:
             self._busy_poll.begin()
@@ -346,12 +346,12 @@ class AsyncServer:
     def _end_turn(self) -> None:
         engine = self.engine
         with self._lock:
-            for peer in engine.end_turn(time.time(), self._busy):
+            for peer in engine.end_turn(time.monotonic(), self._busy):
                 if isinstance(peer, StreamPeer):
                     peer.flush(self.log)
             self._owner.on_turn()
-            deadline, self._postponed = engine.deadline, engine.postponed
-        if self._postponed:
+            deadline, self._deferred = engine.deadline, engine.deferred
+        if self._deferred:
             self.schedule_flush()
         if deadline is not None:
             self._schedule_tick(deadline)
@@ -362,11 +362,11 @@ class AsyncServer:
                 return
             self._timer.cancel()
         self._deadline = deadline
-        self._timer = self._loop.call_later(max(TICK, deadline - time.time()), self._tick)
+        self._timer = self._loop.call_later(max(TICK, deadline - time.monotonic()), self._tick)
 
     def _tick(self) -> None:
         self._timer = None
         with self._lock:
-            self.engine.tick(time.time())
+            self.engine.tick(time.monotonic())
         # Timers come before reads: that there are none yet tells nothing.
         self._end_turn()

@@ -1,0 +1,296 @@
+"""Which worker gets which job, and which sleepers are woken for it."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from gear_server.engine.outboxes import PATIENCE, Outboxes
+from gear_server.engine.queues import Queues
+from gear_server.engine.state import Ability, AssignPacket, Function, Peer, ServerJob
+from gear_server.engine.timers import Timers
+from gear_wire.codec import encode
+from gear_wire.enums import Magic
+from gear_wire.packets import NoJob, Noop
+
+LINGER: Final = 0.001
+"""Seconds that a worker that asks waits for a job; a timer of the loop takes no less."""
+WAKE_DELAY: Final = 0.1
+"""Seconds that a woken worker has to take a job before the next are woken, as Perl's server."""
+_NO_JOB: Final = encode(NoJob(), Magic.RES)
+_NOOP: Final = encode(Noop(), Magic.RES)
+
+
+class Scheduler:
+    """Finds jobs for workers, and workers for jobs; both when a turn ends.
+
+    A worker that asks gets a job that comes in the same turn, or within `LINGER`, and within
+    `PATIENCE` turns while the server is busy: that spares it a NO_JOB, a sleep, a NOOP and another
+    GRAB_JOB, and saves other workers a wasted round trip.
+
+    As many sleepers are woken as jobs are queued that no notified worker will take yet. If a job is
+    still queued after `WAKE_DELAY`, all sleepers are woken: a worker that hangs must not hold it up
+    while others are free.
+
+    Args:
+        queues: The functions and their queued jobs.
+        timers: What is due.
+        outboxes: Where answers and NOOPs go.
+        log: The logger of the server.
+        assign: Notes that a worker gets a job.
+        worker_wakeup: How many sleepers a new job wakes at first; 0 for all.
+
+    Attributes:
+        choose: Returns the job that is next for a worker; replaced by servers that hold jobs back.
+        paused: Whether no more jobs are given out.
+        newest: The sequence of the newest job.
+        to_wake: The functions whose sleepers must be looked at when the turn ends.
+    """
+
+    def __init__(
+        self,
+        queues: Queues,
+        timers: Timers,
+        outboxes: Outboxes,
+        log: logging.Logger,
+        assign: Callable[[Peer, ServerJob, float], None],
+        worker_wakeup: int,
+    ) -> None:
+        self.choose: Callable[[Peer, bool], ServerJob | None] = self.next_job
+        self.paused: bool = False
+        self.newest: int = 0
+        self.to_wake: dict[Function, None] = {}
+        self._queues = queues
+        self._timers = timers
+        self._outboxes = outboxes
+        self._log = log
+        self._assign = assign
+        self._worker_wakeup = worker_wakeup
+        self._grabs: dict[Peer, tuple[int, float]] = {}
+
+    # What workers can do
+
+    def register(self, peer: Peer, function: Function, timeout: float) -> None:
+        """Note that a worker can do a function; again only changes the timeout."""
+        known = peer.abilities.get(function.name)
+        if known is not None:
+            known.timeout = timeout
+            return
+        peer.abilities[function.name] = Ability(function, timeout)
+        peer.absent.add(function)
+        function.workers += 1
+        if peer.sleeping:
+            self.fall_asleep(peer)
+            if function.queued():
+                # gearmand lets it sleep on until the next job of the function is submitted.
+                self.wake(peer)
+
+    def unregister(self, peer: Peer, name: bytes) -> None:
+        """Note that a worker can no longer do a function; nothing when it never could."""
+        ability = peer.abilities.pop(name, None)
+        if ability is None:
+            return
+        function = ability.function
+        function.workers -= 1
+        function.sleepers.pop(peer, None)
+        peer.absent.discard(function)
+        if peer.notified_for is function:
+            self.no_longer_expected(peer)
+
+    def leave(self, peer: Peer) -> None:
+        """Forget a worker that is gone, or that is being disconnected."""
+        peer.sleeping = False
+        self._end_grab(peer)
+        self.no_longer_expected(peer)
+
+    # Asking for a job
+
+    def next_job(self, peer: Peer, peek: bool = False) -> ServerJob | None:
+        """Return the job that is next for a worker, and take it from its queue unless `peek`."""
+        job = self._queues.choose(peer)
+        if job is not None and not peek:
+            self._queues.remove(job)
+        return job
+
+    def grab(self, peer: Peer, assign_packet: AssignPacket, now: float) -> None:
+        """Note that a worker, awake now, asks for a job.
+
+        Args:
+            peer: The worker.
+            assign_packet: How the job is sent to it.
+            now: The time.
+        """
+        if peer.pending_grab is not None:
+            # A handler of a subclass asked a second time: what came in order is answered by then.
+            self.answer_grab(peer, now)
+        peer.sleeping = False
+        peer.pending_grab = assign_packet
+        self._grabs[peer] = self._outboxes.turn, now + LINGER
+        if peer.notified_for is not None:
+            self.no_longer_expected(peer)
+
+    def answer_grab(self, peer: Peer, now: float) -> None:
+        """Give a worker that asks a job, or tell it that there is none."""
+        self._give(peer, now)
+        if peer.pending_grab is not None:
+            self._refuse(peer)
+
+    def _give(self, peer: Peer, now: float) -> None:
+        assign_packet = peer.pending_grab
+        if assign_packet is None or self.paused:
+            return
+        job = self.choose(peer, False)
+        if job is not None:
+            self._end_grab(peer)
+            self._assign(peer, job, now)
+            key, head = assign_packet(job)
+            self._outboxes.send_payload(peer, key, head, job.arguments)
+
+    def _refuse(self, peer: Peer) -> None:
+        self._end_grab(peer)
+        self._outboxes.send(peer, _NO_JOB)
+
+    def _end_grab(self, peer: Peer) -> None:
+        peer.pending_grab = None
+        self._grabs.pop(peer, None)
+
+    def _give_all(self, now: float) -> None:
+        for peer in list(self._grabs):
+            if not self._queues.waiting:
+                break
+            try:
+                self._give(peer, now)
+            except Exception:
+                self._log.exception("Exception while looking for a job for %r", peer)
+                self.leave(peer)
+                self._outboxes.close(peer)
+
+    def _refuse_overdue(self, now: float, busy: bool) -> None:
+        while self._grabs:
+            peer, (turn, due) = next(iter(self._grabs.items()))
+            if now < due or (busy and turn > self._outboxes.turn - PATIENCE):
+                break
+            self._refuse(peer)
+
+    # Sleeping
+
+    def sleep(self, peer: Peer) -> None:
+        """Note that a worker waits for a NOOP, or send it at once if there is a job for it."""
+        self.no_longer_expected(peer)
+        job = None if self.paused else self.choose(peer, True)
+        if job is None:
+            self.fall_asleep(peer)
+        else:
+            self._notify(peer, job.function)
+
+    def fall_asleep(self, peer: Peer) -> None:
+        """Note that a worker waits for a NOOP.
+
+        A worker stays on the lists of its functions' sleepers while it is awake; only a search for
+        a sleeper that meets it there takes it off that one list, and the next sleep puts it back
+        there alone. So a job costs the same whether its worker can do ten functions or ten
+        thousand.
+        """
+        peer.sleeping = True
+        for function in peer.absent:
+            function.sleepers[peer] = None
+        peer.absent.clear()
+
+    def wake(self, peer: Peer) -> None:
+        """Send a NOOP to a worker that sleeps."""
+        if peer.sleeping:
+            peer.sleeping = False
+            self._outboxes.send(peer, _NOOP)
+
+    def no_longer_expected(self, peer: Peer) -> None:
+        """Stop expecting a worker: it asked for a job, or no longer can."""
+        function = peer.notified_for
+        if function is not None:
+            peer.notified_for = None
+            function.notified.discard(peer)
+            # The job that it takes may be another function's.
+            self.to_wake[function] = None
+
+    def queued(self, function: Function) -> None:
+        """Have sleepers woken, when the turn ends, for a job that was queued."""
+        if function.sleepers:
+            self.to_wake[function] = None
+
+    def _wake_sleepers(self, now: float) -> None:
+        to_wake, self.to_wake = self.to_wake, {}
+        for function in to_wake:
+            if function.sleepers:
+                queued = function.queued()
+                if queued:
+                    self._wake_some(function, self._needed(function, queued))
+                    self._recheck_later(function, now)
+
+    def _needed(self, function: Function, queued: int) -> int:
+        if self._worker_wakeup:
+            return self._worker_wakeup * queued - len(function.notified)
+        return len(function.sleepers)
+
+    def _recheck_later(self, function: Function, now: float) -> None:
+        if function.sleepers and not function.recheck_scheduled:
+            function.recheck_scheduled = True
+            newest = self.newest
+            self._timers.at(now + WAKE_DELAY, lambda due: self._recheck(function, newest, now, due))
+
+    def _recheck(self, function: Function, newest: int, then: float, now: float) -> None:
+        """Wake all sleepers if a job was there at the last look, or this one comes late."""
+        function.recheck_scheduled = False
+        oldest = min((job.sequence for job in function.heads()), default=None)
+        if oldest is None:
+            return
+        if oldest <= newest or now >= then + 2 * WAKE_DELAY:
+            function.notified.clear()
+            self._wake_some(function, len(function.sleepers))
+        else:
+            self._recheck_later(function, now)
+
+    def _wake_some(self, function: Function, needed: int) -> None:
+        while needed > 0:
+            peer = self._next_sleeper(function)
+            if peer is None:
+                break
+            self._notify(peer, function)
+            needed -= 1
+
+    def _next_sleeper(self, function: Function) -> Peer | None:
+        """Take the worker that has waited longest for this function off its list, and return it."""
+        sleepers = function.sleepers
+        while sleepers:
+            peer, _ = sleepers.popitem(last=False)
+            peer.absent.add(function)
+            if peer.sleeping:
+                return peer
+        return None
+
+    def _notify(self, peer: Peer, function: Function) -> None:
+        """Send a worker a NOOP for a job of a function, and expect it."""
+        peer.sleeping = False
+        peer.notified_for = function
+        function.notified.add(peer)
+        self._outboxes.send(peer, _NOOP)
+
+    # Ending a turn
+
+    def end_turn(self, now: float, busy: bool) -> None:
+        """Answer the workers that ask, and wake others for the jobs that are left.
+
+        Args:
+            now: The time.
+            busy: Whether much has come, and more is likely to.
+        """
+        if self._grabs:
+            self._give_all(now)
+            self._refuse_overdue(now, busy)
+        if self.to_wake:
+            self._wake_sleepers(now)
+
+    @property
+    def deadline(self) -> float | None:
+        """When a turn must be ended for workers that ask; None when none does."""
+        if not self._grabs:
+            return None
+        _, first = next(iter(self._grabs.values()))
+        return first
