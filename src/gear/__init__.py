@@ -18,7 +18,8 @@ from gear_admin import (
 )
 from gear_admin.async_client import AsyncAdminClient
 from gear_client import BinaryJob, Client, Job, JobState, TextJob, TextList
-from gear_client.aio import AsyncClient, AsyncJob
+from gear_client.async_client import AsyncClient
+from gear_client.async_job import AsyncJob
 from gear_server import (
     ACL,
     ACLEntry,

@@ -25,7 +25,7 @@ def test_what_was_submitted_has_a_handle_and_a_connection() -> None:
     with pytest.raises(InvalidDataError, match="submit it first"):
         submitted(job, str)
     job.handle = b"H:1"
-    with pytest.raises(InvalidDataError, match="submit it first"):
+    with pytest.raises(InvalidDataError, match="not submitted by this kind of client"):
         submitted(job, str)
     job.connection = "a connection"
     assert submitted(job, str) == (b"H:1", "a connection")

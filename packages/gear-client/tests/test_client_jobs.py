@@ -4,17 +4,17 @@ import threading
 
 import pytest
 
-from gear_client.jobs import BinaryJob, Job, deadline_after, seconds_left
+from gear_client.jobs import BinaryJob, Job
+from gear_client.outcome import COMPLETED, FAILED
 from gear_wire.errors import JobFailedError, TimeoutError
-from gear_wire.packets import WorkComplete, WorkData
+from gear_wire.packets import WorkData
 from gear_wire.types import Handle
 
 
 def finish(job: Job, *data: bytes, failure: bool = False) -> None:
-    job._data.extend(data)
-    job.failure = failure
-    job.complete = True
-    job._notify(WorkComplete(Handle(b"H:1"), b""))
+    for part in data:
+        job._receive_data(WorkData(Handle(b"H:1"), part))
+    job._end(FAILED if failure else COMPLETED)
 
 
 def test_a_fresh_job() -> None:
@@ -66,7 +66,7 @@ def test_a_job_that_does_not_end_in_time() -> None:
 
 def test_news_of_a_job_is_not_its_end() -> None:
     job = Job("reverse", b"")
-    timer = threading.Timer(0.02, job._notify, [WorkData(Handle(b"H:1"), b"")])
+    timer = threading.Timer(0.02, job._receive_data, [WorkData(Handle(b"H:1"), b"")])
     timer.start()
     assert not job.wait(0.1)
     timer.join()
@@ -91,7 +91,7 @@ def test_waiting_asks_whether_it_may() -> None:
     def refuse(what: str) -> None:
         raise RuntimeError(what)
 
-    job._guard = refuse
+    job._begin(None, refuse)
     for wait in (job.wait, job.result):
         with pytest.raises(RuntimeError, match="waiting for a job"):
             wait()
@@ -104,12 +104,3 @@ def test_a_binary_job_has_a_name_of_bytes() -> None:
     assert job.name == b"reverse"
     job.name = "count"
     assert (job.name, job.binary_name) == (b"count", b"count")
-
-
-def test_deadlines() -> None:
-    assert deadline_after(None) is None
-    assert seconds_left(None) is None
-    left = seconds_left(deadline_after(10))
-    assert left is not None
-    assert 9 < left <= 10
-    assert seconds_left(deadline_after(-1)) == 0

@@ -24,12 +24,12 @@ def test_servers_come_and_go() -> None:
 
 def test_they_take_turns() -> None:
     servers = roster("a", "b", "c")
-    assert servers.next() is None
+    assert servers.next(0) is None
     for name in ("a", "b", "c"):
         servers.up(name, 0)
-    assert [servers.next() for _ in range(5)] == ["a", "b", "c", "a", "b"]
+    assert [servers.next(0) for _ in range(5)] == ["a", "b", "c", "a", "b"]
     servers.down("b", 0)
-    assert {servers.next() for _ in range(2)} == {"a", "c"}
+    assert {servers.next(0) for _ in range(2)} == {"a", "c"}
 
 
 def test_each_failure_doubles_the_delay_up_to_the_longest() -> None:

@@ -10,7 +10,8 @@ from gear_client.text import TextJob, TextList
 from gear_wire.constants import PRECEDENCE_HIGH, PRECEDENCE_LOW, PRECEDENCE_NORMAL
 
 if TYPE_CHECKING:
-    from gear_client.aio import AsyncClient, AsyncJob
+    from gear_client.async_client import AsyncClient
+    from gear_client.async_job import AsyncJob
 
 __all__ = [
     "PRECEDENCE_HIGH",
@@ -30,9 +31,12 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     # asyncio takes as long to load as all the rest: only who uses it pays for it.
-    if name in ("AsyncClient", "AsyncJob"):
-        from gear_client import aio
+    if name == "AsyncClient":
+        from gear_client.async_client import AsyncClient
 
-        value: object = getattr(aio, name)
-        return value
+        return AsyncClient
+    if name == "AsyncJob":
+        from gear_client.async_job import AsyncJob
+
+        return AsyncJob
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,26 +1,34 @@
-"""The documented `Client`: submits jobs from threads; the same on asyncio is in `aio`."""
+"""The documented `Client`: submits jobs from threads; for asyncio there is `async_client`."""
 
 from collections.abc import Callable
 from datetime import datetime
 
+from gear_client.by_hand import apply_by_hand, names_its_job
 from gear_client.cancellation import was_cancelled
 from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
-from gear_client.jobs import Job, deadline_after, refuse_background, seconds_left, submitted
+from gear_client.jobs import Job, refuse_background, submitted
 from gear_client.latch import Latch
+from gear_client.outcome import CANCELLED
 from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
 from gear_wire.constants import PRECEDENCE_NORMAL
-from gear_wire.errors import (
-    ConnectionError,
-    DisconnectError,
-    TimeoutError,
-)
+from gear_wire.errors import ConnectionError, DisconnectError, TimeoutError
 from gear_wire.jobs import to_handle, to_option, to_unique_key
+from gear_wire.link.deadline import Deadline
 from gear_wire.link.threads.client import BaseClient
 from gear_wire.link.threads.connection import Connection
 from gear_wire.link.threads.requests import CancelJobAdminRequest
 from gear_wire.packet import Packet
-from gear_wire.timeouts import check_timeout
+from gear_wire.packets import (
+    BasePacket,
+    StatusRes,
+    WorkComplete,
+    WorkData,
+    WorkException,
+    WorkFail,
+    WorkStatus,
+    WorkWarning,
+)
 
 
 class Client(BaseClient):
@@ -44,8 +52,19 @@ class Client(BaseClient):
     def _newSession(self, connection: Connection) -> ClientSession:
         return ClientSession(self.client_id, sorted(self.options), connection.related_jobs)
 
-    def _request(self, connection: Connection, ask: Callable[[ClientSession], None]) -> bool:
-        """Ask something over a connection; False when the connection is gone."""
+    def _request(
+        self, connection: Connection, ask: Callable[[ClientSession], None], deadline: Deadline
+    ) -> bool:
+        """Ask something over a connection; False when the connection is gone.
+
+        Raises:
+            TimeoutError: There was no room to send; nothing was asked.
+        """
+        try:
+            connection.yieldToServer(deadline)
+        except TimeoutError:
+            self._skip(connection)
+            raise
         try:
             with self._state_lock:
                 if not isinstance(connection.session, ClientSession) or not connection.connected:
@@ -56,20 +75,26 @@ class Client(BaseClient):
             self._lostConnection(connection)
             return False
         connection.flush()
-        connection.yieldToServer()
         return True
 
-    def _waitForAnswer(
-        self, connection: Connection, answered: Latch, timeout: float | None
-    ) -> bool:
+    def _wait_for_answer(self, connection: Connection, answered: Latch, deadline: Deadline) -> bool:
         """Wait for an answer over a connection; False when the time is up."""
         self._latches.add(answered)
         try:
             if self._alone():
-                self._spin(connection, answered.isOpen, self._alone)
-            return answered.wait(timeout)
+                self._spin(connection, answered.is_open, self._alone)
+            return answered.wait(deadline)
         finally:
             self._latches.discard(answered)
+
+    def _forget(self, connection: Connection, expectation: Expectation) -> None:
+        """Await an answer no longer, if it has not come."""
+        with self._state_lock:
+            if expectation.settled or not isinstance(connection.session, ClientSession):
+                return
+            connection.session.forget(expectation)
+            connection.queueSession()
+        connection.flush()
 
     def _alone(self) -> bool:
         return len(self._latches) < 2
@@ -88,6 +113,7 @@ class Client(BaseClient):
     ) -> None:
         """Submit a job to the server whose turn it is, and wait until that server has taken it.
 
+        A job that has ended begins anew: what is known of it is forgotten, and waited for again.
         When the connection is lost before the server's answer, the next server is asked: a job
         whose answer was lost may run twice.
 
@@ -95,7 +121,7 @@ class Client(BaseClient):
             job: The job; its `handle` is set when this returns.
             background: Whether nobody waits for its end; nothing is heard of it then.
             precedence: PRECEDENCE_NORMAL, PRECEDENCE_LOW or PRECEDENCE_HIGH.
-            timeout: Seconds to wait for the server's answer; None for no limit.
+            timeout: Seconds that it may take in all; None for no limit.
             when: The time to run it at, as seconds since 1970 or a datetime with time zone;
                 background jobs only.
             reducer: The function that shall combine the job's parts.
@@ -112,17 +138,18 @@ class Client(BaseClient):
         if not isinstance(job, Job):
             raise TypeError(f"submitJob takes a gear.Job, not {type(job).__name__}")
         packet = submit_packet(job, bool(background), precedence, when, reducer)
-        deadline = deadline_after(timeout)
-        job._guard = refuse_background if background else self.checkThread
+        deadline = Deadline(timeout)
+        guard = refuse_background if background else self.checkThread
         while True:
             connection = self.getConnection()
             answered = Latch()
-            submission = Submission(job, packet, not background, answered.open)
-            job.connection = connection
-            if not self._request(connection, lambda session: session.submit(submission)):  # noqa: B023  (called at once)
+            life = job._begin(connection, guard)
+            submission = Submission(job, packet, not background, life, answered.open)
+            if not self._request(connection, lambda session: session.submit(submission), deadline):  # noqa: B023  (called at once)
                 continue
-            if not self._waitForAnswer(connection, answered, seconds_left(deadline)):
-                raise TimeoutError(f"{connection!r} has not answered SUBMIT_JOB in {timeout} s")
+            if not self._wait_for_answer(connection, answered, deadline):
+                self._skip(connection)
+                raise deadline.error(f"{connection!r} has not answered SUBMIT_JOB")
             if submission.error is not None:
                 raise submission.error
             if not submission.lost:
@@ -134,7 +161,7 @@ class Client(BaseClient):
         Args:
             job: A job that was submitted, or a handle; for a handle all servers are asked until
                 one knows it.
-            timeout: Seconds to wait for the answer of each; None for no limit.
+            timeout: Seconds that it may take in all; None for no limit.
 
         Raises:
             NoConnectedServersError: No server is connected at the moment.
@@ -143,15 +170,13 @@ class Client(BaseClient):
             InvalidDataError: The job was not submitted yet.
         """
         self.checkThread("getStatus")
+        deadline = Deadline(timeout)
+        ask = ClientSession.request_status
         if not isinstance(job, Job):
             handle = to_handle(job)
-            return self._askAll(
-                lambda: StatusRequest(handle), ClientSession.request_status, timeout
-            )
+            return self._ask_all(lambda: StatusRequest(handle), ask, deadline)
         known, connection = submitted(job, Connection)
-        return self._askState(
-            connection, lambda: StatusRequest(known, job), ClientSession.request_status, timeout
-        )
+        return self._ask_state(connection, StatusRequest(known, job), ask, deadline)
 
     def getStatusByUnique(self, unique: str | bytes, timeout: float | None = 30) -> JobState:
         """Ask the servers for the state of a job by its unique, until one knows it.
@@ -160,62 +185,51 @@ class Client(BaseClient):
         """
         self.checkThread("getStatusByUnique")
         key = to_unique_key(unique)
-        return self._askAll(
-            lambda: StatusRequest(key), ClientSession.request_status_by_unique, timeout
-        )
+        ask = ClientSession.request_status_by_unique
+        return self._ask_all(lambda: StatusRequest(key), ask, Deadline(timeout))
 
-    def _askAll(
+    def _ask_all(
         self,
         request: Callable[[], StatusRequest],
         ask: Callable[[ClientSession, StatusRequest], None],
-        timeout: float | None,
+        deadline: Deadline,
     ) -> JobState:
         state = None
-        for connection in self.active_connections[:]:
-            state = self._askState(connection, request, ask, timeout)
+        for connection in self._promising_connections():
+            state = self._ask_state(connection, request(), ask, deadline)
             if state.known:
                 return state
         if state is None:
             raise self._noServer()
         return state
 
-    def _askState(
+    def _ask_state(
         self,
         connection: Connection,
-        make: Callable[[], StatusRequest],
+        request: StatusRequest,
         ask: Callable[[ClientSession, StatusRequest], None],
-        timeout: float | None,
+        deadline: Deadline,
     ) -> JobState:
-        request = make()
-        self._await(connection, request, lambda session: ask(session, request), timeout)
-        assert request.state is not None
-        return request.state
-
-    def _await(
-        self,
-        connection: Connection,
-        expectation: Expectation,
-        ask: Callable[[ClientSession], None],
-        timeout: float | None,
-    ) -> None:
-        limit = check_timeout(timeout)
         answered = Latch()
-        expectation._on_settled = answered.open
-        if not self._request(connection, ask) or (
-            self._waitForAnswer(connection, answered, limit) and expectation.lost
-        ):
-            raise DisconnectError(f"{connection!r} was lost before the answer")
-        if not expectation.settled:
-            raise TimeoutError(f"no answer from {connection!r} in {timeout} s")
-        if expectation.error is not None:
-            raise expectation.error
+        request.on_settled = answered.open
+        try:
+            if not self._request(connection, lambda session: ask(session, request), deadline) or (
+                self._wait_for_answer(connection, answered, deadline) and request.lost
+            ):
+                raise DisconnectError(f"{connection!r} was lost before the answer")
+        finally:
+            self._forget(connection, request)
+        if request.state is None:
+            self._skip(connection)
+            raise deadline.error(f"no answer from {connection!r}")
+        return request.state
 
     def setOption(self, name: str | bytes, timeout: float | None = 30) -> bool:
         """Set an option on all connections, now and whenever they are made again.
 
         Args:
             name: The option; servers know ``exceptions``, which is always asked for.
-            timeout: Seconds to wait for each server; None for no limit.
+            timeout: Seconds that it may take in all; None for no limit.
 
         Returns:
             Whether every server that is connected confirmed it. Servers of gear 0.16 never
@@ -228,21 +242,29 @@ class Client(BaseClient):
         """
         self.checkThread("setOption")
         option = to_option(name)
-        deadline = deadline_after(timeout)
+        deadline = Deadline(timeout)
         with self._state_lock:
             self._checkRunning()
             self.options.add(option)
             connections = self.active_connections[:]
-        waiting: list[tuple[OptionRequest, Latch]] = []
-        for connection in connections:
-            answered = Latch()
-            request = OptionRequest(option, answered.open)
-            waiting.append((request, answered))
-            if not self._request(connection, lambda session: session.request_option(request)):  # noqa: B023  (called at once)
-                request.settle(lost=True)
-        for _, answered in waiting:
-            answered.wait(seconds_left(deadline))
-        return all(request.confirmed for request, _ in waiting)
+        asked = [(each, self._ask_option(each, option, deadline)) for each in connections]
+        for connection, (request, answered) in asked:
+            answered.wait(deadline)
+            self._forget(connection, request)
+        return all(request.confirmed for _, (request, _) in asked)
+
+    def _ask_option(
+        self, connection: Connection, option: bytes, deadline: Deadline
+    ) -> tuple[OptionRequest, Latch]:
+        answered = Latch()
+        request = OptionRequest(option, answered.open)
+        try:
+            asked = self._request(connection, lambda s: s.request_option(request), deadline)
+        except TimeoutError:
+            asked = False  # no room: the server is asked when it is connected again
+        if not asked:
+            request.settle(lost=True)
+        return request, answered
 
     def cancelJob(self, job: Job | str | bytes, timeout: float | None = 30) -> bool:
         """Take a job back: its clients hear that it failed; a worker that has it goes on alone.
@@ -252,7 +274,7 @@ class Client(BaseClient):
         Args:
             job: A job that was submitted, or a handle; for a handle all servers are asked until
                 one knows it.
-            timeout: Seconds to wait for the answer of each; None for no limit.
+            timeout: Seconds that it may take in all; None for no limit.
 
         Returns:
             Whether a server knew the job and took it back.
@@ -264,67 +286,109 @@ class Client(BaseClient):
             InvalidDataError: The job was not submitted yet.
         """
         self.checkThread("cancelJob")
+        deadline = Deadline(timeout)
         if isinstance(job, Job):
             handle, connection = submitted(job, Connection)
             connections = [connection]
         else:
             handle = to_handle(job)
-            connections = self.active_connections[:] or [self.getConnection()]
+            connections = self._promising_connections() or [self.getConnection()]
         for connection in connections:
-            request = CancelJobAdminRequest(handle)
-            connection.sendAdminRequest(request, timeout)
-            if was_cancelled(request.reply()):
+            if self._cancel_over(connection, handle, deadline):
+                if isinstance(job, Job) and job.handle == handle:
+                    job._end(CANCELLED)  # one in the background too, of which nothing is heard
                 return True
         return False
 
+    def _cancel_over(self, connection: Connection, handle: bytes, deadline: Deadline) -> bool:
+        request = CancelJobAdminRequest(handle)
+        with self._state_lock:
+            session = connection.session
+            if isinstance(session, ClientSession):
+                session.begin_cancel(handle)
+        cancelled = False
+        try:
+            connection.sendAdminRequest(request, deadline.left())
+            cancelled = was_cancelled(request.reply())
+        except TimeoutError:
+            self._skip(connection)
+            raise deadline.error(f"no answer from {connection!r}") from None
+        finally:
+            with self._state_lock:
+                if isinstance(session, ClientSession):
+                    session.end_cancel(handle, cancelled)
+        return cancelled
+
     def echo(self, data: str | bytes | None = None, timeout: float | None = 30) -> bytes:
         """Have the server whose turn it is send data back; as `Connection.echo`."""
-        return self.getConnection().echo(data, timeout)
+        connection = self.getConnection()
+        try:
+            return connection.echo(data, timeout)
+        except TimeoutError:
+            self._skip(connection)
+            raise
 
     # Events
 
-    def _applyToJob(self, packet: Packet) -> Job:
+    def _apply_to_job(self, packet: Packet, kind: type[BasePacket]) -> Job:
+        session = packet.connection.session if isinstance(packet.connection, Connection) else None
+        if not isinstance(session, ClientSession) or names_its_job(packet):
+            return apply_by_hand(packet, kind)
         job = self._apply(packet)
         return job  # type: ignore[return-value]  # None only where the docstring says so
 
+    def _apply_unless_by_hand(self, packet: Packet) -> object:
+        return self._apply(packet) if isinstance(packet.connection, Connection) else None
+
     def handleJobCreated(self, packet: Packet) -> Job:
         """Handle JOB_CREATED: the oldest job submitted here gets its handle; returns the job."""
-        return self._applyToJob(packet)
+        job = self._apply(packet)
+        return job  # type: ignore[return-value]  # None only before the connection has a session
 
     def handleWorkComplete(self, packet: Packet) -> Job:
         """Handle WORK_COMPLETE: the job ended well; returns the job."""
-        return self._applyToJob(packet)
+        return self._apply_to_job(packet, WorkComplete)
 
     def handleWorkFail(self, packet: Packet) -> Job:
         """Handle WORK_FAIL: the job failed; returns the job, None after a WORK_EXCEPTION."""
-        return self._applyToJob(packet)
+        return self._apply_to_job(packet, WorkFail)
 
     def handleWorkException(self, packet: Packet) -> Job:
         """Handle WORK_EXCEPTION: the job failed with an exception; returns the job."""
-        return self._applyToJob(packet)
+        return self._apply_to_job(packet, WorkException)
 
     def handleWorkData(self, packet: Packet) -> Job:
         """Handle WORK_DATA: the job has more data; returns the job."""
-        return self._applyToJob(packet)
+        return self._apply_to_job(packet, WorkData)
 
     def handleWorkWarning(self, packet: Packet) -> Job:
         """Handle WORK_WARNING: the job has a warning; returns the job."""
-        return self._applyToJob(packet)
+        return self._apply_to_job(packet, WorkWarning)
 
     def handleWorkStatus(self, packet: Packet) -> Job:
         """Handle WORK_STATUS: the job has come so far; returns the job."""
-        return self._applyToJob(packet)
+        return self._apply_to_job(packet, WorkStatus)
 
     def handleStatusRes(self, packet: Packet) -> Job:
         """Handle STATUS_RES: the job is updated; returns it, None when only the handle is known."""
-        return self._applyToJob(packet)
+        return self._apply_to_job(packet, StatusRes)
 
     def handleStatusResUnique(self, packet: Packet) -> object:
         """Handle STATUS_RES_UNIQUE: wakes whoever asked."""
-        return self._apply(packet)
+        return self._apply_unless_by_hand(packet)
+
+    def handleEchoRes(self, packet: Packet) -> object:
+        """Handle ECHO_RES: wakes whoever waits for it."""
+        super().handleEchoRes(packet)
+        return self._apply_unless_by_hand(packet)
 
     def handleOptionRes(self, packet: Packet) -> object:
         """Handle OPTION_RES: the connection has the option."""
         if isinstance(packet.connection, Connection):
             packet.connection.handleOptionRes(packet.getArgument(0))
-        return self._apply(packet)
+        return self._apply_unless_by_hand(packet)
+
+    def handleError(self, packet: Packet) -> object:
+        """Handle ERROR: it is logged, and ends the request that it answers."""
+        self._logError(packet)
+        return self._apply_unless_by_hand(packet)

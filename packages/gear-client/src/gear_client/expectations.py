@@ -18,13 +18,14 @@ class Expectation:
         on_settled: Called once, when the answer is there or will never come.
 
     Attributes:
+        on_settled: As given; may be set later.
         settled: Whether that is so.
         lost: Whether the connection was lost before the answer came.
         error: What the server refused it with.
     """
 
     def __init__(self, on_settled: Settled | None = None) -> None:
-        self._on_settled = on_settled
+        self.on_settled: Settled | None = on_settled
         self.settled: bool = False
         self.lost: bool = False
         self.error: Exception | None = None
@@ -34,20 +35,34 @@ class Expectation:
         if self.settled:
             return
         self.settled, self.error, self.lost = True, error, lost
-        if self._on_settled is not None:
-            self._on_settled()
+        if self.on_settled is not None:
+            self.on_settled()
 
 
 class Submission(Expectation):
-    """A job that was submitted and has no handle yet."""
+    """A job that was submitted and has no handle yet.
+
+    Args:
+        job: The job.
+        packet: What submits it.
+        foreground: Whether its data and end come over the connection.
+        life: The life of the job that begins with it.
+        on_settled: As for every expectation.
+    """
 
     def __init__(
-        self, job: Job, packet: BasePacket, foreground: bool, on_settled: Settled | None = None
+        self,
+        job: Job,
+        packet: BasePacket,
+        foreground: bool,
+        life: int = 0,
+        on_settled: Settled | None = None,
     ) -> None:
         super().__init__(on_settled)
         self.job: Job = job
         self.packet: BasePacket = packet
         self.foreground: bool = foreground
+        self.life: int = life
 
 
 class OptionRequest(Expectation):
@@ -130,6 +145,14 @@ class ByKey(Generic[Request]):
         if not waiting:
             del self._waiting[key]
         return oldest
+
+    def discard(self, key: bytes, request: Request) -> None:
+        """Await an answer for a key no longer; nothing if it is not awaited."""
+        waiting = self._waiting.get(key, [])
+        if request in waiting:
+            waiting.remove(request)
+            if not waiting:
+                del self._waiting[key]
 
     def pop_all(self) -> list[Request]:
         """Return all, and forget them."""

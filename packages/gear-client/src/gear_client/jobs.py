@@ -1,24 +1,28 @@
-"""The client's view of a job; how packets change it is in `session`."""
+"""The client's view of a job, from its submission to its end; what packets mean is in `changes`."""
 
+import copy
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from gear_wire.errors import InvalidDataError, JobFailedError, TimeoutError
-from gear_wire.jobs import BaseJob
-from gear_wire.packets import BasePacket
-from gear_wire.timeouts import check_timeout
+from gear_client.outcome import Outcome
+from gear_wire.errors import InvalidDataError, JobFailedError
+from gear_wire.jobs import BaseJob, to_bytes
+from gear_wire.link.deadline import Deadline
+from gear_wire.packets import BasePacket, StatusRes, WorkData, WorkStatus, WorkWarning
 from gear_wire.types import FunctionName
 
-Observer = Callable[[BasePacket | None], None]
+Observer = Callable[[], None]
+Guard = Callable[[str], None]
 Link = TypeVar("Link")
 
 
 class Job(BaseJob):
     """A job to run or run by a server, updated the moment data arrives.
 
-    It is an ordinary open class: subclass it, and hang attributes on it.
+    It is an ordinary open class: subclass it, and hang attributes on it. Submitting a job that has
+    ended begins it anew. A copy, or a pickle, is a value: it has all that is known of the job, but
+    hears nothing more of it; submitted, it is a job of its own.
 
     Args:
         name: The function to run; text is sent as UTF-8.
@@ -40,24 +44,21 @@ class Job(BaseJob):
     """
 
     data_type: type[list[bytes]] = list
+    _data: list[bytes]
+    _exception: bytes | None
+    # Set for each job only when it is submitted, or once it fails.
+    _guard: Guard | None = None
+    _unanswered: bool = False
+    _life: int = 0
+    _streamed: int = 0
+    _reason: str = "failed"
 
     def __init__(
         self, name: str | bytes, arguments: str | bytes, unique: str | bytes | None = None
     ) -> None:
         super().__init__(name, arguments, unique)
-        self._data: list[bytes] = self.data_type()
-        self._exception: bytes | None = None
-        self._failed_because: str = "failed"
         self._observers: list[Observer] = []
-        self._guard: Callable[[str], None] | None = None
-        self.warning: bool = False
-        self.complete: bool = False
-        self.failure: bool = False
-        self.numerator: bytes | None = None
-        self.denominator: bytes | None = None
-        self.fraction_complete: float | None = None
-        self.known: bool | None = None
-        self.running: bool | None = None
+        self._reset()
 
     @property
     def data(self) -> list[bytes]:
@@ -78,6 +79,8 @@ class Job(BaseJob):
     def exception(self, exception: bytes | None) -> None:
         self._exception = exception
 
+    # Waiting
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the job has ended.
 
@@ -89,29 +92,9 @@ class Job(BaseJob):
 
         Raises:
             GearmanError: Called on the client's poll thread, which would wait for itself.
-            InvalidDataError: It is a background job: nobody is told of its end.
+            InvalidDataError: It is a background job, or a copy: nobody is told of its end.
         """
-        return self._wait(timeout)
-
-    def _wait(self, timeout: float | None) -> bool:
-        limit = check_timeout(timeout)
-        if self.complete:
-            return True
-        if self._guard is not None:
-            self._guard("waiting for a job")
-        ended = threading.Event()
-
-        def observe(packet: BasePacket | None) -> None:
-            if self.complete:
-                ended.set()
-
-        self._observers.append(observe)
-        try:
-            # The job may have ended before the observer was there: look again.
-            observe(None)
-            return ended.wait(limit)
-        finally:
-            self._observers.remove(observe)
+        return self._wait_until(self._has_ended, Deadline(timeout))
 
     def result(self, timeout: float | None = None) -> bytes:
         """Wait until the job has ended and return all its data.
@@ -123,20 +106,194 @@ class Job(BaseJob):
             JobFailedError: The job failed, with the worker's exception if there is one.
             TimeoutError: It has not ended in time.
             GearmanError: Called on the client's poll thread, which would wait for itself.
-            InvalidDataError: It is a background job: nobody is told of its end.
+            InvalidDataError: It is a background job, or a copy: nobody is told of its end.
         """
-        if not self._wait(timeout):
-            raise TimeoutError(f"{self!r} has not ended in {timeout} s")
+        deadline = Deadline(timeout)
+        if not self._wait_until(self._has_ended, deadline):
+            raise deadline.error(f"{self!r} has not ended")
         return self._result()
 
+    def stream(self, timeout: float | None = None) -> Iterator[bytes]:
+        """Give the parts of the data as they come, and take each out of `data`.
+
+        So a large result that the worker sends in parts is never there as a whole. What is not
+        taken stays in `data`: streaming may be resumed, and `result` returns the rest. One thread
+        at a time may stream a job.
+
+        Args:
+            timeout: Seconds that it may take in all; None for no limit.
+
+        Yields:
+            The data of one packet, never empty.
+
+        Raises:
+            JobFailedError: The job failed; after the parts that came before.
+            TimeoutError: The job has not ended in time.
+            GearmanError: Called on the client's poll thread, which would wait for itself.
+            InvalidDataError: It is a background job, or a copy: nobody is told of its data.
+        """
+        deadline = Deadline(timeout)
+        while self._wait_until(self._has_more, deadline):
+            if not self._data:
+                self._check_failure()
+                return
+            yield self._pop_part()
+        raise deadline.error(f"{self!r} has not ended")
+
+    def _has_ended(self) -> bool:
+        return self.complete
+
+    def _has_more(self) -> bool:
+        return bool(self._data) or self.complete
+
+    def _wait_until(self, done: Callable[[], bool], deadline: Deadline) -> bool:
+        """Wait until something of the job is so; False when the time is up."""
+        if done():
+            return True
+        if self._guard is not None:
+            self._guard("waiting for a job")
+        changed = threading.Event()
+
+        def observe() -> None:
+            if done():
+                changed.set()
+
+        self._observers.append(observe)
+        try:
+            # It may have come true before the observer was there: look again.
+            observe()
+            return changed.wait(deadline.left())
+        finally:
+            self._observers.remove(observe)
+
+    def _pop_part(self) -> bytes:
+        part = to_bytes(self._data.pop(0), "the data of a job")
+        self._streamed += 1
+        return part
+
     def _result(self) -> bytes:
-        if self.failure:
-            raise JobFailedError(f"{self!r} {self._failed_because}", self._exception)
+        self._check_failure()
         return b"".join(self.binary_data)
 
-    def _notify(self, packet: BasePacket | None) -> None:
+    def _check_failure(self) -> None:
+        if self.failure:
+            raise JobFailedError(f"{self!r} {self._reason}", self._exception)
+
+    # Its life: what clients and their sessions call
+
+    def _reset(self) -> None:
+        """Forget all that is known of the job but what is submitted."""
+        self._data = self.data_type()
+        self._exception = None
+        self.warning: bool = False
+        self.complete: bool = False
+        self.failure: bool = False
+        self.numerator: bytes | None = None
+        self.denominator: bytes | None = None
+        self.fraction_complete: float | None = None
+        self.known: bool | None = None
+        self.running: bool | None = None
+
+    def _begin(self, connection: object, guard: Guard) -> int:
+        """Begin with a submission: a new life, unless the server has the job already.
+
+        Args:
+            connection: Where it is submitted.
+            guard: Called with the words for what somebody is about to wait for, on which it raises
+                if that could never come.
+
+        Returns:
+            The number of its life, for `_accept`.
+        """
+        # Whatever still comes of a submission without an answer is about another life.
+        if self.complete or self._unanswered:
+            self._life += 1
+            self._streamed = 0
+            self.handle = None
+            self._reset()
+        self._unanswered = True
+        self._guard = guard
+        self.connection = connection
+        return self._life
+
+    def _accept(self, handle: bytes, life: int) -> bool:
+        """Note that the server has taken the job; False when that was in an earlier life.
+
+        Args:
+            handle: What the server calls it.
+            life: What `_begin` returned.
+        """
+        if life != self._life:
+            return False
+        self.handle = handle
+        self._unanswered = False
+        return True
+
+    def _is_known_as(self, handle: bytes) -> bool:
+        """Tell whether what comes for a handle is about the present life of the job."""
+        return not self._life or self.handle == handle
+
+    def _receive_data(self, packet: WorkData | WorkWarning) -> None:
+        """Take in a part of the data."""
+        if packet.payload:  # as in 0.16, what is empty is no part of the data
+            self._data.append(packet.payload)
+        if isinstance(packet, WorkWarning):
+            self.warning = True
+        self._tell(packet)
+
+    def _receive_progress(self, packet: WorkStatus) -> None:
+        """Take in how far the job has come."""
+        self._set_progress(packet.numerator, packet.denominator)
+        self._tell(packet)
+
+    def _receive_state(self, packet: StatusRes) -> None:
+        """Take in what the server answered to a question for the job's state."""
+        self.known = packet.known == b"1"
+        self.running = packet.running == b"1"
+        self._set_progress(packet.numerator, packet.denominator)
+
+    def _set_progress(self, numerator: bytes, denominator: bytes) -> None:
+        self.numerator, self.denominator = numerator, denominator
+        try:
+            self.fraction_complete = float(numerator) / float(denominator)
+        except (ValueError, ZeroDivisionError):
+            self.fraction_complete = None
+
+    def _end(self, outcome: Outcome, payload: bytes = b"") -> None:
+        """End the job, unless it has ended.
+
+        Args:
+            outcome: How.
+            payload: The last part of the data.
+        """
+        if self.complete:
+            return
+        if payload:
+            self._data.append(payload)
+        if outcome.failed:
+            self.failure = True
+            self._reason = outcome.reason
+            if outcome.exception is not None:
+                self._exception = outcome.exception
+        self.complete = True
+        self._tell(None)
+
+    def _tell(self, update: BasePacket | None) -> None:
+        """Tell the observers that something changed.
+
+        Args:
+            update: The packet that the worker sent; None at the end.
+        """
         for observer in self._observers[:]:
-            observer(packet)
+            observer()
+
+    def _copied_attributes(self) -> dict[str, object]:
+        attributes = super()._copied_attributes()
+        attributes |= {"_observers": [], "_data": copy.copy(self._data), "_guard": None}
+        if self._guard is not None and not self.complete:
+            # Somewhere a job is on its way, but it is another one: begin anew when submitted.
+            attributes |= {"_guard": refuse_copy, "_unanswered": True}
+        return attributes
 
 
 class BinaryJob(Job):
@@ -158,24 +315,24 @@ def submitted(job: Job, kind: type[Link]) -> tuple[bytes, Link]:
     Raises:
         InvalidDataError: It was not submitted yet, or not over a connection of this kind.
     """
-    if job.handle is None or not isinstance(job.connection, kind):
+    if job.handle is None:
         raise InvalidDataError(f"{job!r} has no handle yet: submit it first")
+    if not isinstance(job.connection, kind):
+        raise InvalidDataError(
+            f"{job!r} was not submitted by this kind of client: ask for its handle instead"
+        )
     return job.handle, job.connection
 
 
 def refuse_background(what: str) -> None:
-    """Raise InvalidDataError for a wait that nobody would end."""
+    """Raise InvalidDataError for a wait that would never end."""
     raise InvalidDataError(
         f"{what} that was submitted in the background: a server tells nobody of its end"
     )
 
 
-def deadline_after(timeout: float | None) -> float | None:
-    """Return when so many seconds will have passed, on the monotonic clock; checks them."""
-    limit = check_timeout(timeout)
-    return None if limit is None else time.monotonic() + limit
-
-
-def seconds_left(deadline: float | None) -> float | None:
-    """Return the seconds until a deadline, never negative; None for no deadline."""
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+def refuse_copy(what: str) -> None:
+    """Raise InvalidDataError for a wait that would never end."""
+    raise InvalidDataError(
+        f"{what} that is a copy: wait for the job that was submitted, or submit the copy"
+    )

@@ -2,6 +2,8 @@
 
 import threading
 
+from gear_wire.link.deadline import Deadline
+
 
 class Latch:
     """Something that happens once and is waited for by one thread.
@@ -17,10 +19,11 @@ class Latch:
         """Let the thread go on; only once."""
         self._lock.release()
 
-    def isOpen(self) -> bool:
+    def is_open(self) -> bool:
         """Tell whether it is open, before anyone has waited for it."""
         return not self._lock.locked()
 
-    def wait(self, timeout: float | None) -> bool:
-        """Wait until it is open, for so many seconds at the most; False when the time is up."""
-        return self._lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+    def wait(self, deadline: Deadline) -> bool:
+        """Wait until it is open; False when the time is up."""
+        left = deadline.left()
+        return self._lock.acquire(timeout=-1 if left is None else left)

@@ -1,18 +1,23 @@
 """What a client knows of one connection: which answers it awaits and which jobs run there; pure."""
 
 import collections
+import copy
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from gear_client.changes import CHANGES
 from gear_client.expectations import (
     ByKey,
     EchoRequest,
+    Expectation,
     JobState,
     OptionRequest,
     StatusRequest,
     Submission,
 )
 from gear_client.jobs import Job
+from gear_client.outcome import CANCELLED, LOST
 from gear_wire.errors import ServerError, UnknownJobError
 from gear_wire.jobs import BaseJob
 from gear_wire.packets import (
@@ -78,7 +83,10 @@ class ClientSession(Session):
         self._by_handle: ByKey[StatusRequest] = ByKey()
         self._by_unique: ByKey[StatusRequest] = ByKey()
         self._by_echo: ByKey[EchoRequest] = ByKey()
-        self._excepted: collections.deque[bytes] = collections.deque(maxlen=_REMEMBERED)
+        self._ended_early: collections.deque[bytes] = collections.deque(maxlen=_REMEMBERED)
+        self._cancelling: list[bytes] = []
+        self._cancelled: weakref.WeakValueDictionary[bytes, Job] = weakref.WeakValueDictionary()
+        self._forgotten = 0
 
     # What the client asks for
 
@@ -113,6 +121,60 @@ class ClientSession(Session):
         self._by_echo.add(request.data, request)
         self.queue(EchoReq(request.data))
 
+    def forget(self, expectation: Expectation) -> None:
+        """Note that nobody waits any more for an answer, which may come late or never.
+
+        A late answer must not be taken for that to a later question about the same, so the question
+        keeps its place. But answers come in the order of the questions: an echo that is asked for
+        now comes back after the last moment at which the answer can come. Then the question is
+        forgotten, so that one answer that never comes does not shift all after it.
+
+        A submission keeps its place for good. Taking the handle of one job for that of another
+        would be worse than waiting in vain, and there are servers that hold a handle back until the
+        job is on a disk.
+
+        Args:
+            expectation: What was asked for.
+        """
+        if expectation.settled or isinstance(expectation, Submission):
+            return
+        if isinstance(expectation, EchoRequest):
+            self._discard(expectation)  # another one with this data has the same answer
+            return
+        self._forgotten += 1
+        data = b"gear has forgotten %d" % self._forgotten
+        self.request_echo(EchoRequest(data, lambda: self._discard(expectation)))
+
+    def _discard(self, expectation: Expectation) -> None:
+        if isinstance(expectation, StatusRequest):
+            self._by_handle.discard(expectation.key, expectation)
+            self._by_unique.discard(expectation.key, expectation)
+        elif isinstance(expectation, EchoRequest):
+            self._by_echo.discard(expectation.data, expectation)
+        elif isinstance(expectation, OptionRequest) and expectation in self._queue:
+            self._queue.remove(expectation)
+
+    def begin_cancel(self, handle: bytes) -> None:
+        """Note that the server is asked to cancel a job, by text command."""
+        self._cancelling.append(handle)
+
+    def end_cancel(self, handle: bytes, cancelled: bool) -> None:
+        """Note what came of that; a job that was cancelled has ended, even if nothing tells of it.
+
+        Args:
+            handle: The job's.
+            cancelled: Whether the server cancelled it.
+        """
+        self._cancelling.remove(handle)
+        if not cancelled:
+            return
+        for job in self._jobs_of(handle):
+            self._cancelled[handle] = job
+            job._end(CANCELLED)
+        self._ended_early.append(handle)
+        self._jobs.pop(handle, None)
+        self._coalesced.pop(handle, None)
+
     # What the server says
 
     def apply(self, packet: BasePacket) -> Job | None:
@@ -129,7 +191,10 @@ class ClientSession(Session):
         if submission is None:
             raise UnknownJobError(f"JOB_CREATED {packet.handle!r} answers no submission")
         job = submission.job
-        job.handle = packet.handle
+        if not job._accept(packet.handle, submission.life):
+            # The answer is late, and the job was submitted anew: this is another one by now.
+            job = copy.copy(job)
+            job.handle = packet.handle
         if submission.foreground:
             self._add(packet.handle, job)
         submission.settle()
@@ -173,52 +238,38 @@ class ClientSession(Session):
         if not others:
             del self._coalesced[handle]
 
-    def _end(self, packet: BasePacket, handle: bytes, change: Callable[[Job], None]) -> Job:
-        head = self._find(packet, handle)
-        for job in (head, *self._coalesced.get(handle, ())):
-            if not job.complete:
-                change(job)
-                job.complete = True
-                job._notify(packet)
-        self._pop(handle)
+    def _change(self, packet: WorkData | WorkWarning | WorkStatus) -> Job:
+        job = self._rotate(packet, packet.handle)
+        if job._is_known_as(packet.handle):
+            CHANGES[type(packet)](job, packet)
+        return job
+
+    def _jobs_of(self, handle: bytes) -> list[Job]:
+        """Return the jobs that are now known by a handle."""
+        jobs = (self._jobs.get(handle), *self._coalesced.get(handle, ()))
+        return [job for job in jobs if isinstance(job, Job) and job._is_known_as(handle)]
+
+    def _end(self, packet: WorkComplete | WorkFail | WorkException) -> Job:
+        head = self._find(packet, packet.handle)
+        change = CHANGES[type(packet)]
+        for job in self._jobs_of(packet.handle):
+            change(job, packet)
+        self._pop(packet.handle)
         return head
 
-    def _work_complete(self, packet: WorkComplete) -> Job:
-        return self._end(packet, packet.handle, lambda job: _add_data(job, packet.payload))
-
     def _work_fail(self, packet: WorkFail) -> Job | None:
-        if packet.handle in self._excepted and packet.handle not in self._jobs:
-            # Perl's workers send WORK_FAIL after WORK_EXCEPTION, gearmand's never do.
-            return None
-        return self._end(packet, packet.handle, _fail)
+        if packet.handle not in self._jobs and packet.handle in self._ended_early:
+            # Perl's workers send WORK_FAIL after WORK_EXCEPTION, gearmand's never do. And a server
+            # may tell of the end of a job that is known here to be cancelled.
+            return self._cancelled.get(packet.handle)
+        if packet.handle in self._cancelling:
+            for job in self._jobs_of(packet.handle):
+                job._end(CANCELLED)
+        return self._end(packet)
 
     def _work_exception(self, packet: WorkException) -> Job:
-        def change(job: Job) -> None:
-            _fail(job)
-            job._exception = packet.payload
-            job._failed_because = f"failed with exception {packet.payload[:200]!r}"
-
-        self._excepted.append(packet.handle)
-        return self._end(packet, packet.handle, change)
-
-    def _work_data(self, packet: WorkData) -> Job:
-        job = self._rotate(packet, packet.handle)
-        _add_data(job, packet.payload)
-        job._notify(packet)
-        return job
-
-    def _work_warning(self, packet: WorkWarning) -> Job:
-        job = self._rotate(packet, packet.handle)
-        _add_data(job, packet.payload)
-        job.warning = True
-        job._notify(packet)
-        return job
-
-    def _work_status(self, packet: WorkStatus) -> Job:
-        job = self._rotate(packet, packet.handle)
-        _set_progress(job, packet.numerator, packet.denominator)
-        job._notify(packet)
-        return job
+        self._ended_early.append(packet.handle)
+        return self._end(packet)
 
     def _status_res(self, packet: StatusRes) -> Job | None:
         request = self._by_handle.pop(packet.handle)
@@ -227,9 +278,8 @@ class ClientSession(Session):
         if request is None and not jobs:
             raise UnknownJobError(f"STATUS_RES for unknown job {packet.handle!r}")
         for job in jobs.values():
-            job.known = packet.known == b"1"
-            job.running = packet.running == b"1"
-            _set_progress(job, packet.numerator, packet.denominator)
+            if job._is_known_as(packet.handle):
+                job._receive_state(packet)
         if request is not None:
             request.state = _state(packet)
             request.settle()
@@ -288,25 +338,13 @@ class ClientSession(Session):
         ]
         self._queue.clear()
         others: list[BaseJob] = [job for jobs in self._coalesced.values() for job in jobs]
-        self._coalesced.clear()
         for expectation in waiting:
             expectation.settle(lost=True)
-        for job in (*self._jobs.values(), *others):
-            if isinstance(job, Job) and not job.complete:
-                _fail(job)
-                job._failed_because = "lost its server before it ended"
-                job.complete = True
-                job._notify(None)
+        for handle in dict.fromkeys((*self._jobs, *self._coalesced)):
+            for job in self._jobs_of(handle):
+                job._end(LOST)
+        self._coalesced.clear()
         return others
-
-
-def _add_data(job: Job, payload: bytes) -> None:
-    if payload:  # as in 0.16, what is empty is no part of the data
-        job._data.append(payload)
-
-
-def _fail(job: Job) -> None:
-    job.failure = True
 
 
 def _number(digits: bytes) -> int:
@@ -326,22 +364,14 @@ def _state(packet: StatusRes | StatusResUnique, clients: int | None = None) -> J
     )
 
 
-def _set_progress(job: Job, numerator: bytes, denominator: bytes) -> None:
-    job.numerator, job.denominator = numerator, denominator
-    try:
-        job.fraction_complete = float(numerator) / float(denominator)
-    except (ValueError, ZeroDivisionError):
-        job.fraction_complete = None
-
-
 _RULES: Final[dict[type[BasePacket], Callable[..., Job | None]]] = {
     JobCreated: ClientSession._job_created,
-    WorkComplete: ClientSession._work_complete,
+    WorkComplete: ClientSession._end,
     WorkFail: ClientSession._work_fail,
     WorkException: ClientSession._work_exception,
-    WorkData: ClientSession._work_data,
-    WorkWarning: ClientSession._work_warning,
-    WorkStatus: ClientSession._work_status,
+    WorkData: ClientSession._change,
+    WorkWarning: ClientSession._change,
+    WorkStatus: ClientSession._change,
     StatusRes: ClientSession._status_res,
     StatusResUnique: ClientSession._status_res_unique,
     EchoRes: ClientSession._echo_res,

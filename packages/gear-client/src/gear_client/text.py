@@ -7,12 +7,12 @@ from gear_client.jobs import Job
 
 
 def decode(data: str | bytes) -> str:
-    """Return UTF-8 as text; bytes that are none come back unharmed from `encode`."""
+    """Return UTF-8 as text; `encode` restores bytes that are not valid UTF-8."""
     return data if isinstance(data, str) else data.decode(errors="surrogateescape")
 
 
 def encode(data: str | bytes) -> bytes:
-    """Return text as UTF-8; the other way of `decode`."""
+    """Return text as UTF-8; the inverse of `decode`."""
     return data if isinstance(data, bytes) else data.encode(errors="surrogateescape")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     # The tests' side alone: a server knows neither clients nor workers.
     from gear_client import Client
-    from gear_client.aio import AsyncClient
+    from gear_client.async_client import AsyncClient
     from gear_worker import Worker
     from gear_worker.async_worker import AsyncWorker
 
@@ -137,7 +137,9 @@ class Geard:
         self, client_id: str | bytes = "test client"
     ) -> AsyncIterator[AsyncClient]:
         """Give a connected client of the loop that runs; it is closed at the end of the block."""
-        client: AsyncClient = _module("gear_client.aio", "gear-client").AsyncClient(client_id)
+        client: AsyncClient = _module("gear_client.async_client", "gear-client").AsyncClient(
+            client_id
+        )
         async with client:
             client.add_server(self.host, self.port, *self._files)
             await client.wait_for_server(CONNECT_TIMEOUT)

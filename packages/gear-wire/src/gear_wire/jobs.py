@@ -17,11 +17,11 @@ def convert_to_bytes(data: str | bytes) -> bytes:
 
 
 def to_bytes(value: object, what: str) -> bytes:
-    """Return text as UTF-8 and bytes as they are; else a TypeError says what must be so."""
+    """Return text as UTF-8 and bytes as they are; raises a TypeError for anything else."""
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
-        # Names and texts that are no UTF-8 are read with surrogates: they leave as they came.
+        # Text that was not valid UTF-8 was read with surrogates: it leaves as it came.
         return value.encode(errors="surrogateescape")
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
@@ -140,6 +140,16 @@ class BaseJob:
     def binary_unique(self) -> UniqueKey | None:
         """The job's unique, as it is sent."""
         return self._unique
+
+    def __getstate__(self) -> tuple[dict[str, object], object]:
+        """Return what copies and pickles are made of: a value, without the connection."""
+        state = super().__getstate__()
+        slots = state[1] if isinstance(state, tuple) else None
+        return self._copied_attributes(), slots
+
+    def _copied_attributes(self) -> dict[str, object]:
+        """Return the attributes of a copy; subclasses replace what belongs to this object alone."""
+        return {**self.__dict__, "connection": None}
 
     def __repr__(self) -> str:
         return (

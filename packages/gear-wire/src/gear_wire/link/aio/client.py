@@ -220,6 +220,8 @@ class AsyncBaseClient:
     def _received(self, link: AsyncLink, frame: Frame) -> None:
         if link.session is None:
             return
+        if self._roster.skips:
+            self._roster.answered(link)
         try:
             packet = decode(frame)
             self.log.debug("Received packet: %s", packet)
@@ -265,7 +267,7 @@ class AsyncBaseClient:
             GearmanError: The client belongs to another event loop.
         """
         self._home.enter(self)
-        link = self._roster.next()
+        link = self._roster.next(time.monotonic())
         if link is None:
             raise self._no_server()
         return link

@@ -60,6 +60,7 @@ class AsyncLink:
     Attributes:
         address: As given.
         log: As given.
+        home: As given.
         report: What is logged of the connection; knows why it is not there.
         session: The protocol's state of the present connection.
         related_jobs: The jobs of the present connection by handle.
@@ -79,11 +80,11 @@ class AsyncLink:
     ) -> None:
         self.address: ServerAddress = address
         self.log: logging.Logger = log
+        self.home: Home = home
         self.report: ServerLog = ServerLog(log, address)
         self.session: Session | None = None
         self.related_jobs: dict[bytes, BaseJob] = {}
         self.connect_time: float | None = None
-        self._home = home
         self._events = events
         self._heartbeat = heartbeat
         self._tls_context = address.tls_context()
@@ -130,7 +131,7 @@ class AsyncLink:
             InvalidDataError: The packet cannot be encoded.
             GearmanError: The link belongs to another loop.
         """
-        self._home.enter(self)
+        self.home.enter(self)
         self._connected_stream().write(encode(packet, Magic.REQ))
 
     def send_queued(self) -> None:
@@ -151,7 +152,7 @@ class AsyncLink:
             TimeoutError: The server has still not taken it.
             GearmanError: The link belongs to another loop.
         """
-        self._home.enter(self)
+        self.home.enter(self)
         if self._stream is not None:
             await self._stream.drain(deadline)
 
@@ -168,7 +169,7 @@ class AsyncLink:
             TimeoutError: The server does not read, so the kernel has still not taken all.
             ConnectionError: The connection is gone; the server may have received it or not.
         """
-        self._home.enter(self)
+        self.home.enter(self)
         await self._connected_stream().flush(deadline)
 
     async def send_command(self, line: bytes, deadline: Deadline | None = None) -> bytes:
@@ -184,7 +185,7 @@ class AsyncLink:
         """
         await self.drain(deadline)
         stream = self._connected_stream()
-        reply: asyncio.Future[bytes] = self._home.enter(self).create_future()
+        reply: asyncio.Future[bytes] = self.home.enter(self).create_future()
         self._replies.append(reply)
         stream.write(line)
         async with within(deadline, "no answer from %r", self):
@@ -209,7 +210,7 @@ class AsyncLink:
 
     def start(self) -> None:
         """Begin to connect, and keep at it until `close`; in a coroutine."""
-        self._task = self._home.enter(self).create_task(self._keep_connected())
+        self._task = self.home.enter(self).create_task(self._keep_connected())
 
     async def _keep_connected(self) -> None:
         while True:
@@ -298,10 +299,10 @@ class AsyncLink:
 
         Where the loop still runs, what was queued is sent first.
         """
-        loop, task = self._home.loop, self._task
+        loop, task = self.home.loop, self._task
         if loop is None or task is None or not self.open:
             return
-        if not self._home.ended:
+        if not self.home.ended:
             loop.call_soon_threadsafe(task.cancel)
         elif self._stream is not None:
             self._stream.release()
@@ -310,4 +311,4 @@ class AsyncLink:
     @property
     def open(self) -> bool:
         """Whether it makes or has a connection, in the process that it belongs to."""
-        return self._task is not None and not self._task.done() and not self._home.foreign
+        return self._task is not None and not self._task.done() and not self.home.foreign

@@ -10,6 +10,7 @@ from typing import Final
 
 from gear_wire.errors import ConnectionError, DisconnectError, TimeoutError
 from gear_wire.link.address import Keepalive
+from gear_wire.link.deadline import Deadline
 from gear_wire.link.tls import TLSStream, describe
 from gear_wire.timeouts import check_timeout
 
@@ -82,11 +83,20 @@ class Channel:
                 self._send_lock.release()
         return True
 
-    def waitForRoom(self) -> None:
-        """Wait while more than `HIGH_WATER` bytes are queued, and the connection stands."""
-        if self.pending >= HIGH_WATER:
-            with self._room:
-                self._room.wait_for(lambda: self.pending < HIGH_WATER or self._gone)
+    def waitForRoom(self, deadline: Deadline | None = None) -> bool:
+        """Wait while more than `HIGH_WATER` bytes are queued, and the connection stands.
+
+        Args:
+            deadline: How long; None for no limit.
+
+        Returns:
+            False when the time is up.
+        """
+        if self.pending < HIGH_WATER:
+            return True
+        left = None if deadline is None else deadline.left()
+        with self._room:
+            return self._room.wait_for(lambda: self.pending < HIGH_WATER or self._gone, left)
 
     def _make_room(self, sent: int) -> None:
         full = self.pending >= HIGH_WATER

@@ -224,10 +224,25 @@ class BaseClient(Receiver):
             NoConnectedServersError: There is none.
         """
         with self._state_lock:
-            connection = self._roster.next()
+            connection = self._roster.next(time.monotonic())
         if connection is None:
             raise self._noServer()
         return connection
+
+    def _promising_connections(self) -> list[Connection]:
+        """Return the connections, those to servers that did not answer in time last."""
+        with self._state_lock:
+            return self._roster.promising()
+
+    def _skip(self, connection: Connection) -> None:
+        """Skip a server that did not answer in time, for a while."""
+        with self._state_lock:
+            self._roster.skip(connection, time.monotonic())
+
+    def _heard_from(self, connection: Connection) -> None:
+        if self._roster.skips:
+            with self._state_lock:
+                self._roster.answered(connection)
 
     def _noServer(self) -> NoConnectedServersError:
         if not self.running:

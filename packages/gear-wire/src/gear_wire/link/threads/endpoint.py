@@ -13,6 +13,7 @@ from gear_wire.enums import Magic, PacketType
 from gear_wire.errors import ConnectionError, DisconnectError, GearmanError
 from gear_wire.jobs import BaseJob, to_bytes, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
+from gear_wire.link.deadline import Deadline
 from gear_wire.link.quickack import acknowledge
 from gear_wire.link.threads.channel import Channel, Connector
 from gear_wire.link.threads.echoes import Echoes
@@ -261,11 +262,20 @@ class Endpoint:
         if channel.flush():
             self._loop.watch(channel.sock, READ)
 
-    def yieldToServer(self) -> None:
-        """Wait while the server takes nothing and much is queued; never on the poll thread."""
+    def yieldToServer(self, deadline: Deadline | None = None) -> None:
+        """Wait while the server takes nothing and much is queued; never on the poll thread.
+
+        Args:
+            deadline: How long; None for no limit.
+
+        Raises:
+            TimeoutError: The server has still not taken it.
+        """
         channel = self._channel
-        if channel is not None and self._loop is not None and not self._loop.here():
-            channel.waitForRoom()
+        if channel is None or self._loop is None or self._loop.here():
+            return
+        if not channel.waitForRoom(deadline) and deadline is not None:
+            raise deadline.error(f"{self!r} takes nothing: no room to send")
 
     # Receiving
 

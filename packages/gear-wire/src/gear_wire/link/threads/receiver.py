@@ -39,6 +39,10 @@ class Receiver(PacketHandlers):
         """Give a connection up and make it anew; from any thread, once per loss."""
         raise NotImplementedError
 
+    def _heard_from(self, connection: Connection) -> None:
+        """Note that a server sent something."""
+        raise NotImplementedError
+
     # Receiving, on the poll thread or on one that waits
 
     @classmethod
@@ -69,6 +73,8 @@ class Receiver(PacketHandlers):
                 self.log.warning("Lost connection: %s", error)
             self._lostConnection(connection)
             return
+        if inbound:
+            self._heard_from(connection)
         for item in inbound:
             self._handle(item)
 

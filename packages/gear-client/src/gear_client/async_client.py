@@ -1,12 +1,12 @@
-"""`AsyncClient`: submits jobs from asyncio, over the same sessions as `client`."""
+"""`AsyncClient`: submits jobs from asyncio, with the same sessions as `client`."""
 
 import asyncio
-import builtins
-import collections
+import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import Callable
 from datetime import datetime
 
+from gear_client.async_job import AsyncJob
 from gear_client.cancellation import cancel_command, was_cancelled
 from gear_client.expectations import (
     EchoRequest,
@@ -17,74 +17,15 @@ from gear_client.expectations import (
     Submission,
 )
 from gear_client.jobs import Job, refuse_background, submitted
+from gear_client.outcome import CANCELLED
 from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
 from gear_wire.constants import PRECEDENCE_NORMAL
-from gear_wire.errors import (
-    DisconnectError,
-    GearmanError,
-    TimeoutError,
-)
+from gear_wire.errors import DisconnectError, TimeoutError
 from gear_wire.jobs import convert_to_bytes, to_handle, to_option, to_unique_key
 from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
+from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
-from gear_wire.packets import BasePacket
-from gear_wire.timeouts import check_timeout
-
-
-class AsyncJob(Job):
-    """A job that is awaited for its result and iterated for its updates.
-
-    ``await job`` returns the data as bytes, or raises JobFailedError. ``async for packet in job``
-    gives each WorkData, WorkWarning and WorkStatus in turn, and ends when the job does.
-    """
-
-    def __init__(
-        self, name: str | bytes, arguments: str | bytes = b"", unique: str | bytes | None = None
-    ) -> None:
-        super().__init__(name, arguments, unique)
-        self._updates: collections.deque[BasePacket] = collections.deque()
-        self._changed = asyncio.Event()
-        self._observers.append(self._observe)
-
-    def _observe(self, packet: BasePacket | None) -> None:
-        if packet is not None and not self.complete:
-            self._updates.append(packet)
-        self._changed.set()
-
-    def _wait(self, timeout: float | None) -> bool:
-        if not self.complete:
-            raise GearmanError("waiting for an AsyncJob would block its loop: await it instead")
-        return True
-
-    def _check_heard(self) -> None:
-        """Raise InvalidDataError when nobody will tell of the job's end."""
-        if self._guard is not None and not self.complete:
-            self._guard("waiting for a job")
-
-    async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
-
-    def __await__(self) -> Generator[None, None, bytes]:
-        """Wait until the job has ended; returns its data, raises JobFailedError."""
-        return self._ended().__await__()
-
-    async def _ended(self) -> bytes:
-        self._check_heard()
-        while not self.complete:
-            await self._change()
-        return self._result()
-
-    async def __aiter__(self) -> AsyncIterator[BasePacket]:
-        """Give the updates of the job until it ends."""
-        self._check_heard()
-        while True:
-            while self._updates:
-                yield self._updates.popleft()
-            if self.complete:
-                return
-            await self._change()
 
 
 class AsyncClient(AsyncBaseClient):
@@ -121,6 +62,7 @@ class AsyncClient(AsyncBaseClient):
     ) -> AsyncJob:
         """Submit a job to the server whose turn it is; returns it once the server has taken it.
 
+        A job that has ended begins anew: what is known of it is forgotten, and waited for again.
         While the server takes nothing, this waits. When the connection is lost before the
         server's answer, the next server is asked: a job whose answer was lost may run twice.
 
@@ -133,7 +75,7 @@ class AsyncClient(AsyncBaseClient):
             when: The time to run it at, as seconds since 1970 or a datetime with time zone;
                 background jobs only.
             reducer: The function that shall combine the job's parts.
-            timeout: Seconds to wait for the server's answer; None for no limit.
+            timeout: Seconds that it may take in all; None for no limit.
 
         Raises:
             NoConnectedServersError: No server is connected at the moment.
@@ -145,13 +87,12 @@ class AsyncClient(AsyncBaseClient):
         if not isinstance(job, AsyncJob):
             job = AsyncJob(job, arguments, unique)
         packet = submit_packet(job, background, precedence, when, reducer)
-        limit = check_timeout(timeout)
-        job._guard = refuse_background if background else None
+        deadline = Deadline(timeout)
+        guard = refuse_background if background else _allow
         while True:
             link = self.get_link()
-            submission = Submission(job, packet, not background)
-            job.connection = link
-            await self._ask(link, submission, lambda s: s.submit(submission), limit)  # noqa: B023  (called at once)
+            submission = Submission(job, packet, not background, job._begin(link, guard))
+            await self._ask(link, submission, lambda s: s.submit(submission), deadline)  # noqa: B023  (called at once)
             if submission.error is not None:
                 raise submission.error
             if not submission.lost:
@@ -162,49 +103,61 @@ class AsyncClient(AsyncBaseClient):
         link: AsyncLink,
         expectation: Expectation,
         ask: Callable[[ClientSession], None],
-        timeout: float | None,
+        deadline: Deadline,
     ) -> None:
-        limit = check_timeout(timeout)
-        await link.drain()
-        if not isinstance(link.session, ClientSession):
-            expectation.settle(lost=True)
-            return
-        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Ask something over a connection, and wait for the answer or the loss of the connection.
 
-        def settle() -> None:
-            if not settled.done():  # or the time was up, and nobody waits any more
-                settled.set_result(None)
-
-        expectation._on_settled = settle
-        ask(link.session)
-        link.send_queued()
+        Raises:
+            TimeoutError: There was no room to send, and nothing was asked; or no answer came.
+        """
         try:
-            async with asyncio.timeout(limit):
-                await settled
-        except builtins.TimeoutError:
-            raise TimeoutError(f"no answer from {link!r} in {timeout} s") from None
+            await link.drain(deadline)
+            session = link.session
+            if not isinstance(session, ClientSession):
+                expectation.settle(lost=True)
+                return
+            settled = self._home.enter(self).create_future()
 
-    async def _state(
+            def settle() -> None:
+                if not settled.done():  # or nobody waits any more
+                    settled.set_result(None)
+
+            expectation.on_settled = settle
+            ask(session)
+            link.send_queued()
+            try:
+                async with within(deadline, "no answer from %r", link):
+                    await settled
+            finally:
+                if not expectation.settled:
+                    session.forget(expectation)
+                    link.send_queued()
+        except TimeoutError:
+            if not isinstance(expectation, OptionRequest):  # servers of 0.16 never answer those
+                self._roster.skip(link, time.monotonic())
+            raise
+
+    async def _ask_state(
         self,
         link: AsyncLink,
         request: StatusRequest,
         ask: Callable[[ClientSession, StatusRequest], None],
-        timeout: float | None,
+        deadline: Deadline,
     ) -> JobState:
-        await self._ask(link, request, lambda session: ask(session, request), timeout)
+        await self._ask(link, request, lambda session: ask(session, request), deadline)
         if request.state is None:
             raise DisconnectError(f"{link!r} was lost before the answer")
         return request.state
 
-    async def _first_known(
+    async def _ask_all(
         self,
         key: bytes,
         ask: Callable[[ClientSession, StatusRequest], None],
-        timeout: float | None,
+        deadline: Deadline,
     ) -> JobState:
         state = None
-        for link in self.links[:]:
-            state = await self._state(link, StatusRequest(key), ask, timeout)
+        for link in self._roster.promising():
+            state = await self._ask_state(link, StatusRequest(key), ask, deadline)
             if state.known:
                 return state
         if state is None:
@@ -217,7 +170,7 @@ class AsyncClient(AsyncBaseClient):
         Args:
             job: A job that was submitted, or a handle; for a handle all servers are asked until
                 one knows it.
-            timeout: Seconds to wait for the answer of each; None for no limit.
+            timeout: Seconds that it may take in all; None for no limit.
 
         Raises:
             NoConnectedServersError: No server is connected at the moment.
@@ -225,16 +178,17 @@ class AsyncClient(AsyncBaseClient):
             ConnectionError: The connection was lost before the answer.
             InvalidDataError: The job was not submitted yet.
         """
+        deadline = Deadline(timeout)
+        ask = ClientSession.request_status
         if not isinstance(job, Job):
-            return await self._first_known(to_handle(job), ClientSession.request_status, timeout)
+            return await self._ask_all(to_handle(job), ask, deadline)
         handle, link = submitted(job, AsyncLink)
-        request = StatusRequest(handle, job)
-        return await self._state(link, request, ClientSession.request_status, timeout)
+        return await self._ask_state(link, StatusRequest(handle, job), ask, deadline)
 
     async def status_by_unique(self, unique: str | bytes, timeout: float | None = 30) -> JobState:
         """Ask the servers for the state of a job by its unique; raises as `status` does."""
         ask = ClientSession.request_status_by_unique
-        return await self._first_known(to_unique_key(unique), ask, timeout)
+        return await self._ask_all(to_unique_key(unique), ask, Deadline(timeout))
 
     async def cancel(self, job: Job | str | bytes, timeout: float | None = 30) -> bool:
         """Take a job back: its clients hear that it failed; a worker that has it goes on alone.
@@ -242,7 +196,7 @@ class AsyncClient(AsyncBaseClient):
         Args:
             job: A job that was submitted, or a handle; for a handle all servers are asked until
                 one knows it.
-            timeout: Seconds to wait for the answer of each; None for no limit.
+            timeout: Seconds that it may take in all; None for no limit.
 
         Returns:
             Whether a server knew the job and took it back.
@@ -253,25 +207,41 @@ class AsyncClient(AsyncBaseClient):
             ConnectionError: The connection was lost before the answer.
             InvalidDataError: The job was not submitted yet.
         """
+        deadline = Deadline(timeout)
         if isinstance(job, Job):
             handle, link = submitted(job, AsyncLink)
             links = [link]
         else:
             handle = to_handle(job)
-            links = self.links[:] or [self.get_link()]
-        line = cancel_command(handle)
+            links = self._roster.promising() or [self.get_link()]
         for link in links:
-            reply = await link.send_command(line, Deadline(timeout))
-            if was_cancelled(reply):
+            if await self._cancel_over(link, handle, deadline):
+                if isinstance(job, Job) and job.handle == handle:
+                    job._end(CANCELLED)  # one in the background too, of which nothing is heard
                 return True
         return False
+
+    async def _cancel_over(self, link: AsyncLink, handle: bytes, deadline: Deadline) -> bool:
+        session = link.session
+        if isinstance(session, ClientSession):
+            session.begin_cancel(handle)
+        cancelled = False
+        try:
+            cancelled = was_cancelled(await link.send_command(cancel_command(handle), deadline))
+        except TimeoutError:
+            self._roster.skip(link, time.monotonic())
+            raise
+        finally:
+            if isinstance(session, ClientSession):
+                session.end_cancel(handle, cancelled)
+        return cancelled
 
     async def echo(self, data: str | bytes | None = None, timeout: float | None = 30) -> bytes:
         """Have the server whose turn it is send data back.
 
         Args:
             data: What to send; something unique by default.
-            timeout: Seconds to wait; None for no limit.
+            timeout: Seconds that it may take in all; None for no limit.
 
         Returns:
             The data that came back.
@@ -283,7 +253,8 @@ class AsyncClient(AsyncBaseClient):
         """
         link = self.get_link()
         request = EchoRequest(uuid.uuid4().bytes if data is None else convert_to_bytes(data))
-        await self._ask(link, request, lambda session: session.request_echo(request), timeout)
+        deadline = Deadline(timeout)
+        await self._ask(link, request, lambda session: session.request_echo(request), deadline)
         if request.lost:
             raise DisconnectError(f"{link!r} was lost before the ECHO_RES")
         return request.data
@@ -293,7 +264,7 @@ class AsyncClient(AsyncBaseClient):
 
         Args:
             name: The option; servers know ``exceptions``, which is always asked for.
-            timeout: Seconds to wait for each server; None for no limit.
+            timeout: Seconds that it may take in all; None for no limit.
 
         Returns:
             Whether every server that is connected confirmed it.
@@ -305,12 +276,18 @@ class AsyncClient(AsyncBaseClient):
         self._check_open()
         option = to_option(name)
         self._options.add(option)
-        confirmed = True
-        for link in self.links[:]:
-            request = OptionRequest(option)
-            try:
-                await self._ask(link, request, lambda s: s.request_option(request), timeout)  # noqa: B023  (called at once)
-            except TimeoutError:
-                pass  # servers of gear 0.16 never answer
-            confirmed = confirmed and request.confirmed
-        return confirmed
+        deadline = Deadline(timeout)
+        asking = [self._ask_option(link, option, deadline) for link in self.links]
+        return all(await asyncio.gather(*asking))
+
+    async def _ask_option(self, link: AsyncLink, option: bytes, deadline: Deadline) -> bool:
+        request = OptionRequest(option)
+        try:
+            await self._ask(link, request, lambda s: s.request_option(request), deadline)
+        except TimeoutError:
+            return False  # servers of gear 0.16 never answer
+        return request.confirmed
+
+
+def _allow(what: str) -> None:
+    """Let a wait begin."""

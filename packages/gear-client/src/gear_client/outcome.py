@@ -1,0 +1,34 @@
+"""How a job ended; the job that it is told is in `jobs`."""
+
+from typing import Final
+
+import msgspec
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The end of a job.
+
+    Attributes:
+        failed: Whether it ended without a result.
+        reason: Why it failed, as a sentence that begins with the job goes on.
+        exception: The data of WORK_EXCEPTION; None without one.
+    """
+
+    failed: bool = False
+    reason: str = ""
+    exception: bytes | None = None
+
+    @classmethod
+    def raised(cls, exception: bytes) -> "Outcome":
+        """Return the outcome of a job whose worker sent WORK_EXCEPTION.
+
+        Args:
+            exception: What it sent.
+        """
+        return cls(True, f"failed with exception {exception[:200]!r}", exception)
+
+
+COMPLETED: Final = Outcome()
+FAILED: Final = Outcome(True, "failed")
+LOST: Final = Outcome(True, "lost its server before it ended")
+CANCELLED: Final = Outcome(True, "was cancelled")

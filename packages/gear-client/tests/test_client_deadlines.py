@@ -1,0 +1,79 @@
+"""Each call takes no longer than its timeout, whatever it waits for: room to send, an answer."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from client_peers import WAIT, run, unread_port
+
+from gear_client import AsyncClient, AsyncJob, Client, Job
+from gear_wire.errors import TimeoutError
+
+LARGE = bytes(9 << 20)
+LONGEST = 8.0
+"""Seconds that a call with a timeout of one may take on a machine that is busy."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with unread_port() as port:
+        yield port
+
+
+@pytest.fixture
+def client(port: int) -> Iterator[Client]:
+    client = Client()
+    client.addServer("127.0.0.1", port)
+    client.waitForServer(WAIT)
+    yield client
+    client.shutdown()
+
+
+def test_a_server_that_never_reads(client: Client) -> None:
+    submitted = Job("reverse", b"")
+    submitted.handle, submitted.connection = b"H:1", client.active_connections[0]
+    large: Callable[[], object] = lambda: client.submitJob(Job("reverse", LARGE), timeout=1)  # noqa: E731
+    calls: list[Callable[[], object]] = [
+        large,
+        large,
+        large,
+        lambda: client.getStatus(submitted, timeout=1),
+        lambda: client.getStatus(b"H:1", timeout=1),
+        lambda: client.getStatusByUnique(b"u", timeout=1),
+        lambda: client.echo(LARGE, timeout=1),
+        lambda: client.cancelJob(submitted, timeout=1),
+    ]
+    for call in calls:
+        start = time.monotonic()
+        with pytest.raises(TimeoutError, match=r"in 1 s"):
+            call()
+        assert time.monotonic() - start < LONGEST
+    start = time.monotonic()
+    assert not client.setOption("other", timeout=1)
+    assert time.monotonic() - start < LONGEST
+
+
+def test_an_asyncio_server_that_never_reads(port: int) -> None:
+    async def test(client: AsyncClient) -> None:
+        job = AsyncJob("reverse")
+        job.handle, job.connection = b"H:1", client.get_link()
+        calls: list[Callable[[], Awaitable[object]]] = [
+            lambda: client.submit("reverse", LARGE, timeout=1),
+            lambda: client.submit("reverse", LARGE, timeout=1),
+            lambda: client.status(job, timeout=1),
+            lambda: client.status(b"H:1", timeout=1),
+            lambda: client.status_by_unique(b"u", timeout=1),
+            lambda: client.echo(LARGE, timeout=1),
+            lambda: client.cancel(job, timeout=1),
+        ]
+        for call in calls:
+            start = time.monotonic()
+            with pytest.raises(TimeoutError, match=r"in 1 s"):
+                await call()
+            assert time.monotonic() - start < LONGEST
+        start = time.monotonic()
+        assert not await client.set_option("other", timeout=1)
+        assert time.monotonic() - start < LONGEST
+        await client.close(timeout=0)
+
+    run(port, test)
