@@ -144,7 +144,7 @@ class BaseJob:
     def __getstate__(self) -> tuple[dict[str, object], object]:
         """Return what copies and pickles are made of: a value, without the connection."""
         state = super().__getstate__()
-        slots = state[1] if isinstance(state, tuple) else None
+        slots = state[1] if isinstance(state, tuple) else {}
         return self._copied_attributes(), slots
 
     def _copied_attributes(self) -> dict[str, object]:

@@ -69,12 +69,12 @@ class AssignedJob(BaseJob):
             job.reducer = packet.reducer or None
         return job
 
-    def __getstate__(self) -> dict[str, object]:
-        """Return all but the way to the server: a copy must not end what another one works on."""
-        state = vars(self) | {"connection": None}
+    def _copied_attributes(self) -> dict[str, object]:
+        # All but the way to the server: a copy must not end what another one works on.
+        attributes = super()._copied_attributes()
         for name in ("_sender", "_link", "_session", "_log"):
-            state.pop(name, None)
-        return state
+            attributes.pop(name, None)
+        return attributes
 
     def _reported(self, packet: BasePacket) -> None:
         if isinstance(packet, ENDINGS):
