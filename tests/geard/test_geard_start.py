@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from certificates import Authority
+
 from .program import HOST, PROGRAM, TIMEOUT, Geard, error_of, run_geard
 
 Start = Callable[..., Geard]
@@ -48,6 +50,14 @@ def test_a_port_in_use_is_told_and_harms_nobody(start: Start) -> None:
         (["-q", "mysql"], "-q mysql is not possible here: jobs are kept in memory; there is no "),
         (["--job-retries", "300"], "job-retries must be -1 (no limit), 0 (no retries), or between"),
         (["--verbose", "LOUD"], "verbose must be one of ALERT, CRITICAL, DEBUG, ERROR, FATAL, "),
+        (["--port-file", "/"], "cannot write /: Is a directory"),
+        (["--pid-file", "/etc/passwd/pid"], "cannot write /etc/passwd/pid: Not a directory"),
+        (["--log-file", "/"], "cannot log to /: Is a directory"),
+        (["-L", "192.0.2.1"], "cannot listen on 192.0.2.1 port 0: Cannot assign requested address"),
+        (["-L", "a.invalid"], "cannot listen on a.invalid: "),
+        (["--statsd-host", "a.invalid"], "cannot find the statsd server a.invalid: "),
+        (["--prot", "1"], "unrecognized arguments: --prot 1; see geard --help"),
+        (["--back", "1"], "unrecognized arguments: --back 1; see geard --help"),
         (["--nope"], "unrecognized arguments: --nope; see geard --help"),
         (["--ssl"], "TLS needs --ssl-key, --ssl-cert, --ssl-ca; missing: --ssl-key, --ssl-cert, "),
         (["--acl", "file"], "--acl is about the names in certificates: it needs TLS"),
@@ -60,8 +70,9 @@ def test_a_port_in_use_is_told_and_harms_nobody(start: Start) -> None:
         (["--port-file", "/none/port"], "cannot write /none/port: No such file or directory"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(options: list[str], error: str) -> None:
-    assert error_of("-d", "-p", "0", "-L", HOST, *options).startswith(error)
+@pytest.mark.parametrize("how", [[], ["--check-args"]], ids=["start", "check"])
+def test_what_is_wrong_is_told_in_one_line(options: list[str], error: str, how: list[str]) -> None:
+    assert error_of("-d", "-p", "0", "-L", HOST, *how, *options).startswith(error)
 
 
 def test_check_args_starts_nothing(tmp_path: Path) -> None:
@@ -69,6 +80,38 @@ def test_check_args_starts_nothing(tmp_path: Path) -> None:
     done = run_geard("--check-args", "-p", "0", "--port-file", str(port_file))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert not port_file.exists()
+
+
+def test_check_args_does_not_mind_the_server_that_runs(start: Start) -> None:
+    geard = start()
+    done = run_geard(
+        "--check-args", "-d", "-p", str(geard.port), "-L", HOST, "-P", str(geard.pid_file),
+        "--port-file", str(geard.port_file), "-l", str(geard.log),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert geard.pid_file.read_text() == f"{geard.process.pid}\n"
+    assert geard.ask("getpid") == f"OK {geard.process.pid}"
+
+
+@ROOT
+@pytest.mark.parametrize("how", [[], ["--check-args"]], ids=["start", "check"])
+@pytest.mark.parametrize(
+    ("option", "words"), [("--log-file", "log to"), ("--pid-file", "write"), ("--acl", "read")]
+)
+def test_files_are_those_of_the_user_that_it_becomes(
+    tmp_path: Path, how: list[str], option: str, words: str
+) -> None:
+    authority = Authority(tmp_path)
+    server = authority.issue(HOST)
+    tls = ["--ssl-key", server.key, "--ssl-cert", server.cert, "--ssl-ca", server.ca]
+    path = tmp_path / "of-root"
+    path.touch(mode=0o600)
+    tmp_path.chmod(0o700)
+    error = error_of(
+        "-d", "-p", "0", "-L", HOST, "-u", "nobody", *how,
+        *(tls if option == "--acl" else []), option, str(path),
+    )  # fmt: skip
+    assert "Permission denied" in error or "there is no file" in error
 
 
 def test_options_without_effect_are_noted(start: Start) -> None:

@@ -29,6 +29,8 @@ _TEXT_HANDLERS: Final = {
     "handleACLSelfRevoke": [b"acl", b"self-revoke"],
 }
 
+_PACKET_KEYS: Final = {number: f"packet.{info.number.name}" for number, info in BY_TYPE.items()}
+
 
 class ServerHandlers(PacketHandlers):
     """Calls the engine's rules, or what a subclass puts in their place.
@@ -209,7 +211,6 @@ class ServerHandlers(PacketHandlers):
             duration: Seconds.
         """
         if self._statsd is not None:
-            info = BY_TYPE.get(ptype)
-            key = f"packet.{ptype if info is None else info.number.name}"
+            key = _PACKET_KEYS.get(ptype) or f"packet.{ptype}"
             self._statsd.timing(key, duration * 1000)
             self._statsd.incr(key)

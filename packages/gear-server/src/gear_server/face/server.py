@@ -24,7 +24,7 @@ from gear_server.face.handlers import ServerHandlers
 from gear_server.face.views import ServerViews
 from gear_server.network.listening import listen
 from gear_server.network.server import AsyncServer, StreamPeer
-from gear_server.network.statsd import Statsd
+from gear_server.network.statsd import INTERVAL, open_statsd
 from gear_server.settings import ServerSettings
 from gear_wire.enums import Magic
 from gear_wire.errors import ConfigurationError
@@ -208,12 +208,8 @@ class Server(ServerHandlers, ServerViews):
             wall_clock=time.time,
         )
         self._defaults = dict(self._engine.rules)
-        self._statsd: Statsd | None = None
-        if settings.statsd_host is not None:
-            self._statsd = Statsd(
-                settings.statsd_host, settings.statsd_port, settings.statsd_prefix
-            )
-        self._gauges: tuple[int, int, int] | None = None
+        self._statsd = open_statsd(settings)
+        self._reporting = False
         self._watchers: list[_Watcher] = []
         self._take_overrides()
         listening = listen(settings) if sockets is None else list(sockets)
@@ -292,16 +288,22 @@ class Server(ServerHandlers, ServerViews):
                 self.log.exception("Exception in handleDisconnect of %r", job)
 
     def on_turn(self) -> None:
-        """Wake who waits for a change, and send gauges when they have changed."""
+        """Wake the waiters for whom something has changed, and schedule a report to statsd."""
         for watcher in self._watchers:
             watcher.look()
-        if self._statsd is None:
-            return
-        gauges = (self.total_jobs, self.running_jobs, self.waiting_jobs)
-        if gauges != self._gauges:
-            self._gauges = gauges
-            for key, value in zip(("total", "running", "waiting"), gauges, strict=True):
-                self._statsd.gauge(f"queue.{key}", value)
+        if self._statsd is not None and not self._reporting:
+            self._reporting = True
+            self._loop.call_later(INTERVAL, self._report)
+
+    def _report(self) -> None:
+        """Send metrics; nothing more is sent until something happens."""
+        self._reporting = False
+        if self._statsd is not None:
+            with self.lock:
+                self._statsd.gauge("queue.total", self.total_jobs)
+                self._statsd.gauge("queue.running", self.running_jobs)
+                self._statsd.gauge("queue.waiting", self.waiting_jobs)
+                self._statsd.flush()
 
     # Doing something
 

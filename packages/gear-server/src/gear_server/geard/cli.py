@@ -8,7 +8,7 @@ from gear_server.geard.configfile import read_tokens, read_toml
 from gear_server.geard.daemon import daemonize
 from gear_server.geard.options import Options, settle
 from gear_server.geard.parser import parse
-from gear_server.geard.program import check, run
+from gear_server.geard.program import check, rehearse, run
 from gear_server.geard.systemd import Notifier, inherited_sockets
 from gear_wire.errors import GearmanError
 
@@ -52,9 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         options, notes = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
-        check(options)
         if options.check_args:
+            rehearse(options)
             return 0
+        check(options)
         inherited = inherited_sockets(os.environ)
         ready = _nothing if options.foreground else daemonize()
         run(options, notes, inherited, Notifier(os.environ.get("NOTIFY_SOCKET")), ready)

@@ -10,6 +10,12 @@ from gear_wire.errors import ConfigurationError
 _READY: Final = b"\1"
 
 
+def check_platform() -> None:
+    """Check that there can be daemons; raises ConfigurationError if not."""
+    if not hasattr(os, "fork"):
+        raise ConfigurationError("there are no daemons on this platform: use -d")
+
+
 def daemonize() -> Callable[[], None]:
     """Go on in the background, with neither terminal nor standard streams.
 
@@ -22,8 +28,7 @@ def daemonize() -> Callable[[], None]:
     Raises:
         ConfigurationError: The platform has no such processes.
     """
-    if not hasattr(os, "fork"):
-        raise ConfigurationError("there are no daemons on this platform: give -d")
+    check_platform()
     reading, writing = os.pipe()
     if os.fork():
         os.close(writing)

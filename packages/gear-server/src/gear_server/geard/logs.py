@@ -9,6 +9,7 @@ import select
 from typing import ClassVar, Final, Self
 
 from gear_server.geard.logwriter import Enqueue, LogWriter
+from gear_server.geard.writable import check_writable
 from gear_wire.errors import ConfigurationError
 
 NOTICE: Final = (logging.INFO + logging.WARNING) // 2
@@ -124,6 +125,22 @@ class Logs:
         self._replaced: list[tuple[logging.Logger, Enqueue]] = []
         self._old_level = logging.getLogger().level
         self.stuck: bool = False
+
+    def check(self) -> None:
+        """Check that logging could begin; a configuration is applied.
+
+        Raises:
+            ConfigurationError: It could not.
+        """
+        if self._config is not None:
+            self._configure()
+            return
+        try:
+            if self._file not in ("stderr", "none"):
+                check_writable(self._file)
+        except OSError as error:
+            raise ConfigurationError(f"cannot log to {self._file}: {error.strerror}") from error
+        self._syslog_handlers()
 
     def __enter__(self) -> Self:
         """Begin to log; raises ConfigurationError when that cannot be done."""

@@ -89,6 +89,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=_Formatter,
         argument_default=argparse.SUPPRESS,
         add_help=False,
+        allow_abbrev=False,
     )
     groups = {name: parser.add_argument_group(name) for name in GROUPS}
     groups[GROUPS[0]].add_argument("-h", "--help", action="help", help="show this help and exit")

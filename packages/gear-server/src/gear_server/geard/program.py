@@ -12,6 +12,7 @@ from typing import Final
 from gear_server.__about__ import __version__
 from gear_server.engine.acl import ACL
 from gear_server.face.server import Server, new_event_loop
+from gear_server.geard.daemon import check_platform
 from gear_server.geard.logs import NOTICE, SYSLOG, Logs
 from gear_server.geard.memory import keep_heap, relax_collector
 from gear_server.geard.options import Options
@@ -19,7 +20,8 @@ from gear_server.geard.privileges import allow_descriptors, become
 from gear_server.geard.runfile import RunFile
 from gear_server.geard.signals import DONE, Signals
 from gear_server.geard.systemd import READY, STOPPING, Notifier
-from gear_server.network.listening import listen, read_acl
+from gear_server.network.listening import listen, read_acl, try_to_bind
+from gear_server.network.statsd import open_statsd
 from gear_wire.errors import ConfigurationError, GearmanError
 from gear_wire.link.tls import TLSFiles, check_tls_files
 
@@ -90,6 +92,32 @@ def check(options: Options) -> None:
     elif options.acl is not None:
         raise ConfigurationError("--acl is about the names in certificates: it needs TLS")
     _acl(options)
+
+
+def rehearse(options: Options) -> None:
+    """Check whether the server could start, as far as that can be told beforehand.
+
+    A port that is in use is fine: the server that is to be replaced may have it. The process takes
+    the limits and the user that it would run with, and is of no use for anything else.
+
+    Raises:
+        ConfigurationError: It could not, because of something that was asked for.
+        OSError: It could not listen.
+    """
+    if not options.foreground:
+        check_platform()
+    if options.file_descriptors is not None:
+        allow_descriptors(options.file_descriptors)
+    try_to_bind(options.settings)
+    if options.user is not None:
+        become(options.user)
+    check(options)
+    make_logs(options).check()
+    for file in (_pid_file(options), options.port_file):
+        RunFile(file, "").check()
+    statsd = open_statsd(options.settings)
+    if statsd is not None:
+        statsd.close()
 
 
 def make_server(options: Options, sockets: Sequence[socket.socket]) -> Server:

@@ -3,6 +3,7 @@
 import os
 from typing import Self
 
+from gear_server.geard.writable import check_writable
 from gear_wire.errors import ConfigurationError
 
 
@@ -17,6 +18,17 @@ class RunFile:
     def __init__(self, path: str | None, line: str) -> None:
         self._path = path
         self._content = f"{line}\n"
+
+    def check(self) -> None:
+        """Check that it could be written; raises ConfigurationError if not."""
+        if self._path is not None:
+            try:
+                if os.path.isfile(self._path):
+                    check_writable(f"{self._path}.{os.getpid()}")  # which then replaces it
+                else:
+                    check_writable(self._path)
+            except OSError as error:
+                raise ConfigurationError(f"cannot write {self._path}: {error.strerror}") from error
 
     def __enter__(self) -> Self:
         """Write it; raises ConfigurationError when it cannot be written."""

@@ -26,30 +26,51 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
         OSError: An address cannot be bound.
         ConfigurationError: The host has no address.
     """
-    try:
-        addresses = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-    except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"cannot listen on {settings.host}: {error}") from error
+    addresses = _addresses(settings)
     tries = FREE_PORT_TRIES if settings.port == 0 else 1
     while True:
         tries -= 1
         try:
-            return _listen_on(addresses, settings)
+            return _bind_all(addresses, settings.port, settings.backlog)
         except OSError as error:
             # The port that the first address has free may be in use on the next.
             if error.errno != errno.EADDRINUSE or not tries:
                 raise
 
 
-def _listen_on(addresses: Sequence[Address], settings: ServerSettings) -> list[socket.socket]:
-    port = settings.port
+def try_to_bind(settings: ServerSettings) -> None:
+    """Check that the addresses can be bound, unless a server has them that runs already.
+
+    Raises:
+        OSError: An address cannot be bound, for another reason than that it is in use.
+        ConfigurationError: The host has no address.
+    """
+    try:
+        sockets = _bind_all(_addresses(settings), settings.port, None)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+    else:
+        for sock in sockets:
+            sock.close()
+
+
+def _addresses(settings: ServerSettings) -> Sequence[Address]:
+    try:
+        return socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(f"cannot listen on {settings.host}: {error}") from error
+
+
+def _bind_all(addresses: Sequence[Address], port: int, backlog: int | None) -> list[socket.socket]:
+    """Return a socket for each address, which listens if there is a backlog."""
     sockets: list[socket.socket] = []
     missing: OSError | None = None
     for family, _, _, _, address in addresses:
         try:
-            sock = _bound(family, (address[0], port, *address[2:]), settings.backlog)
+            sock = _bound(family, (address[0], port, *address[2:]), backlog)
         except OSError as error:
             failure = OSError(
                 error.errno, f"cannot listen on {address[0]} port {port}: {error.strerror}"
@@ -68,7 +89,7 @@ def _listen_on(addresses: Sequence[Address], settings: ServerSettings) -> list[s
     return sockets
 
 
-def _bound(family: int, address: tuple[object, ...], backlog: int) -> socket.socket:
+def _bound(family: int, address: tuple[object, ...], backlog: int | None) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
@@ -76,7 +97,8 @@ def _bound(family: int, address: tuple[object, ...], backlog: int) -> socket.soc
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
-        sock.listen(backlog)
+        if backlog is not None:
+            sock.listen(backlog)
         sock.setblocking(False)
     except BaseException:
         sock.close()

@@ -1,10 +1,38 @@
-"""Sends measurements to a statsd server, and cares for no answer."""
+"""Gathers metrics in memory and sends them to a statsd server now and then; expects no answer."""
 
 import contextlib
 import socket
+from collections.abc import Iterator
+from typing import Final
 
+from gear_server.settings import ServerSettings
 from gear_wire.errors import ConfigurationError
-from gear_wire.link.address import check_port
+
+INTERVAL: Final = 1.0
+"""Seconds between two times that metrics are sent."""
+DATAGRAM_SIZE: Final = 1432
+"""Bytes of a datagram that Ethernet carries in one frame, whatever is added on the way."""
+SAMPLES: Final = 16
+"""At least so many of the timings of one key are sent each time; all, if there are less."""
+
+
+class _Timings:
+    """Evenly spread samples of the timings of one key."""
+
+    __slots__ = ("count", "samples", "stride")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.stride = 1
+        self.samples: list[float] = []
+
+    def add(self, milliseconds: float) -> None:
+        if not self.count % self.stride:
+            if len(self.samples) == 2 * SAMPLES:
+                del self.samples[1::2]
+                self.stride *= 2
+            self.samples.append(milliseconds)
+        self.count += 1
 
 
 class Statsd:
@@ -13,16 +41,15 @@ class Statsd:
     Args:
         host: The statsd server.
         port: Its port.
-        prefix: What all keys begin with; None for nothing.
+        prefix: Prefix of all keys; None for nothing.
 
     Raises:
-        ConfigurationError: The host has no address, or the port is out of range.
+        ConfigurationError: The host has no address.
     """
 
-    def __init__(self, host: str, port: int | str, prefix: str | None) -> None:
-        number = check_port(port)
+    def __init__(self, host: str, port: int, prefix: str | None) -> None:
         try:
-            addresses = socket.getaddrinfo(host, number, type=socket.SOCK_DGRAM)
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
             raise ConfigurationError(f"cannot find the statsd server {host}: {error}") from error
         family, kind, protocol, _, address = addresses[0]
@@ -30,23 +57,69 @@ class Statsd:
         self._socket.setblocking(False)
         self._address = address
         self._prefix = f"{prefix}." if prefix else ""
-
-    def _send(self, key: str, value: str) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.sendto(f"{self._prefix}{key}:{value}".encode(), self._address)
+        self._gauges: dict[str, int] = {}
+        self._sent_gauges: dict[str, int] = {}
+        self._counters: dict[str, int] = {}
+        self._timings: dict[str, _Timings] = {}
 
     def gauge(self, key: str, value: int) -> None:
-        """Send how much of something there is."""
-        self._send(key, f"{value}|g")
+        """Note how much of something there is; sent if it has changed."""
+        self._gauges[key] = value
 
     def incr(self, key: str) -> None:
         """Count something."""
-        self._send(key, "1|c")
+        self._counters[key] = self._counters.get(key, 0) + 1
 
     def timing(self, key: str, milliseconds: float) -> None:
-        """Send how long something took."""
-        self._send(key, f"{milliseconds:.3f}|ms")
+        """Note how long something took."""
+        timings = self._timings.get(key)
+        if timings is None:
+            timings = self._timings[key] = _Timings()
+        timings.add(milliseconds)
+
+    def flush(self) -> None:
+        """Send what was noted since the last time; who does not listen misses it."""
+        datagram = b""
+        for line in self._lines():
+            data = f"{self._prefix}{line}".encode()
+            if datagram and len(datagram) + 1 + len(data) > DATAGRAM_SIZE:
+                self._send(datagram)
+                datagram = b""
+            datagram = datagram + b"\n" + data if datagram else data
+        if datagram:
+            self._send(datagram)
+        self._sent_gauges = dict(self._gauges)
+        self._counters.clear()
+        self._timings.clear()
+
+    def _lines(self) -> Iterator[str]:
+        for key, value in self._gauges.items():
+            if self._sent_gauges.get(key) != value:
+                yield f"{key}:{value}|g"
+        for key, value in self._counters.items():
+            yield f"{key}:{value}|c"
+        for key, timings in self._timings.items():
+            # A server that is told the rate counts them as those that they stand for.
+            rate = f"|@{len(timings.samples) / timings.count:.6g}" if timings.stride > 1 else ""
+            for milliseconds in timings.samples:
+                yield f"{key}:{milliseconds:.3f}|ms{rate}"
+
+    def _send(self, datagram: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.sendto(datagram, self._address)
 
     def close(self) -> None:
-        """Close the socket."""
+        """Send what is left, and close the socket."""
+        self.flush()
         self._socket.close()
+
+
+def open_statsd(settings: ServerSettings) -> Statsd | None:
+    """Return a client for the statsd server of the settings; None if they name none.
+
+    Raises:
+        ConfigurationError: The host has no address.
+    """
+    if settings.statsd_host is None:
+        return None
+    return Statsd(settings.statsd_host, settings.statsd_port, settings.statsd_prefix)
