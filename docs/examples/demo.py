@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PIECE_SIZE = 1 << 16
 LONG_WORD = 5
 WAIT = 20.0
-_LISTENS = re.compile(r"listens on .* port (\d+)")
+_LISTENS = re.compile(r"listening on .* port (\d+)")
 _WORD = re.compile(r"[^\W\d_]+")
 
 Words = collections.Counter[str]

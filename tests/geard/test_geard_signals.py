@@ -1,6 +1,9 @@
 """What signals do to a geard."""
 
+import re
 import signal
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +12,15 @@ import pytest
 import gear
 from certificates import Authority
 from gear_wire.enums import PacketType
-from gear_wire.packets import CanDo, EchoReq, GrabJob, SubmitJobBg, SubmitJobEpoch, WorkComplete
+from gear_wire.packets import (
+    CanDo,
+    EchoReq,
+    GrabJob,
+    SubmitJob,
+    SubmitJobBg,
+    SubmitJobEpoch,
+    WorkComplete,
+)
 from gear_wire.types import FunctionName, Handle, UniqueKey
 
 from .program import HOST, TIMEOUT, Geard, receive, running_job, send, wait_until
@@ -23,8 +34,8 @@ def test_an_idle_server_ends_at_once(start: Start, number: signal.Signals) -> No
     with geard.connect():
         geard.signal(number)
         log = geard.end()
-    assert f"Got {number.name}" in log
-    assert log.endswith("geard ends\n")
+    assert f"Received {number.name}" in log
+    assert log.endswith("geard stopped\n")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +90,7 @@ def test_sigusr1_waits_for_queued_jobs(start: Start) -> None:
             assert worker.grab() == PacketType.JOB_ASSIGN
             worker.complete(b"x:%d" % number)
         log = geard.end()
-    assert "waiting for 2 jobs, without a limit" in log
+    assert "waiting for 2 jobs without a time limit" in log
     assert "lost" not in log
 
 
@@ -90,11 +101,11 @@ def test_sigterm_gives_out_no_more_even_after_sigusr1(start: Start) -> None:
         geard.signal(signal.SIGTERM)
         geard.wait_until_refusing()
         geard.signal(signal.SIGUSR1)
-        geard.wait_for_log("Got SIGUSR1$")
+        geard.wait_for_log("Received SIGUSR1$")
         assert worker.grab() == PacketType.NO_JOB
         worker.complete(b"x:1")
         log = geard.end()
-    assert "Leaving with 1 jobs, which are lost: 0 ran, 1 waited" in log
+    assert "Exiting with 1 jobs lost (0 running, 1 queued)" in log
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGUSR1])
@@ -104,7 +115,7 @@ def test_a_second_sigusr1_changes_nothing(start: Start, first: signal.Signals) -
         geard.signal(first)
         geard.wait_until_refusing()
         geard.signal(signal.SIGUSR1)
-        geard.wait_for_log(rf"Got {first.name}$(?s:.*)Got SIGUSR1$")
+        geard.wait_for_log(rf"Received {first.name}$(?s:.*)Received SIGUSR1$")
         running.assigned.sendWorkComplete(b"done")
         assert running.job.result(TIMEOUT) == b"done"
         geard.end()
@@ -121,6 +132,78 @@ def test_a_large_result_arrives_before_the_end(start: Start) -> None:
         geard.end()
 
 
+class Delivery:
+    """A client of literal packets with a large result on its way, which it has not read yet."""
+
+    def __init__(self, geard: Geard) -> None:
+        self.worker, self.client = geard.connect(), geard.connect()
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        self.result = bytes(16 << 20)
+        send(self.worker, CanDo(FunctionName(b"f")))
+        send(self.client, SubmitJob(FunctionName(b"f"), UniqueKey(b""), b""))
+        assert receive(self.client)[0] == PacketType.JOB_CREATED
+        send(self.worker, GrabJob())
+        self.handle = receive(self.worker)[1].split(b"\0")[0]
+
+    def complete(self) -> None:
+        send(self.worker, WorkComplete(Handle(self.handle), self.result), EchoReq(b""))
+        assert receive(self.worker)[0] == PacketType.ECHO_RES
+
+    def read_slowly(self) -> bytes:
+        """Read to the end of the stream, for longer than a server might wait by itself."""
+        data = bytearray()
+        while chunk := self.client.recv(1 << 18):
+            data += chunk
+            time.sleep(0.02)  # that it takes its time is what is tested
+        return bytes(data)
+
+    def __enter__(self) -> "Delivery":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.worker.close()
+        self.client.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("early", [True, False], ids=["sent-before", "sent-after"])
+def test_a_slow_reader_gets_its_result_within_the_grace_period(
+    start: Start, number: signal.Signals, early: bool
+) -> None:
+    geard = start("--grace", "3600")
+    with Delivery(geard) as delivery:
+        if early:
+            delivery.complete()
+        geard.signal(number)
+        geard.wait_until_refusing()
+        if not early:
+            delivery.complete()
+        assert delivery.read_slowly()[-len(delivery.result) :] == delivery.result
+        assert "Dropping" not in geard.end()
+
+
+def test_who_does_not_read_is_waited_for_no_longer_than_that(start: Start) -> None:
+    geard = start("--grace", "0.1")
+    with Delivery(geard) as delivery:
+        delivery.complete()
+        geard.signal(signal.SIGTERM)
+        log = geard.end()
+    assert re.search(r"Grace period of 0\.1 s is over \(0 jobs running, \d{7,} bytes undeliv", log)
+    assert re.search(r"Dropping slow consumer .* at the end: \d{7,} bytes unsent", log)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_clients_of_jobs_that_run_at_the_end_hear_that_they_failed(
+    start: Start, number: signal.Signals
+) -> None:
+    geard = start("--grace", "0.05")
+    with Delivery(geard) as delivery:
+        geard.signal(number)
+        assert receive(delivery.client) == (PacketType.WORK_FAIL, delivery.handle)
+        assert delivery.client.recv(1) == b""
+        geard.end()
+
+
 def test_a_job_that_runs_too_long_is_left(start: Start) -> None:
     geard = start("--grace", "0.05")
     with running_job(geard.port) as running:
@@ -128,8 +211,11 @@ def test_a_job_that_runs_too_long_is_left(start: Start) -> None:
         log = geard.end()
         with pytest.raises(gear.GearmanError):
             running.job.result(TIMEOUT)
-    assert "WARNING gear.Server: Jobs still run after 0.05 s" in log
-    assert "WARNING gear.Server: Leaving with 1 jobs, which are lost: 1 ran, 0 waited" in log
+    assert (
+        "WARNING gear.Server: Grace period of 0.05 s is over (1 jobs running, 0 bytes undelivered)"
+        in log
+    )
+    assert "WARNING gear.Server: Exiting with 1 jobs lost (1 running, 0 queued)" in log
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
@@ -158,7 +244,7 @@ def test_queued_jobs_that_are_lost_are_counted(start: Start) -> None:
         log = geard.end()
     finally:
         client.shutdown()
-    assert "Leaving with 3 jobs, which are lost: 0 ran, 3 waited" in log
+    assert "Exiting with 3 jobs lost (0 running, 3 queued)" in log
 
 
 def test_jobs_whose_time_is_to_come_are_counted(start: Start) -> None:
@@ -167,7 +253,7 @@ def test_jobs_whose_time_is_to_come_are_counted(start: Start) -> None:
         send(client, SubmitJobEpoch(FunctionName(b"f"), UniqueKey(b""), b"4000000000", b""))
         assert receive(client)[0] == PacketType.JOB_CREATED
         geard.signal(signal.SIGTERM)
-        assert "Leaving with 1 jobs, which are lost: 0 ran, 1 waited" in geard.end()
+        assert "Exiting with 1 jobs lost (0 running, 1 queued)" in geard.end()
 
 
 def test_sigpipe_is_ignored(start: Start) -> None:
@@ -182,9 +268,9 @@ def test_sighup_opens_the_log_again(start: Start, tmp_path: Path) -> None:
     geard.log.rename(moved)
     geard.signal(signal.SIGHUP)
     geard.wait_for_log("Reloaded$")
-    assert "listens on" in moved.read_text()
+    assert "listening on" in moved.read_text()
     assert "Reloaded" not in moved.read_text()
-    assert "listens on" not in geard.stop()
+    assert "listening on" not in geard.stop()
 
 
 def test_a_log_that_cannot_be_opened_again_goes_on(start: Start, tmp_path: Path) -> None:
@@ -194,10 +280,10 @@ def test_a_log_that_cannot_be_opened_again_goes_on(start: Start, tmp_path: Path)
     geard.log.mkdir()
     geard.signal(signal.SIGHUP)
     wait_until(lambda: "Reloaded" in moved.read_text(), "no reload")
-    assert "ERROR gear.Server: Reload: [Errno 21] Is a directory" in moved.read_text()
+    assert "ERROR gear.Server: Reload failed: [Errno 21] Is a directory" in moved.read_text()
     geard.log.rmdir()
     geard.stop()
-    assert moved.read_text().endswith("geard ends\n")
+    assert moved.read_text().endswith("geard stopped\n")
 
 
 LOG_CONFIG = """
@@ -223,13 +309,13 @@ def test_a_logging_configuration_is_read_and_read_again(start: Start, tmp_path: 
     config, one, two = (tmp_path / name for name in ("logging.ini", "one", "two"))
     config.write_text(LOG_CONFIG.format(level="INFO", path=str(one)))
     geard = start("--log-config", str(config))
-    assert one.read_text().startswith("mine: geard ")
+    wait_until(lambda: one.read_text().startswith("mine: geard "), "no line")
     config.write_text(LOG_CONFIG.format(level="INFO", path=str(two)))
     geard.signal(signal.SIGHUP)
     wait_until(lambda: two.exists() and "mine: Reloaded\n" in two.read_text(), "no reload")
     config.write_text("nonsense")
     geard.signal(signal.SIGHUP)
-    wait_until(lambda: "mine: Reload: --log-config" in two.read_text(), "no error")
+    wait_until(lambda: "mine: Reload failed: --log-config" in two.read_text(), "no error")
     geard.stop()
     assert not geard.log.exists()
 
@@ -255,7 +341,7 @@ def test_sighup_reads_the_access_control_list_again(start: Start, tmp_path: Path
         assert list_acl(client) == "mine\tregister=None\tinvoke=f\tgrant=True"
         acl.write_text("[mine]\ninvoke = (\n")
         geard.signal(signal.SIGHUP)
-        geard.wait_for_log(r"ERROR gear\.Server: Reload: .*is no regular expression")
+        geard.wait_for_log(r"ERROR gear\.Server: Reload failed: .*is no regular expression")
         assert list_acl(client) == "mine\tregister=None\tinvoke=f\tgrant=True"
     finally:
         client.shutdown()

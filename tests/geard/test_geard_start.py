@@ -25,7 +25,7 @@ def test_it_says_where_it_is_for_as_long_as_it_runs(start: Start) -> None:
     geard = start()
     assert geard.pid_file.read_text() == f"{geard.process.pid}\n"
     assert geard.ask("getpid") == f"OK {geard.process.pid}"
-    geard.wait_for_log(rf"NOTICE gear\.Server: geard .* listens on {HOST} port {geard.port}$")
+    geard.wait_for_log(rf"NOTICE gear\.Server: geard .* listening on {HOST} port {geard.port}$")
     geard.stop()
     assert not geard.pid_file.exists()
     assert not geard.port_file.exists()
@@ -145,7 +145,7 @@ def test_without_d_it_goes_to_the_background_and_returns_when_it_listens(
         os.kill(process, signal.SIGTERM)
         assert select.select([ended], [], [], TIMEOUT)[0]
         assert not (tmp_path / "pid").exists()
-        assert "geard ends" in (tmp_path / "log").read_text()
+        assert "geard stopped" in (tmp_path / "log").read_text()
     finally:
         os.close(ended)
 

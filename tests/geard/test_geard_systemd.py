@@ -75,7 +75,7 @@ def test_sockets_of_systemd_are_served(start: Start) -> None:
     assert geard.ask("getpid") == f"OK {geard.process.pid}"
     environment = Path(f"/proc/{geard.process.pid}/environ").read_bytes()
     assert b"LISTEN_FDS=1" in environment  # it was given that way indeed
-    assert f"listens on {HOST} port {port}" in geard.stop()
+    assert f"listening on {HOST} port {port}" in geard.stop()
 
 
 def test_a_connection_made_before_the_start_is_served(start: Start) -> None:

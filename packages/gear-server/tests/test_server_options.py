@@ -19,6 +19,7 @@ def test_every_setting_of_a_server_is_an_option_or_fixed_in_geard() -> None:
     assert tuple(described) == ServerSettings.__struct_fields__
     assert {name for name in described if name not in OPTIONS} == {
         "cancel_running",
+        "tell_abandoned",
         "tell_cancelled",
     }
     assert Options().settings.cancel_running

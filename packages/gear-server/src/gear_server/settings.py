@@ -143,6 +143,12 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         "does; their clients hear WORK_FAIL, and the worker's result goes nowhere",
         geard=True,
     )] = False
+    tell_abandoned: Annotated[bool, Option(
+        group=NOT_IN_GEARD,
+        help="whether the clients of jobs that are running when the server stops hear WORK_FAIL "
+        "before their connections are closed",
+        geard=True,
+    )] = False
     tell_cancelled: Annotated[bool, Option(
         group=NOT_IN_GEARD,
         help="whether clients hear WORK_FAIL when a queued job of theirs is cancelled, as from "

@@ -365,8 +365,13 @@ class Server(ServerHandlers, ServerViews):
                 if watcher in self._watchers:
                     self._watchers.remove(watcher)
 
+    @property
+    def undelivered(self) -> int:
+        """How many bytes wait for peers to read what was sent to them before."""
+        return 0 if self._server is None else self._server.undelivered()
+
     def drain(self, timeout: float | None = None, *, queued: bool = False) -> bool:
-        """Accept no more connections and jobs, and wait for the jobs that there are.
+        """Accept no more connections and jobs; wait until jobs have ended and results arrived.
 
         Args:
             timeout: Seconds to wait; None for no limit.
@@ -374,16 +379,16 @@ class Server(ServerHandlers, ServerViews):
                 waited for; else those alone that run.
 
         Returns:
-            Whether none of them is left.
+            Whether none of them is left, and nothing is `undelivered`.
         """
         limit = check_timeout(timeout)
         with self.lock:
             self._engine.drain(queued)
         if self._server is not None:
-            self._call(self._server.stop_listening)
+            self._call(self._server.drain)
         if queued:
-            return self.waitFor(lambda: not self._engine.jobs, limit)
-        return self.waitFor(lambda: not self._engine.running, limit)
+            return self.waitFor(lambda: not self._engine.jobs and not self.undelivered, limit)
+        return self.waitFor(lambda: not self._engine.running and not self.undelivered, limit)
 
     def _lostConnection(self, connection: ServerConnection) -> None:
         with self.lock:

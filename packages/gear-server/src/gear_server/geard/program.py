@@ -200,7 +200,7 @@ class Program:
     def announce(self, sockets: Iterable[socket.socket], notes: Iterable[str]) -> None:
         """Tell the log and the service manager that the server listens."""
         names = ", ".join(map(_name, sockets))
-        self._log.log(NOTICE, "geard %s listens on %s", __version__, names)
+        self._log.log(NOTICE, "geard %s listening on %s", __version__, names)
         for note in notes:
             self._log.log(NOTICE, "%s", note)
         self._notifier.send(READY, f"STATUS=Listening on {names}")
@@ -211,7 +211,7 @@ class Program:
         for number in self._signals:
             name = "DONE" if number == DONE else signal.Signals(number).name
             if number != DONE:
-                self._log.log(NOTICE, "Got %s", name)
+                self._log.log(NOTICE, "Received %s", name)
             if name == "SIGHUP":
                 self._reload()
             elif name in _GRACEFUL and name not in stopping:
@@ -224,10 +224,10 @@ class Program:
             jobs, running = self._server.total_jobs, self._server.running_jobs
         if jobs:
             self._log.warning(
-                "Leaving with %s jobs, which are lost: %s ran, %s waited",
+                "Exiting with %d jobs lost (%d running, %d queued)",
                 jobs, running, jobs - running,
             )  # fmt: skip
-        self._log.log(NOTICE, "geard ends")
+        self._log.log(NOTICE, "geard stopped")
 
     def _drain(self, limit: float | None) -> None:
         """Let jobs end: those that run, within a limit; or all, as gearmand does after SIGUSR1."""
@@ -235,13 +235,16 @@ class Program:
         jobs = self._server.total_jobs if queued else self._server.running_jobs
         self._notifier.send(STOPPING, f"STATUS=Waiting for {jobs} jobs")
         self._log.log(
-            NOTICE, "No more connections and jobs; waiting for %s jobs, %s", jobs,
-            "without a limit" if limit is None else f"{limit:g} s at most",
+            NOTICE, "No longer accepting connections and jobs; waiting for %d jobs %s", jobs,
+            "without a time limit" if limit is None else f"for at most {limit:g} s",
         )  # fmt: skip
 
         def wait() -> None:
             if not self._server.drain(limit, queued=queued):
-                self._log.warning("Jobs still run after %g s", limit)
+                self._log.warning(
+                    "Grace period of %g s is over (%d jobs running, %d bytes undelivered)",
+                    limit, self._server.running_jobs, self._server.undelivered,
+                )  # fmt: skip
             self._signals.done()
 
         threading.Thread(target=wait, name="geard drain", daemon=True).start()
@@ -252,7 +255,7 @@ class Program:
             try:
                 step()
             except (GearmanError, OSError) as error:
-                self._log.error("Reload: %s; what was there before stays", error)
+                self._log.error("Reload failed: %s; keeping the previous state", error)
         self._log.log(NOTICE, "Reloaded")
         self._notifier.send(READY)
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 TICK: Final = 0.001
 """Seconds to which timers of libuv are rounded: less would be none, and the loop would spin."""
+DELIVERY_CHECK: Final = 0.02
+"""Seconds between two looks at what is left to deliver, before the end."""
+FLUSH_TIMEOUT: Final = 1.0
+"""Seconds in which, at the end, what is queued must leave."""
 LARGE_READ: Final = 131072
 """Bytes that must be missing of a packet to be read to where they stay."""
 
@@ -38,11 +42,18 @@ class StreamPeer(Peer):
     transport: asyncio.Transport | None = None
     congested: bool = False
 
+    def undelivered(self) -> int:
+        """Return how many bytes wait for the peer to read what came before."""
+        transport = self.transport
+        if transport is None:
+            return 0
+        return sum(map(len, self.outbox)) + transport.get_write_buffer_size()
+
     def flush(self, log: logging.Logger) -> None:
-        """Hand what is queued to the transport, or cut off who does not read.
+        """Hand what is queued to the transport, or disconnect a slow consumer.
 
         Args:
-            log: Where a peer that is cut off is named.
+            log: Where a peer that is disconnected is named.
         """
         transport = self.transport
         outbox = self.outbox
@@ -52,7 +63,7 @@ class StreamPeer(Peer):
         if outbox:
             if self.congested:
                 waiting = transport.get_write_buffer_size()
-                log.warning("%r does not read: %s bytes wait for it, cut off", self, waiting)
+                log.warning("Dropping slow consumer %r: %d bytes unsent", self, waiting)
                 transport.abort()
                 outbox.clear()
                 return
@@ -221,6 +232,8 @@ class AsyncServer:
         self._reads = 0
         self._busy = False
         self._deferred = False
+        self._draining = False
+        self._checking = False
         self._busy_poll = BusyPoll(self._loop.call_soon, settings.busy_poll / 1e6)
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
@@ -243,9 +256,26 @@ class AsyncServer:
         for server in self._servers:
             server.close()
 
+    def undelivered(self) -> int:
+        """Return how many bytes wait for peers to read what came before."""
+        return sum(peer.undelivered() for peer in list(self._peers))
+
+    def drain(self) -> None:
+        """Accept no more connections; a turn follows whenever more has been delivered."""
+        self.stop_listening()
+        self._draining = True
+        self.schedule_flush()
+
+    def _check_deliveries(self) -> None:
+        self._checking = False
+        self.schedule_flush()
+
     async def close(self) -> None:
         """Close all connections, once what is queued for them has left or cannot leave."""
         self.stop_listening()
+        if self.settings.tell_abandoned:
+            with self._lock:
+                self.engine.fail_running()
         self._flush()
         self._busy_poll.end()
         if self._timer is not None:
@@ -254,10 +284,14 @@ class AsyncServer:
             if peer.transport is not None:
                 peer.transport.close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(FLUSH_TIMEOUT):
                 await self._all_gone()
         for peer in list(self._peers):
             if peer.transport is not None:
+                self.log.warning(
+                    "Dropping slow consumer %r at the end: %d bytes unsent",
+                    peer, peer.undelivered(),
+                )  # fmt: skip
                 peer.transport.abort()
         await self._all_gone()
         for server in self._servers:
@@ -355,6 +389,9 @@ class AsyncServer:
             self.schedule_flush()
         if deadline is not None:
             self._schedule_tick(deadline)
+        if self._draining and not self._checking and self.undelivered():
+            self._checking = True
+            self._loop.call_later(DELIVERY_CHECK, self._check_deliveries)
 
     def _schedule_tick(self, deadline: float) -> None:
         if self._timer is not None:
