@@ -28,7 +28,7 @@ from gear_wire.packets import (
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 from gear_worker import FunctionRecord, WorkerJob
 from gear_worker.jobs import Assigned
-from gear_worker.session import Assignments, WorkerSession
+from gear_worker.session import ASK_AGAIN, GRAB_PATIENCE, Assignments, WorkerSession
 from gear_worker.states import State
 
 REVERSE = FunctionName(b"reverse")
@@ -206,14 +206,17 @@ def test_a_lost_noop_is_made_up_for(place: Workplace) -> None:
     session.apply(NoJob())
     session.packets_to_send()
     assert session.state is State.SLEEP
-    place.assignments.ask_again()
+    assert place.assignments.look(0.0) == ASK_AGAIN
+    assert session.packets_to_send() == []
+    assert place.assignments.look(ASK_AGAIN) == GRAB_PATIENCE
     assert (session.packets_to_send(), session.state) == ([GRAB], State.GRAB_WAIT)
-    place.assignments.ask_again()
+    place.assignments.look(2 * ASK_AGAIN)
     assert session.packets_to_send() == []
     session.apply(NoJob())
     assert (session.packets_to_send(), session.state) == ([PreSleep()], State.SLEEP)
     place.assignments.leave()
-    place.assignments.ask_again()
+    place.assignments.look(3 * ASK_AGAIN)
+    place.assignments.look(4 * ASK_AGAIN)
     assert session.packets_to_send() == []
 
 
@@ -295,6 +298,135 @@ def test_several_callers_on_one_connection_have_jobs_one_by_one(place: Workplace
         session.apply(assignment(number))
     assert session.packets_to_send() == []
     assert place.handles() == [b"H:0", b"H:1", b"H:2"]
+
+
+# Servers that hang
+
+
+@pytest.fixture
+def hung_and_well(place: Workplace) -> tuple[WorkerSession[WorkerJob], WorkerSession[WorkerJob]]:
+    """Return two connections; the first was asked for the job that one caller waits for."""
+    hung, well = place.open(), place.open()
+    place.assignments.wait()
+    assert hung.packets_to_send() == [*GREETING, GRAB]
+    assert well.packets_to_send() == GREETING
+    return hung, well
+
+
+Two = tuple[WorkerSession[WorkerJob], WorkerSession[WorkerJob]]
+
+
+def test_another_server_is_asked_when_one_does_not_answer(
+    place: Workplace, hung_and_well: Two
+) -> None:
+    hung, well = hung_and_well
+    assert place.assignments.look(7.0) == GRAB_PATIENCE
+    assert place.assignments.look(7.0 + GRAB_PATIENCE * 0.9) == GRAB_PATIENCE
+    assert well.packets_to_send() == []
+    assert place.assignments.look(7.0 + GRAB_PATIENCE) == GRAB_PATIENCE  # for the other's answer
+    assert (hung.packets_to_send(), well.packets_to_send()) == ([], [GRAB])
+    well.apply(NoJob())
+    assert well.packets_to_send() == [SLEEP]
+    assert place.assignments.look(9.0) == ASK_AGAIN
+    well.apply(Noop())
+    assert well.packets_to_send() == [GRAB]
+
+
+def test_a_server_that_hangs_holds_up_no_later_caller(place: Workplace, hung_and_well: Two) -> None:
+    _, well = hung_and_well
+    place.assignments.look(0.0)
+    place.assignments.look(GRAB_PATIENCE)
+    for number in range(3):
+        assert well.packets_to_send() == [GRAB]
+        well.apply(assignment(number))
+        place.assignments.jobs.popleft()
+        place.assignments.leave()
+        place.assignments.wait()
+
+
+def test_a_late_answer_is_kept_and_the_server_is_as_good_as_any(
+    place: Workplace, hung_and_well: Two
+) -> None:
+    hung, well = hung_and_well
+    place.assignments.look(0.0)
+    place.assignments.look(GRAB_PATIENCE)
+    well.packets_to_send()
+    well.apply(assignment(1))
+    place.assignments.jobs.popleft()
+    place.assignments.leave()
+    hung.apply(assignment(2))
+    assert (hung.late, place.handles()) == (False, [b"H:2"])
+    place.assignments.wait()
+    assert (hung.packets_to_send(), well.packets_to_send()) == ([], [])
+    place.assignments.wait()
+    assert hung.packets_to_send() + well.packets_to_send() == [GRAB]
+
+
+def test_an_answer_ends_lateness_before_the_next_grab(place: Workplace, hung_and_well: Two) -> None:
+    hung, well = hung_and_well
+    place.assignments.look(0.0)
+    hung.apply(NoJob())
+    hung.packets_to_send()
+    well.packets_to_send()
+    hung.apply(Noop())
+    well.apply(NoJob())
+    assert hung.packets_to_send() == [GRAB]
+    # Its age counts from here, not from the look before.
+    assert place.assignments.look(GRAB_PATIENCE) == GRAB_PATIENCE
+    assert hung.late is False
+
+
+# Leaving
+
+
+def test_a_worker_that_drains_asks_for_nothing(place: Workplace) -> None:
+    changes: list[bool] = []
+    session = place.open()
+    place.assignments.wait()
+    session.packets_to_send()
+    place.assignments.drain(lambda: changes.append(place.assignments.coming))
+    assert place.assignments.coming
+    session.apply(NoJob())
+    assert (place.assignments.coming, bool(changes)) == (False, True)
+    place.assignments.register(FunctionRecord("reverse"))
+    session.apply(Noop())
+    place.assignments.look(0.0)
+    place.assignments.look(ASK_AGAIN)
+    assert session.packets_to_send() == [CanDo(REVERSE)]
+
+
+def test_who_drains_a_worker_knows_what_runs(place: Workplace) -> None:
+    session, other = place.open(), place.open()
+    place.assignments.wait()
+    place.assignments.wait()
+    session.apply(assignment(1))
+    other.apply(assignment(2))
+    place.assignments.drain(lambda: None)
+    assert (place.assignments.running, place.assignments.coming) == (0, True)
+    place.assignments.jobs.popleft()
+    place.assignments.leave()
+    assert place.assignments.running == 1
+    session.work(WorkComplete(Handle(b"H:1"), b""))
+    assert place.assignments.running == 0
+    place.assignments.jobs.popleft()
+    place.assignments.leave()
+    assert (place.assignments.running, place.assignments.coming) == (1, False)
+    other.lost()
+    assert (place.assignments.running, place.assignments.cut_off) == (0, 1)
+    session.lost()
+    assert place.assignments.cut_off == 1
+
+
+def test_a_server_that_hangs_is_not_waited_for_when_the_worker_drains(
+    place: Workplace, hung_and_well: Two
+) -> None:
+    hung, well = hung_and_well
+    place.assignments.look(0.0)
+    place.assignments.look(GRAB_PATIENCE)
+    well.apply(NoJob())
+    place.assignments.drain(lambda: None)
+    assert hung.grabs == 1
+    assert not place.assignments.coming
 
 
 # Functions

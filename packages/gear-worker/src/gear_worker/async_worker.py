@@ -1,23 +1,25 @@
 """`AsyncWorker`: takes jobs on asyncio, over the same sessions as `worker`."""
 
 import asyncio
-import builtins
 import collections
+import contextlib
 import functools
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from gear_wire.errors import InterruptedError, TimeoutError
 from gear_wire.jobs import to_function_name
 from gear_wire.link.aio.client import AsyncBaseClient
 from gear_wire.link.aio.link import AsyncLink
+from gear_wire.link.aio.within import within
+from gear_wire.link.deadline import Deadline
 from gear_wire.packets import BasePacket, Error
-from gear_wire.timeouts import check_timeout
 from gear_worker.async_job import AsyncWorkerJob
 from gear_worker.functions import FunctionRecord, check_records
 from gear_worker.jobs import Assigned
-from gear_worker.session import ASK_AGAIN, Assignments, WorkerSession
+from gear_worker.session import GRAB_PATIENCE, Assignments, WorkerSession
 
 
 def _make_job(
@@ -59,6 +61,7 @@ class AsyncWorker(AsyncBaseClient):
         make_job = functools.partial(_make_job, self.links, self.log)
         self._assignments: Assignments[AsyncWorkerJob] = Assignments(make_job, grab_all)
         self._waiters: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._interrupted = False
 
     @property
     def functions(self) -> dict[bytes, FunctionRecord]:
@@ -126,36 +129,36 @@ class AsyncWorker(AsyncBaseClient):
             InterruptedError: The worker was closed.
             TimeoutError: No job came in time.
         """
+        deadline = Deadline(timeout)
         self._check_open()
-        limit = check_timeout(timeout)
+        if self._assignments.draining:
+            raise InterruptedError(f"{self!r} is being drained")
         self._assignments.wait()
         self._send_queued()
         try:
-            async with asyncio.timeout(limit):
+            async with within(deadline, "no job came"):
                 while not self._assignments.jobs:
-                    await self._woken()
+                    patience = self._assignments.look(time.monotonic())
+                    self._send_queued()
+                    await self._woken(patience)
                     self._check_open()
+                    if self._interrupted:
+                        raise InterruptedError(f"{self!r} is being drained")
                 return self._assignments.jobs.popleft()
-        except builtins.TimeoutError:
-            raise TimeoutError(f"no job came in {timeout} s") from None
         finally:
             self._assignments.leave()
             if self._assignments.jobs:
                 self._wake()
 
-    async def _woken(self) -> None:
+    async def _woken(self, patience: float) -> None:
+        """Wait until a job has come, or something else has happened, or for some seconds."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
-            while not waiter.done():
-                await asyncio.wait((waiter,), timeout=ASK_AGAIN)
-                if not waiter.done():
-                    self._assignments.ask_again()
-                    self._send_queued()
-        except asyncio.CancelledError:
-            if waiter in self._waiters:
+            await asyncio.wait((waiter,), timeout=patience)
+        finally:
+            if not waiter.done():
                 self._waiters.remove(waiter)
-            raise
 
     async def __aiter__(self) -> AsyncIterator[AsyncWorkerJob]:
         """Give one job after the other until the worker is closed."""
@@ -166,6 +169,47 @@ class AsyncWorker(AsyncBaseClient):
                 return
             yield job
 
+    async def drain(self, timeout: float | None = None) -> bool:
+        """Finish what runs, then close the worker.
+
+        No more jobs are asked for. Every `get_job`, those that wait and later ones, raises
+        InterruptedError, and ``async for`` ends; but one that waits may still get a job that a
+        server gave before it could hear of this. Then this waits until all jobs that were taken
+        have ended. A job that came and was not taken goes back to its server, as do those that
+        still run in the end. It waits for the tasks that work: let another one call it.
+
+        Args:
+            timeout: Seconds to wait; None for no limit.
+
+        Returns:
+            Whether all jobs that were taken have ended.
+
+        Raises:
+            GearmanError: The worker belongs to another event loop.
+        """
+        self._check_loop()
+        deadline = Deadline(timeout)
+        assignments = self._assignments
+        assignments.drain(self._announce)
+        await self._drained(
+            lambda: not assignments.coming, Deadline.sooner(GRAB_PATIENCE, deadline)
+        )
+        self._interrupt()
+        await self._drained(lambda: not assignments.running or self._closing, deadline)
+        await self.close(deadline.left())
+        return not assignments.cut_off
+
+    async def _drained(self, condition: Callable[[], bool], deadline: Deadline) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with within(deadline, "not drained"):
+                while not condition():
+                    await self._changed.wait()
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        while self._waiters:
+            self._wake()
+
     async def close(self, timeout: float | None = 5) -> None:
         """Close all connections; whoever waits for a job is woken with InterruptedError.
 
@@ -173,6 +217,5 @@ class AsyncWorker(AsyncBaseClient):
             timeout: Seconds that what was queued has to leave; None for no limit.
         """
         self._closing = True
-        while self._waiters:
-            self._wake()
+        self._interrupt()
         await super().close(timeout)

@@ -31,6 +31,8 @@ from gear_worker.states import Event, State, follow
 Job = TypeVar("Job", bound=BaseJob)
 ASK_AGAIN: Final = 10.0
 """Seconds after which a worker that waits asks for a job though no NOOP came."""
+GRAB_PATIENCE: Final = 0.5
+"""Seconds after which a server that has not answered a GRAB_JOB is not counted on any more."""
 
 
 class Assignments(Generic[Job]):
@@ -48,6 +50,8 @@ class Assignments(Generic[Job]):
         waiting: How many callers wait for a job.
         jobs: The jobs that came and are not taken yet, oldest first.
         grab: The packet that asks for a job.
+        draining: Whether no more jobs are asked for.
+        cut_off: How many jobs were lost with their connections before their end, while draining.
     """
 
     def __init__(
@@ -58,6 +62,9 @@ class Assignments(Generic[Job]):
         self.waiting: int = 0
         self.jobs: collections.deque[Job] = collections.deque()
         self.grab: BasePacket = GrabJobAll() if grab_all else GrabJobUniq()
+        self.draining: bool = False
+        self.cut_off: int = 0
+        self._on_change: Callable[[], object] | None = None
         self._sessions: collections.deque[WorkerSession[Job]] = collections.deque()
 
     # Functions
@@ -104,10 +111,16 @@ class Assignments(Generic[Job]):
     def leave(self) -> None:
         """Note that a caller waits no longer, with a job or without."""
         self.waiting -= 1
+        self.changed()
 
     def ask(self) -> None:
         """Ask as many of the servers that are awake for jobs as jobs are needed, in turns."""
-        needed = self.waiting - len(self.jobs) - sum(session.grabs for session in self._sessions)
+        if self.draining:
+            return
+        needed = self.waiting - len(self.jobs)
+        for session in self._sessions:
+            if not session.late:
+                needed -= session.grabs
         for session in tuple(self._sessions):
             if needed <= 0:
                 return
@@ -117,33 +130,84 @@ class Assignments(Generic[Job]):
                 self._sessions.append(session)
                 needed -= 1
 
-    def ask_again(self) -> None:
-        """Ask the servers that the worker sleeps at too, in case a NOOP of theirs was lost.
+    def look(self, now: float) -> float:
+        """Do what time demands; for callers who are about to wait.
 
-        gearmand loses one when a woken worker sleeps again while another takes its job, and sends
-        one too early for a job that it takes back from a worker that was too slow.
+        A server that hangs would hold up the jobs of the others, as what it was asked for counts
+        as a job to come. So others are asked instead after `GRAB_PATIENCE`. If it answers with a
+        job after all, that is kept for the next caller.
+
+        Servers that the worker sleeps at are asked again after `ASK_AGAIN`, in case a NOOP was
+        lost. gearmand loses one when a woken worker sleeps again while another takes its job, and
+        sends one too early for a job that it takes back from a worker that was too slow.
+
+        Args:
+            now: Seconds on any clock that never goes back.
+
+        Returns:
+            Seconds until the next look.
         """
         for session in self._sessions:
-            if self.needed and session.state is State.SLEEP:
+            session.look(now)
+            if session.overslept and self.needed:
                 session.ask()
+        self.ask()
+        counted_on = any(session.grabs and not session.late for session in self._sessions)
+        return GRAB_PATIENCE if counted_on else ASK_AGAIN
 
     @property
     def needed(self) -> bool:
         """Whether someone waits for whom no job has come."""
-        return self.waiting > len(self.jobs)
+        return self.waiting > len(self.jobs) and not self.draining
+
+    # Leaving
+
+    def drain(self, on_change: Callable[[], object]) -> None:
+        """Ask for no more jobs.
+
+        Args:
+            on_change: Called whenever `coming` or `running` may have changed.
+        """
+        self.draining = True
+        self._on_change = on_change
+
+    def changed(self) -> None:
+        """Tell who drains the worker that a job was taken, ended or did not come."""
+        if self._on_change is not None:
+            self._on_change()
+
+    @property
+    def coming(self) -> bool:
+        """Whether a caller who waits may still get a job that a server was asked for."""
+        asked = any(session.grabs and not session.late for session in self._sessions)
+        return self.waiting > 0 and (asked or bool(self.jobs))
+
+    @property
+    def running(self) -> int:
+        """How many jobs were taken and have not ended."""
+        return sum(len(self._taken(session)) for session in self._sessions)
+
+    def _taken(self, session: "WorkerSession[Job]") -> list[BaseJob]:
+        untaken = {id(job) for job in self.jobs}
+        return [job for job in session.jobs.values() if id(job) not in untaken]
+
+    # Connections
 
     def opened(self, session: "WorkerSession[Job]") -> None:
         """Take in a fresh connection."""
         self._sessions.append(session)
         self.ask()
 
-    def closed(self, session: "WorkerSession[Job]", jobs: Iterable[BaseJob]) -> None:
+    def closed(self, session: "WorkerSession[Job]") -> None:
         """Forget a connection, and the jobs that came over it and were not taken."""
         if session in self._sessions:
             self._sessions.remove(session)
-        gone = {id(job) for job in jobs}
+            if self.draining:
+                self.cut_off += len(self._taken(session))
+        gone = {id(job) for job in session.jobs.values()}
         self.jobs = collections.deque(job for job in self.jobs if id(job) not in gone)
         self.ask()
+        self.changed()
 
 
 class WorkerSession(Session, Generic[Job]):
@@ -156,8 +220,11 @@ class WorkerSession(Session, Generic[Job]):
         on_state: Told of each new state.
 
     Attributes:
+        jobs: The jobs that run here, by handle.
         state: What the connection does.
         grabs: How many GRAB_JOBs are not answered.
+        late: Whether they have not been answered for `GRAB_PATIENCE`.
+        overslept: Whether the worker has slept for `ASK_AGAIN`.
         open: Whether the connection stands.
     """
 
@@ -171,16 +238,20 @@ class WorkerSession(Session, Generic[Job]):
         super().__init__()
         self._client_id = client_id
         self._assignments = assignments
-        self._jobs = related_jobs
+        self.jobs: dict[bytes, BaseJob] = related_jobs
         self._on_state = on_state
         self.state: State = State.INIT
         self.grabs: int = 0
+        self.late: bool = False
+        self.overslept: bool = False
         self.open: bool = True
+        self._since: float | None = None
         self._last_exception: bytes | None = None
         self._needless_fails = 0
 
     def _follow(self, event: Event) -> None:
         self.state = follow(self.state, event)
+        self._since = None
         if self._on_state is not None:
             self._on_state(self.state.value)
 
@@ -197,6 +268,18 @@ class WorkerSession(Session, Generic[Job]):
         self.queue(record.packet)
         if self.state is State.SLEEP:
             self._follow(Event.WOKEN)
+
+    def look(self, now: float) -> None:
+        """Note for how long nothing has changed.
+
+        Args:
+            now: Seconds on any clock that never goes back.
+        """
+        if self._since is None:
+            self._since = now
+        waited = now - self._since
+        self.late = self.grabs > 0 and (self.late or waited >= GRAB_PATIENCE)
+        self.overslept = self.state is State.SLEEP and waited >= ASK_AGAIN
 
     def ask(self) -> None:
         """Ask for a job."""
@@ -218,7 +301,8 @@ class WorkerSession(Session, Generic[Job]):
             )
         self.queue(packet)
         if isinstance(packet, ENDINGS):
-            self._jobs.pop(handle, None)
+            self.jobs.pop(handle, None)
+            self._assignments.changed()
             if isinstance(packet, WorkFail) and handle == self._last_exception:
                 self._needless_fails += 1
             self._last_exception = handle if isinstance(packet, WorkException) else None
@@ -258,22 +342,24 @@ class WorkerSession(Session, Generic[Job]):
     def _job_assign(self, packet: Assigned) -> Job:
         self._answered(Event.JOB_ASSIGN)
         job = self._assignments.make_job(self, packet)
-        self._jobs[packet.handle] = job
+        self.jobs[packet.handle] = job
         self._assignments.jobs.append(job)
         self._assignments.ask()
         return job
 
     def _answered(self, event: Event) -> None:
         self.grabs = max(0, self.grabs - 1)
+        self.late = False
         if not self.grabs and self.state is State.GRAB_WAIT:
             self._follow(event)
+        self._assignments.changed()
 
     def lost(self) -> list[BaseJob]:
         """Forget the connection and the jobs of it that nobody has taken."""
         others = super().lost()
         self.open = False
         self.grabs = 0
-        self._assignments.closed(self, list(self._jobs.values()))
+        self._assignments.closed(self)
         return others
 
 

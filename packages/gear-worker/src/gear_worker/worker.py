@@ -5,21 +5,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from gear_wire.errors import (
-    ConfigurationError,
-    InterruptedError,
-    TimeoutError,
-)
+from gear_wire.errors import ConfigurationError, InterruptedError
 from gear_wire.jobs import to_function_name
+from gear_wire.link.deadline import Deadline
 from gear_wire.link.threads.client import BaseClient
 from gear_wire.link.threads.connection import Connection
 from gear_wire.packet import Packet
 from gear_wire.packets import BasePacket, CantDo, PreSleep, ResetAbilities
-from gear_wire.timeouts import check_timeout
 from gear_wire.types import FunctionName
 from gear_worker.functions import FunctionRecord, check_records
 from gear_worker.jobs import Assigned, WorkerJob
-from gear_worker.session import ASK_AGAIN, Assignments, WorkerSession
+from gear_worker.session import GRAB_PATIENCE, Assignments, WorkerSession
 
 
 class Worker(BaseClient):
@@ -55,6 +51,7 @@ class Worker(BaseClient):
         self.worker_id: str | bytes = name
         self._assignments: Assignments[WorkerJob] = Assignments(self._makeJob, grab_all)
         self._interrupts = 0
+        self._reports = 0
         super().__init__(name)
         self._assigned = threading.Condition(self._state_lock)
 
@@ -130,24 +127,23 @@ class Worker(BaseClient):
             GearmanError: Called in a handler.
         """
         self.checkThread("getJob")
-        limit = check_timeout(timeout)
+        deadline = Deadline(timeout)
         with self._state_lock:
             self._checkRunning()
+            if self._assignments.draining:
+                raise InterruptedError(f"{self!r} is being drained")
             interrupts = self._interrupts
             self._assignments.wait()
             self._queue()
         try:
             self._flush()
             self._lookForJob(interrupts)
-            deadline = None if limit is None else time.monotonic() + limit
             while True:
-                left = None if deadline is None else deadline - time.monotonic()
-                job = self._waitForJob(interrupts, left)
+                job = self._waitForJob(interrupts, deadline)
                 if job is not None:
                     return job
-                if left is not None and left <= ASK_AGAIN:
-                    raise TimeoutError(f"no job came in {timeout} s")
-                self._askAgain()
+                if deadline.expired():
+                    raise deadline.error("no job came")
         finally:
             with self._state_lock:
                 self._assignments.leave()
@@ -162,21 +158,22 @@ class Worker(BaseClient):
                 lambda: self._assignments.waiting < 2,
             )
 
-    def _waitForJob(self, interrupts: int, left: float | None) -> WorkerJob | None:
-        timeout = ASK_AGAIN if left is None else min(left, ASK_AGAIN)
+    def _waitForJob(self, interrupts: int, deadline: Deadline) -> WorkerJob | None:
+        """Return the next job; None after a while, or when something must be said first."""
         with self._assigned:
-            self._assigned.wait_for(
-                lambda: self._assignments.jobs or self._interrupts != interrupts, timeout
-            )
+            if not self._assignments.jobs and self._interrupts == interrupts:
+                patience = self._assignments.look(time.monotonic())
+                if not self._queue():
+                    self._assigned.wait_for(
+                        lambda: self._assignments.jobs or self._interrupts != interrupts,
+                        Deadline.sooner(patience, deadline).left(),
+                    )
             if self._interrupts != interrupts:
                 raise InterruptedError("waiting for jobs was stopped")
-            return self._assignments.jobs.popleft() if self._assignments.jobs else None
-
-    def _askAgain(self) -> None:
-        with self._state_lock:
-            self._assignments.ask_again()
-            self._queue()
+            if self._assignments.jobs:
+                return self._assignments.jobs.popleft()
         self._flush()
+        return None
 
     def stopWaitingForJobs(self) -> None:
         """Make every `getJob` that waits now raise InterruptedError.
@@ -186,6 +183,42 @@ class Worker(BaseClient):
         with self._assigned:
             self._interrupts += 1
             self._assigned.notify_all()
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Finish what runs, then shut the worker down.
+
+        No more jobs are asked for. Every `getJob`, those that wait and later ones, raises
+        InterruptedError; but one that waits may still get a job that a server gave before it
+        could hear of this. Then this waits until all jobs that were taken have ended. A job that
+        came and was not taken goes back to its server, as do those that still run in the end.
+
+        It waits for the threads that work. So one of those, or a signal handler, which may have
+        interrupted one, lets another thread call it.
+
+        Args:
+            timeout: Seconds to wait; None for no limit.
+
+        Returns:
+            Whether all jobs that were taken have ended.
+
+        Raises:
+            GearmanError: Called in a handler.
+        """
+        self.checkThread("drain")
+        deadline = Deadline(timeout)
+        assignments = self._assignments
+        with self.connections_condition:
+            assignments.drain(self.connections_condition.notify_all)
+            self.connections_condition.wait_for(
+                lambda: not assignments.coming, Deadline.sooner(GRAB_PATIENCE, deadline).left()
+            )
+            self.stopWaitingForJobs()
+            self.connections_condition.wait_for(
+                lambda: not (assignments.running or self._reports) or not self.running,
+                deadline.left(),
+            )
+        self.shutdown()
+        return not assignments.cut_off
 
     def _shutdown(self) -> None:
         self.stopWaitingForJobs()
@@ -211,8 +244,14 @@ class Worker(BaseClient):
         with self._state_lock:
             session.work(packet)
             connection.queueSession()
-        connection.flush()
-        connection.yieldToServer()
+            self._reports += 1
+        try:
+            connection.flush()
+            connection.yieldToServer()
+        finally:
+            with self._state_lock:
+                self._reports -= 1
+                self._assignments.changed()
 
     # Events
 
