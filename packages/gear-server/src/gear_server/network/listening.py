@@ -11,7 +11,6 @@ from gear_server.engine.acl import ACL, ACLEntry, ACLError
 from gear_server.settings import ServerSettings
 from gear_wire.errors import ConfigurationError
 
-HANDSHAKE_TIMEOUT: Final = 10.0
 FREE_PORT_TRIES: Final = 20
 ACL_KEYS: Final = ("register", "invoke", "grant")
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from gear_server.engine.engine import Engine
 from gear_server.engine.state import Peer
 from gear_server.network.busypoll import BusyPoll
-from gear_server.network.listening import HANDSHAKE_TIMEOUT
 from gear_server.settings import ServerSettings
 from gear_wire.framing import Event, Frame, FrameReader
 from gear_wire.large import LargeFrame
@@ -75,6 +74,14 @@ class StreamPeer(Peer):
             outbox.clear()
         if self.closing:
             transport.close()
+
+
+class _Listener(Protocol):
+    """What accepts connections, over TLS or not."""
+
+    def close(self) -> None: ...
+
+    async def wait_closed(self) -> None: ...
 
 
 class Owner(Protocol):
@@ -225,7 +232,7 @@ class AsyncServer:
         self._lock = lock
         self._owner: Owner = owner
         self._loop = asyncio.get_running_loop()
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[_Listener] = []
         self._peers: set[StreamPeer] = set()
         self._gone = asyncio.Event()
         self._flushing = False
@@ -240,16 +247,17 @@ class AsyncServer:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accept connections on sockets that listen."""
-        timeout = HANDSHAKE_TIMEOUT if self._context is not None else None
         for sock in sockets:
-            server = await self._loop.create_server(
-                lambda: _Stream(self),
-                sock=sock,
-                ssl=self._context,
-                ssl_handshake_timeout=timeout,
-                backlog=self.settings.backlog,
+            self._servers.append(await self._listen(sock))
+
+    async def _listen(self, sock: socket.socket) -> "_Listener":
+        if self._context is None:
+            return await self._loop.create_server(
+                lambda: _Stream(self), sock=sock, backlog=self.settings.backlog
             )
-            self._servers.append(server)
+        from gear_server.network.handshakes import TLSListener
+
+        return TLSListener(sock, self._context, lambda: _Stream(self), self.log)
 
     def stop_listening(self) -> None:
         """Accept no more connections."""

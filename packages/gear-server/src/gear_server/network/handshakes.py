@@ -1,0 +1,122 @@
+"""Accepts connections over TLS, and tells who was refused and why.
+
+The servers of asyncio and uvloop drop a connection whose handshake fails without a word to anybody.
+"""
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Final
+
+HANDSHAKE_TIMEOUT: Final = 10.0
+ACCEPT_PAUSE: Final = 0.1
+"""Seconds to wait when the process may have no more descriptors."""
+EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+REFUSALS_AT_ONCE: Final = 10
+REFUSALS_INTERVAL: Final = 10.0
+"""So many refusals are logged in so many seconds; others are counted."""
+
+
+def explain(error: Exception) -> str:
+    """Return in words why a handshake failed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the client's certificate is not accepted: {error.verify_message}"
+    reason = getattr(error, "reason", None)
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
+        return "the client does not speak TLS"
+    if isinstance(reason, str):
+        return reason.lower().replace("_", " ")
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+class _Refusals:
+    """Logs refusals, a few at a time."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._begin = float("-inf")
+        self._logged = 0
+        self._more = 0
+
+    def note(self, address: tuple[object, ...], error: Exception) -> None:
+        """Log a refusal, unless there were many in the last seconds."""
+        # Who only looks whether the port is open, as load balancers do, is no client.
+        level = logging.WARNING
+        if isinstance(error, ConnectionError) and not isinstance(error, ConnectionAbortedError):
+            level = logging.INFO
+        now = time.monotonic()
+        if now - self._begin >= REFUSALS_INTERVAL:
+            if self._more:
+                self._log.warning("Refused %d more TLS connections since", self._more)
+            self._begin, self._logged, self._more = now, 0, 0
+        if self._logged == REFUSALS_AT_ONCE:
+            self._more += 1
+            return
+        self._logged += 1
+        self._log.log(
+            level, "Refused TLS connection from %s port %s: %s", *address[:2], explain(error)
+        )
+
+
+class TLSListener:
+    """Accepts connections of one listening socket, each with a handshake of its own.
+
+    Args:
+        sock: The socket.
+        context: TLS.
+        make_protocol: Returns the protocol of a connection, when its handshake has succeeded.
+        log: Where refusals go.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        make_protocol: Callable[[], asyncio.BaseProtocol],
+        log: logging.Logger,
+    ) -> None:
+        self._socket = sock
+        self._context = context
+        self._make_protocol = make_protocol
+        self._refusals = _Refusals(log)
+        self._loop = asyncio.get_running_loop()
+        self._handshakes: set[asyncio.Task[None]] = set()
+        sock.setblocking(False)
+        self._accepting = self._loop.create_task(self._accept())
+
+    def close(self) -> None:
+        """Accept no more connections, and give up the handshakes that have begun."""
+        for task in (self._accepting, *self._handshakes):
+            task.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait until that is done."""
+        await asyncio.gather(self._accepting, *self._handshakes, return_exceptions=True)
+
+    async def _accept(self) -> None:
+        try:
+            while True:
+                try:
+                    sock, address = await self._loop.sock_accept(self._socket)
+                except OSError as error:
+                    await asyncio.sleep(ACCEPT_PAUSE if error.errno in EXHAUSTED else 0)
+                    continue
+                task = self._loop.create_task(self._shake_hands(sock, address))
+                self._handshakes.add(task)
+                task.add_done_callback(self._handshakes.discard)
+                await asyncio.sleep(0)  # others have their turn, however many come
+        finally:
+            self._socket.close()
+
+    async def _shake_hands(self, sock: socket.socket, address: tuple[object, ...]) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                self._make_protocol, sock,
+                ssl=self._context, ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
+            )  # fmt: skip
+        except OSError as error:
+            self._refusals.note(address, error)
