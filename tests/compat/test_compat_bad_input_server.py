@@ -37,8 +37,8 @@ REFUSED = [
     ),
     case(
         "host",
-        lambda: started(host="no such host.example"),
-        (gear.ConfigurationError, "cannot listen on no such host.example"),
+        lambda: started(host="no-such-host.example"),
+        (gear.ConfigurationError, "cannot listen on no-such-host.example"),
     ),
     case(
         "keepalive",
@@ -53,8 +53,8 @@ REFUSED = [
     case("handle prefix", lambda: set_to(job_handle_prefix=5), (TypeError, "job_handle_prefix")),
     case(
         "statsd",
-        lambda: started(statsd_host="no such host.example"),
-        (gear.ConfigurationError, "no such host.example"),
+        lambda: started(statsd_host="no-such-host.example"),
+        (gear.ConfigurationError, "no-such-host.example"),
     ),
     case("pattern", lambda: gear.ACLEntry("a", "("), (gear.ACLError, "regular expression")),
     case("no entry", lambda: gear.ACL().revokeInvoke("a"), (gear.ACLError, "no entry for a")),

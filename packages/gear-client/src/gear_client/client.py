@@ -40,14 +40,21 @@ class Client(BaseClient):
 
     Args:
         client_id: How this client introduces itself to servers and names itself in logs.
+        heartbeat: Seconds without traffic after which a server is asked for an echo; if nothing
+            comes in as many seconds again, the connection is made anew. None for never.
     """
 
     _kind = "Client"
 
-    def __init__(self, client_id: str | bytes = "unknown") -> None:
+    def __init__(
+        self, client_id: str | bytes = "unknown", *, heartbeat: float | None = None
+    ) -> None:
         self.options: set[bytes] = set()
         self._latches: set[Latch] = set()
-        super().__init__(client_id)
+        super().__init__(client_id, heartbeat=heartbeat)
+
+    def _was_forked(self) -> None:
+        self._latches.clear()
 
     def _newSession(self, connection: Connection) -> ClientSession:
         return ClientSession(self.client_id, sorted(self.options), connection.related_jobs)
@@ -61,7 +68,7 @@ class Client(BaseClient):
             TimeoutError: There was no room to send; nothing was asked.
         """
         try:
-            connection.yieldToServer(deadline)
+            connection.wait_for_room(deadline)
         except TimeoutError:
             self._skip(connection)
             raise
@@ -70,7 +77,7 @@ class Client(BaseClient):
                 if not isinstance(connection.session, ClientSession) or not connection.connected:
                     raise DisconnectError(f"{connection!r} is gone")
                 ask(connection.session)
-                connection.queueSession()
+                connection.queue_session()
         except ConnectionError:
             self._lostConnection(connection)
             return False
@@ -93,7 +100,7 @@ class Client(BaseClient):
             if expectation.settled or not isinstance(connection.session, ClientSession):
                 return
             connection.session.forget(expectation)
-            connection.queueSession()
+            connection.queue_session()
         connection.flush()
 
     def _alone(self) -> bool:
@@ -134,12 +141,12 @@ class Client(BaseClient):
             InvalidDataError: The protocol has no packet for the combination asked for.
             GearmanError: Called in a handler.
         """
-        self.checkThread("submitJob")
+        self.check_thread("submitJob")
         if not isinstance(job, Job):
             raise TypeError(f"submitJob takes a gear.Job, not {type(job).__name__}")
         packet = submit_packet(job, bool(background), precedence, when, reducer)
         deadline = Deadline(timeout)
-        guard = refuse_background if background else self.checkThread
+        guard = refuse_background if background else self.check_thread
         while True:
             connection = self.getConnection()
             answered = Latch()
@@ -169,7 +176,7 @@ class Client(BaseClient):
             ConnectionError: The connection was lost before the answer.
             InvalidDataError: The job was not submitted yet.
         """
-        self.checkThread("getStatus")
+        self.check_thread("getStatus")
         deadline = Deadline(timeout)
         ask = ClientSession.request_status
         if not isinstance(job, Job):
@@ -183,7 +190,7 @@ class Client(BaseClient):
 
         gearmand answers this since 1.1; raises as `getStatus` does.
         """
-        self.checkThread("getStatusByUnique")
+        self.check_thread("getStatusByUnique")
         key = to_unique_key(unique)
         ask = ClientSession.request_status_by_unique
         return self._ask_all(lambda: StatusRequest(key), ask, Deadline(timeout))
@@ -240,7 +247,7 @@ class Client(BaseClient):
             InterruptedError: The client was shut down.
             GearmanError: Called in a handler.
         """
-        self.checkThread("setOption")
+        self.check_thread("setOption")
         option = to_option(name)
         deadline = Deadline(timeout)
         with self._state_lock:
@@ -285,7 +292,7 @@ class Client(BaseClient):
             ConnectionError: The connection was lost before the answer.
             InvalidDataError: The job was not submitted yet.
         """
-        self.checkThread("cancelJob")
+        self.check_thread("cancelJob")
         deadline = Deadline(timeout)
         if isinstance(job, Job):
             handle, connection = submitted(job, Connection)

@@ -198,6 +198,12 @@ class Assignments(Generic[Job]):
         self._sessions.append(session)
         self.ask()
 
+    def forget(self) -> None:
+        """Forget all connections and the jobs that came over them: they are another process's."""
+        self._sessions.clear()
+        self.jobs.clear()
+        self.waiting = 0
+
     def closed(self, session: "WorkerSession[Job]") -> None:
         """Forget a connection, and the jobs that came over it and were not taken."""
         if session in self._sessions:

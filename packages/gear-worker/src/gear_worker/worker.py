@@ -26,6 +26,8 @@ class Worker(BaseClient):
         worker_id: The old name of `client_id`.
         grab_all: Whether to ask for jobs with GRAB_JOB_ALL, which tells the reducer of those that
             have one; gearmand and geard know it, gear 0.16's and Perl's servers do not.
+        heartbeat: Seconds without traffic after which a server is asked for an echo; if nothing
+            comes in as many seconds again, the connection is made anew. None for never.
 
     Attributes:
         worker_id: As given.
@@ -44,6 +46,7 @@ class Worker(BaseClient):
         worker_id: str | bytes | None = None,
         *,
         grab_all: bool = False,
+        heartbeat: float | None = None,
     ) -> None:
         if client_id is not None and worker_id is not None and client_id != worker_id:
             raise ConfigurationError("give client_id; worker_id is an old name of it")
@@ -52,8 +55,14 @@ class Worker(BaseClient):
         self._assignments: Assignments[WorkerJob] = Assignments(self._makeJob, grab_all)
         self._interrupts = 0
         self._reports = 0
-        super().__init__(name)
+        super().__init__(name, heartbeat=heartbeat)
+
+    def _make_locks(self) -> None:
+        super()._make_locks()
         self._assigned = threading.Condition(self._state_lock)
+
+    def _was_forked(self) -> None:
+        self._assignments.forget()
 
     @property
     def functions(self) -> dict[bytes, FunctionRecord]:
@@ -126,7 +135,7 @@ class Worker(BaseClient):
             TimeoutError: No job came in time.
             GearmanError: Called in a handler.
         """
-        self.checkThread("getJob")
+        self.check_thread("getJob")
         deadline = Deadline(timeout)
         with self._state_lock:
             self._checkRunning()
@@ -204,7 +213,7 @@ class Worker(BaseClient):
         Raises:
             GearmanError: Called in a handler.
         """
-        self.checkThread("drain")
+        self.check_thread("drain")
         deadline = Deadline(timeout)
         assignments = self._assignments
         with self.connections_condition:
@@ -243,11 +252,11 @@ class Worker(BaseClient):
     ) -> None:
         with self._state_lock:
             session.work(packet)
-            connection.queueSession()
+            connection.queue_session()
             self._reports += 1
         try:
             connection.flush()
-            connection.yieldToServer()
+            connection.wait_for_room(Deadline(None))
         finally:
             with self._state_lock:
                 self._reports -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import ssl
 
 DEFAULT_PORT: Final = 4730
+CHECK_VARIABLE: Final = "GEAR_SSL_CHECK_HOSTNAME"
+_log: Final = logging.getLogger("gear.TLS")
 # What Linux takes; others take more, which nobody needs.
 _MOST: Final = {"idle": 32767, "interval": 32767, "count": 127}
 
@@ -77,7 +80,27 @@ def check_host(host: str | bytes) -> str:
         raise ConfigurationError(f"not the name of a host: {host!r}")
     if not name:
         raise ConfigurationError("the host of a server must not be empty")
+    hint = _hint(name)
+    if hint:
+        raise ConfigurationError(f"not the name of a host: {host!r}; {hint}")
     return name
+
+
+def _hint(name: str) -> str:
+    """Return what is right instead of something that looks like a host; empty for a host."""
+    if "://" in name:
+        bare = name.partition("://")[2].partition("/")[0]
+        return (
+            f"give the host alone, {bare.partition(':')[0]!r}, and the port as a number beside it"
+        )
+    if name != name.strip() or any(letter.isspace() for letter in name):
+        return "a host has no white space"
+    if name.startswith("["):
+        return f"an IPv6 address has no brackets here: {name.strip('[]').partition(']')[0]!r}"
+    host, colon, port = name.partition(":")
+    if colon and ":" not in port:
+        return f"give the host alone, {host!r}, and the port {port or DEFAULT_PORT} beside it"
+    return ""
 
 
 def check_port(port: int | str | bytes, least: int = 1) -> int:
@@ -152,10 +175,19 @@ class ServerAddress(msgspec.Struct, frozen=True):
     def tls_context(self) -> ssl.SSLContext | None:
         """Return the TLS context of a client; None for plaintext.
 
+        The environment variable GEAR_SSL_CHECK_HOSTNAME=0 turns the check of names off for the
+        whole process: programs of gear 0.16, which had none, may have certificates without names.
+
         Raises:
             ConfigurationError: A file cannot be used.
         """
-        return None if self.tls is None else self.tls.clientContext(self.check_hostname)
+        if self.tls is None:
+            return None
+        check = self.check_hostname
+        if check and os.environ.get(CHECK_VARIABLE) == "0":
+            _log.warning("%s=0: accepting any name in the certificate of %s", CHECK_VARIABLE, self)
+            check = False
+        return self.tls.clientContext(check)
 
     def __str__(self) -> str:
         """Return it as log lines and errors name it."""

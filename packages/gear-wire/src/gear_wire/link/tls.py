@@ -113,7 +113,10 @@ def describe(error: Exception) -> str:
     elif isinstance(error, OSError) and error.errno is not None and not hasattr(error, "library"):
         text = os.strerror(error.errno)  # asyncio's own words have its arguments in them
     if getattr(error, "verify_code", None) in _WRONG_NAME:
-        return f"{text}; ssl_check_hostname=False accepts certificates without the host's name"
+        return (
+            f"{text}; ssl_check_hostname=False, or GEAR_SSL_CHECK_HOSTNAME=0 in the environment, "
+            "accepts certificates without the host's name"
+        )
     return text
 
 

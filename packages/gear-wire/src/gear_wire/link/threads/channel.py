@@ -5,14 +5,13 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Final
 
-from gear_wire.errors import ConnectionError, DisconnectError, TimeoutError
-from gear_wire.link.address import Keepalive
+from gear_wire.errors import DisconnectError
 from gear_wire.link.deadline import Deadline
-from gear_wire.link.tls import TLSStream, describe
-from gear_wire.timeouts import check_timeout
+from gear_wire.link.sendqueue import unacknowledged
+from gear_wire.link.tls import TLSStream
 
 RECEIVE_SIZE: Final = 65536
 """Bytes of one read; above this, a buffer costs the system calls of a mapping of its own."""
@@ -22,6 +21,8 @@ LONGEST_WAIT: Final = 86400.0
 """Seconds of one wait; system calls take no more than some weeks."""
 HIGH_WATER: Final = 16 << 20
 """Bytes queued for a server above which a thread that sends more waits."""
+ACKNOWLEDGED_CHECK: Final = 0.005
+"""Seconds between two looks at what the other side has acknowledged: no event tells of it."""
 _JOIN_BELOW: Final = 65536
 # Not epoll: a socket that another thread shuts down and closes leaves an epoll set without a word,
 # and who waits on it would wait for ever. poll() keeps hold of the socket, and wakes.
@@ -40,18 +41,33 @@ class Channel:
         sock: A connected socket.
         tls: The TLS stream, when TLS is spoken.
         lock: The state lock of the owner.
+        first: What the server said already, when connecting waited for it.
+
+    Attributes:
+        sock: As given.
+        received: When something came last, on the monotonic clock.
     """
 
-    def __init__(self, sock: socket.socket, tls: TLSStream | None, lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        tls: TLSStream | None,
+        lock: threading.RLock,
+        first: bytes = b"",
+    ) -> None:
         sock.setblocking(False)
         self.sock: socket.socket = sock
+        self.received: float = time.monotonic()
+        self._first = first
         self._tls = tls
         self._lock = lock
         self._send_lock = threading.Lock()
         self._out: collections.deque[bytes | memoryview] = collections.deque()
         self._queued = 0
         self._sent = 0
-        self._room = threading.Condition(threading.Lock())
+        # Notified when bytes have left, as long as anyone waits for that.
+        self._left = threading.Condition(threading.Lock())
+        self._waiting = 0
         self._gone = False
 
     @property
@@ -83,27 +99,72 @@ class Channel:
                 self._send_lock.release()
         return True
 
-    def waitForRoom(self, deadline: Deadline | None = None) -> bool:
+    def wait_for_room(self, deadline: Deadline) -> bool:
         """Wait while more than `HIGH_WATER` bytes are queued, and the connection stands.
 
-        Args:
-            deadline: How long; None for no limit.
+        Returns:
+            Whether there is room; False when the time is up.
+        """
+        return self.pending < HIGH_WATER or self._wait_until(
+            lambda: self.pending < HIGH_WATER, deadline
+        )
+
+    def wait_until_sent(self, mark: int, deadline: Deadline) -> bool:
+        """Wait until the kernel has all that was queued when `mark` was read from `queued`.
+
+        Another thread must be sending.
 
         Returns:
-            False when the time is up.
-        """
-        if self.pending < HIGH_WATER:
-            return True
-        left = None if deadline is None else deadline.left()
-        with self._room:
-            return self._room.wait_for(lambda: self.pending < HIGH_WATER or self._gone, left)
+            Whether it has; False when the time is up.
 
-    def _make_room(self, sent: int) -> None:
-        full = self.pending >= HIGH_WATER
+        Raises:
+            DisconnectError: The connection is gone.
+        """
+        if self._sent < mark and not self._wait_until(lambda: self._sent >= mark, deadline):
+            return False
+        if self._sent < mark:
+            raise DisconnectError("the connection was lost before all was sent")
+        return True
+
+    @property
+    def queued(self) -> int:
+        """How many bytes were ever queued."""
+        return self._queued
+
+    @property
+    def sent(self) -> int:
+        """How many bytes the kernel has ever taken."""
+        return self._sent
+
+    def _wait_until(self, done: Callable[[], bool], deadline: Deadline) -> bool:
+        with self._left:
+            self._waiting += 1
+            try:
+                return self._left.wait_for(lambda: done() or self._gone, deadline.left())
+            finally:
+                self._waiting -= 1
+
+    def wait_until_acknowledged(self, deadline: Deadline) -> None:
+        """Wait until the other side's kernel has all that was sent, as far as ours can tell.
+
+        A socket that is closed with data unread, which may come at any time, throws away what the
+        other side has not acknowledged.
+        """
+        while not self._gone and not deadline.expired() and unacknowledged(self.sock):
+            time.sleep(ACKNOWLEDGED_CHECK)
+
+    def end(self) -> None:
+        """Queue what tells the other side of a TLS connection that nothing more comes."""
+        if self._tls is not None:
+            with self._lock:
+                self._out.append(last := self._tls.end())
+                self._queued += len(last)
+
+    def _note_sent(self, sent: int) -> None:
         self._sent += sent
-        if full and self.pending < HIGH_WATER:
-            with self._room:
-                self._room.notify_all()
+        if self._waiting:
+            with self._left:
+                self._left.notify_all()
 
     def _send(self) -> bool:
         while self._out:
@@ -113,7 +174,7 @@ class Channel:
             except (BlockingIOError, InterruptedError):
                 self._out.appendleft(chunk)
                 return False
-            self._make_room(sent)
+            self._note_sent(sent)
             if sent < len(chunk):
                 self._out.appendleft(memoryview(chunk)[sent:])
         return True
@@ -140,12 +201,16 @@ class Channel:
             DisconnectError: The other side closed the connection.
             OSError: The socket is broken.
         """
+        if self._first:
+            first, self._first = self._first, b""
+            return first
         try:
             data = self.sock.recv(max(RECEIVE_SIZE, min(awaited, LARGE_RECEIVE_SIZE)))
         except (BlockingIOError, InterruptedError):
             return None
         if not data:
             raise DisconnectError("the server closed the connection")
+        self.received = time.monotonic()
         if self._tls is None:
             return data
         with self._lock:
@@ -158,24 +223,26 @@ class Channel:
             self.interrupt()  # the next read sees the end, even if the socket stays open
         return plain or None
 
-    def wait(self, write: bool, timeout: float | None) -> bool:
+    def wait(self, write: bool, deadline: Deadline) -> bool:
         """Wait until the socket can be read (or written); False when it cannot, after a day or so.
 
         Args:
             write: Whether it is to be written.
-            timeout: Seconds to wait; None for no limit.
+            deadline: How long.
         """
-        if timeout is not None:
-            timeout = min(timeout, LONGEST_WAIT)
+        if self._first and not write:
+            return True
+        left = deadline.left()
+        timeout = None if left is None else min(left, LONGEST_WAIT)
         with WaitSelector() as selector:
             selector.register(self.sock, selectors.EVENT_WRITE if write else selectors.EVENT_READ)
             return bool(selector.select(timeout))
 
     def interrupt(self) -> None:
         """Break the connection so that whoever waits on it wakes; closing comes after."""
-        with self._room:
+        with self._left:
             self._gone = True
-            self._room.notify_all()
+            self._left.notify_all()
         try:
             self.sock.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -184,107 +251,3 @@ class Channel:
     def close(self) -> None:
         """Close the socket."""
         self.sock.close()
-
-
-class Connector:
-    """Connects to a server without ever blocking for good.
-
-    Args:
-        timeout: Seconds for all of name look-up's addresses, TCP and TLS together, a day at most;
-            None for that.
-        cancel: A socket that becomes readable when the attempt shall end.
-    """
-
-    def __init__(self, timeout: float | None, cancel: socket.socket | None = None) -> None:
-        limit = check_timeout(timeout)
-        wait = LONGEST_WAIT if limit is None else min(limit, LONGEST_WAIT)
-        self._deadline = time.monotonic() + wait
-        self._server = ""
-        self._cancel = cancel
-
-    def connect(self, host: str, port: int, keepalive: Keepalive) -> socket.socket:
-        """Return a connected socket, from the first address of the host that answers.
-
-        Raises:
-            ConnectionError: None answers, or the attempt was cancelled.
-        """
-        self._server = f"{host} port {port}"
-        failure: Exception | None = None
-        for family, kind, protocol, _, address in _addresses(host, port):
-            sock = socket.socket(family, kind, protocol)
-            try:
-                self._connect(sock, address)
-                # 0.16 lost 40 ms a job to Nagle's algorithm.
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                keepalive.apply(sock)
-            except (OSError, ConnectionError) as error:
-                sock.close()
-                failure = error
-            except BaseException:
-                sock.close()
-                raise
-            else:
-                return sock
-        raise ConnectionError(f"cannot connect to {self._server}: {failure}") from failure
-
-    def _connect(self, sock: socket.socket, address: object) -> None:
-        sock.setblocking(False)
-        try:
-            sock.connect(address)  # type: ignore[arg-type]  # typeshed's own Any, from getaddrinfo
-        except BlockingIOError:
-            self._wait(sock, selectors.EVENT_WRITE)
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            raise OSError(code, "connect failed")
-
-    def handshake(self, sock: socket.socket, tls: TLSStream) -> None:
-        """Do the client's part of a TLS handshake.
-
-        Raises:
-            ConnectionError: The other side closed, is too slow, or its certificate is not good.
-        """
-        import ssl
-
-        data = b""
-        try:
-            while True:
-                done = tls.handshake(data)
-                self._send(sock, tls.outgoing())
-                if done:
-                    return
-                self._wait(sock, selectors.EVENT_READ)
-                data = sock.recv(RECEIVE_SIZE)
-                if not data:
-                    raise DisconnectError("the server closed the connection in the TLS handshake")
-        except (ssl.SSLError, OSError) as error:
-            reason = describe(error)
-            raise ConnectionError(f"TLS handshake with {self._server}: {reason}") from error
-
-    def _send(self, sock: socket.socket, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[sock.send(view) :]
-            except BlockingIOError:
-                self._wait(sock, selectors.EVENT_WRITE)
-
-    def _wait(self, sock: socket.socket, event: int) -> None:
-        with WaitSelector() as selector:
-            selector.register(sock, event)
-            if self._cancel is not None:
-                selector.register(self._cancel, selectors.EVENT_READ)
-            ready = selector.select(max(0.0, self._deadline - time.monotonic()))
-        if not ready:
-            raise TimeoutError("no answer in time")
-        if any(key.fileobj is self._cancel for key, _ in ready):
-            raise ConnectionError("the attempt was cancelled")
-
-
-Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, object]
-
-
-def _addresses(host: str, port: int) -> Iterator[Address]:
-    try:
-        yield from socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise ConnectionError(f"cannot look up {host}: {error}") from error

@@ -1,41 +1,83 @@
 """What the threaded Client and Worker share: several servers, one poll thread, reconnection."""
 
+import atexit
 import functools
 import logging
 import os
 import random
+import socket
 import threading
 import time
+import warnings
+import weakref
 from collections.abc import Callable
+from types import TracebackType
+from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
+from gear_wire.codec import encode
+from gear_wire.enums import Magic
 from gear_wire.errors import (
     ConfigurationError,
     ConnectionError,
     GearmanError,
     InterruptedError,
     NoConnectedServersError,
-    TimeoutError,
 )
 from gear_wire.jobs import to_client_id
-from gear_wire.link.address import DEFAULT_PORT
+from gear_wire.link.address import DEFAULT_PORT, ServerAddress
+from gear_wire.link.deadline import Deadline
+from gear_wire.link.heartbeat import PAYLOAD, check_heartbeat
 from gear_wire.link.roster import Roster
+from gear_wire.link.serverlog import ServerLog, why_unconnected
 from gear_wire.link.threads.connecting import Connecting
-from gear_wire.link.threads.connection import Connection
+from gear_wire.link.threads.connection import CONNECT_TIMEOUT, Connection
 from gear_wire.link.threads.loop import PollLoop
 from gear_wire.link.threads.receiver import Receiver
 from gear_wire.packet import Packet
+from gear_wire.packets import EchoReq
 from gear_wire.session import Session
-from gear_wire.timeouts import check_timeout
+
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds that what was said has to leave when a client is shut down."""
+THREAD_RETRY: Final = 1.0
+"""Seconds after which a thread is asked for again that the system did not give."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_clients: "weakref.WeakSet[BaseClient]" = weakref.WeakSet()
+
+
+def _weakly(
+    method: Callable[Concatenate[Connection, P], R], connection: Connection, otherwise: R
+) -> Callable[P, R]:
+    """Return what calls a method with a connection, and keeps neither alive.
+
+    Threads hold it: what they hold, nobody could ever drop.
+    """
+    reference, other = weakref.WeakMethod(method), weakref.ref(connection)
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        bound, known = reference(), other()
+        return otherwise if bound is None or known is None else bound(known, *args, **kwargs)
+
+    return call
 
 
 class BaseClient(Receiver):
     """A set of connections to servers with one thread that reads them all.
 
-    Handlers (``handle*``) run one at a time, on that thread. One that raises is logged and
-    disturbs nothing; one that blocks holds up the others.
+    A context manager: leaving its block shuts it down. So does the end of the interpreter.
+
+    Handlers (``handle*``) run one at a time, on that thread. One that raises is logged and disturbs
+    nothing, whatever it raises; one that blocks holds up the others.
+
+    In a process that was forked, a client lets go of its parent's connections without touching
+    them, and makes its own when it is first used there.
 
     Args:
         client_id: How this client introduces itself to servers and names itself in logs.
+        heartbeat: Seconds without traffic after which a server is asked for an echo; if nothing
+            comes in as many seconds again, the connection is made anew. None for never.
 
     Attributes:
         client_id: As given, as bytes.
@@ -45,21 +87,60 @@ class BaseClient(Receiver):
 
     Raises:
         InvalidDataError: The client id holds a NUL.
+        ConfigurationError: The heartbeat is not positive.
     """
 
-    def __init__(self, client_id: str | bytes = "unknown") -> None:
+    def __init__(
+        self, client_id: str | bytes = "unknown", *, heartbeat: float | None = None
+    ) -> None:
         super().__init__()
         self.client_id: bytes = to_client_id(client_id)
         if not hasattr(self, "log"):
             name = self.client_id.decode(errors="replace")
             self.log: logging.Logger = logging.getLogger(f"gear.{self._kind}.{name}")
+        self._heartbeat = check_heartbeat(heartbeat)
         self.running: bool = True
+        self._make_locks()
+        self._roster: Roster[Connection] = Roster()
+        self._server_logs: dict[Connection, ServerLog] = {}
+        self._loop: PollLoop | None = None
+        self._connecting: Connecting | None = None
+        self._forked = False
+        _clients.add(self)
+
+    def _make_locks(self) -> None:
         self.broadcast_lock: threading.RLock = threading.RLock()
         self._state_lock = threading.RLock()
         self.connections_condition: threading.Condition = threading.Condition(self._state_lock)
-        self._roster: Roster[Connection] = Roster()
-        self._loop: PollLoop | None = None
-        self._connecting: Connecting | None = None
+
+    def __enter__(self) -> Self:
+        """Return the client itself; leaving the block shuts it down."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Shut the client down."""
+        self.shutdown()
+
+    def __del__(self) -> None:
+        """Close what nobody can close any more; without waiting, for any thread may get here."""
+        loop = getattr(self, "_loop", None)  # a constructor that raised made none
+        if loop is None or not self.running:
+            return
+        self.running = False
+        if self._connecting is not None:
+            with self.connections_condition:
+                self._connecting.stop()
+        for connection in self._roster.clear():
+            connection.drop()
+        loop.end()
+        # Last: where warnings are errors, this raises.
+        text = f"{self!r} was dropped without shutdown()"
+        warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
 
     @property
     def active_connections(self) -> list[Connection]:
@@ -120,10 +201,19 @@ class BaseClient(Receiver):
                     raise ConfigurationError(
                         f"server {known.host} port {known.port} was added before"
                     )
-            loop, _ = self._startThreads()
-            connection.attach(self._state_lock, loop)
+            self._startThreads()
             self._roster.add(connection)
-            self._startConnecting(connection, wait=False)
+            self._begin(connection)
+
+    def _begin(self, connection: Connection) -> None:
+        """Make a connection this client's, and connect it in the background; under the lock."""
+        loop, _ = self._startThreads()
+        address = ServerAddress(connection.host, connection.port)
+        self._server_logs[connection] = ServerLog(self.log, address)
+        connection.attach(self._state_lock, loop, self)
+        self._startConnecting(connection, wait=False)
+        if self._heartbeat is not None:
+            self._beat_later(loop, connection, self._heartbeat)
 
     def _startThreads(self) -> tuple[PollLoop, Connecting]:
         if self._loop is None or self._connecting is None:
@@ -134,14 +224,27 @@ class BaseClient(Receiver):
     def _checkRunning(self) -> None:
         if not self.running:
             raise InterruptedError(f"{self!r} was shut down")
+        if self._forked:
+            self._start_in_child()
 
     def _startConnecting(self, connection: Connection, wait: bool) -> None:
-        _, connecting = self._startThreads()
-        connecting.start(
-            lambda: self._connectOnce(connection, connecting),
-            lambda: self._roster.delay(connection, random.random()),
-            wait,
+        """Have a thread connect, or ask for one again when there is none; under the lock."""
+        loop, connecting = self._startThreads()
+        connect = _weakly(self._connectOnce, connection, True)
+        started = connecting.start(
+            lambda: connect(connecting), _weakly(self._delay, connection, 0.0), wait
         )
+        if not started:
+            self._server_logs[connection].failed("the system gives no more threads")
+            loop.call_later(THREAD_RETRY, _weakly(self._ask_for_thread, connection, None))
+
+    def _delay(self, connection: Connection) -> float:
+        return self._roster.delay(connection, random.random())
+
+    def _ask_for_thread(self, connection: Connection) -> None:
+        with self._state_lock:
+            if self.running and not connection.connected:
+                self._startConnecting(connection, wait=False)
 
     def _connectOnce(self, connection: Connection, connecting: Connecting) -> bool:
         if not self.running:
@@ -150,7 +253,7 @@ class BaseClient(Receiver):
             connection.connect(cancel=connecting.cancel)
         except ConnectionError as error:
             if self.running:
-                self.log.warning("%s", error)
+                self._server_logs[connection].failed(str(error.__cause__ or error))
             return False
         except Exception:
             self.log.exception("Exception while connecting to %s", connection)
@@ -161,27 +264,21 @@ class BaseClient(Receiver):
         with self._state_lock:
             loop = self._loop
             if not self.running or loop is None:
-                connection.disconnect()
+                connection.drop()
                 return True
             connection.session = self._newSession(connection)
             connection.session.greet()
-            connection.queueSession()
+            connection.queue_session()
             self._roster.up(connection, time.monotonic())
+            self._server_logs[connection].connected()
         connection.flush()
         self._callSafely(lambda: self._onConnect(connection))
         sock = connection.conn
         if sock is None:
             return True
-
-        def ready(events: int) -> None:
-            self._poll(connection, sock, events)
-
-        def watch() -> None:
-            if connection.conn is sock:
-                connection.watch(ready)
-                connection.flush()
-
-        loop.call(watch)
+        loop.call(
+            functools.partial(_watch, connection, sock, _weakly(self._poll, connection, None))
+        )
         self._callSafely(lambda: self._onActiveConnection(connection))
         with self.connections_condition:
             self.connections_condition.notify_all()
@@ -204,18 +301,20 @@ class BaseClient(Receiver):
             timeout: Seconds to wait; None for no limit.
 
         Raises:
-            TimeoutError: None was connected in time.
+            TimeoutError: None was connected in time; it names each server, and why.
             InterruptedError: The client was shut down.
         """
-        self.checkThread("waitForServer")
-        limit = check_timeout(timeout)
+        self.check_thread("waitForServer")
+        deadline = Deadline(timeout)
         with self.connections_condition:
+            self._checkRunning()
             self.connections_condition.wait_for(
-                lambda: self._roster.active or not self.running, limit
+                lambda: self._roster.active or not self.running, deadline.left()
             )
             self._checkRunning()
             if not self._roster.active:
-                raise TimeoutError(f"no server was connected in {timeout} s")
+                why = why_unconnected(self._server_logs.values())
+                raise deadline.error(f"no server was connected ({why})")
 
     def getConnection(self) -> Connection:
         """Return the connection whose turn it is.
@@ -223,6 +322,8 @@ class BaseClient(Receiver):
         Raises:
             NoConnectedServersError: There is none.
         """
+        if self._forked:
+            self._start_in_child()
         with self._state_lock:
             connection = self._roster.next(time.monotonic())
         if connection is None:
@@ -268,13 +369,13 @@ class BaseClient(Receiver):
         """
         try:
             connection.sendPacket(packet)
-        except ConnectionError:
-            self._lostConnection(connection)
+        except ConnectionError as error:
+            self._lostConnection(connection, str(error))
             raise
 
     def _queue(self) -> bool:
         """Queue all that the sessions want to say; under the state lock. True for something."""
-        queued = [connection.queueSession() for connection in self._roster.active]
+        queued = [connection.queue_session() for connection in self._roster.active]
         return any(queued)
 
     def _flush(self) -> None:
@@ -302,11 +403,15 @@ class BaseClient(Receiver):
             self._flush()
         return result
 
-    def _lostConnection(self, connection: Connection) -> None:
+    # Losing connections
+
+    def _lostConnection(self, connection: Connection, reason: str = "it broke") -> None:
         """Give a connection up and make it anew; from any thread, once per loss."""
         with self._state_lock:
             if not self._roster.down(connection, time.monotonic()):
                 return
+            if self.running:
+                self._server_logs[connection].lost(reason)
             jobs = list(connection.related_jobs.values())
             if connection.session is not None:
                 jobs += connection.session.lost()
@@ -316,22 +421,58 @@ class BaseClient(Receiver):
             if self._loop is not None:
                 for job in jobs:
                     self._loop.call(functools.partial(self.handleDisconnect, job))
-        connection.disconnect()
+        connection.drop()
         self._flush()
         with self.connections_condition:
             self.connections_condition.notify_all()
             if self.running:
                 self._startConnecting(connection, wait=True)
 
+    def renew(self, connection: Connection) -> None:
+        """Give a connection up, and make it anew in the background."""
+        self._lostConnection(connection, "it was disconnected")
+
+    def wait_for_connection(self, connection: Connection, deadline: Deadline) -> bool:
+        """Wait until a connection stands; False when the time is up, or it never will."""
+        with self.connections_condition:
+            return bool(
+                self.connections_condition.wait_for(
+                    lambda: connection in self._roster.active or not self.running, deadline.left()
+                )
+                and self.running
+            )
+
+    def _beat_later(self, loop: PollLoop, connection: Connection, seconds: float) -> None:
+        beat = _weakly(self._beat, connection, None)
+        loop.call_later(seconds, lambda: beat(loop))
+
+    def _beat(self, connection: Connection, loop: PollLoop) -> None:
+        """Ask a server that has been silent for an echo, and give it up when it stays so."""
+        heartbeat = self._heartbeat
+        if heartbeat is None or not self.running:
+            return
+        received, now = connection.received, time.monotonic()
+        silent = 0.0 if received is None else now - received
+        if silent >= 2 * heartbeat:
+            self._lostConnection(connection, f"no answer to a heartbeat in {heartbeat:g} s")
+        elif silent >= heartbeat:
+            try:
+                connection.sendRaw(encode(EchoReq(PAYLOAD), Magic.REQ))
+            except ConnectionError:
+                pass  # it was lost just now
+            self._beat_later(loop, connection, heartbeat)
+            return
+        self._beat_later(loop, connection, max(heartbeat - silent, heartbeat / 10))
+
     def _callSafely(self, hook: Callable[[], None]) -> None:
         try:
             hook()
-        except Exception:
+        except BaseException:
             self.log.exception("Exception in a handler")
 
     # Ending
 
-    def checkThread(self, what: str) -> None:
+    def check_thread(self, what: str) -> None:
         """Raise GearmanError on the poll thread, where waiting for an answer would hang."""
         if self._loop is not None and self._loop.here():
             raise GearmanError(
@@ -339,11 +480,16 @@ class BaseClient(Receiver):
                 "never happen; call it from another thread"
             )
 
-    def shutdown(self) -> None:
-        """Close all connections and end all threads; may be called more than once.
+    def shutdown(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
+        """Send what was said, close all connections and end all threads.
 
-        Whoever waits for something is woken with an error.
+        May be called more than once. Whoever waits for something is woken with an error.
+
+        Args:
+            timeout: Seconds that what was said has to leave; None for no limit. What a server does
+                not take by then is lost.
         """
+        deadline = Deadline(timeout)
         with self.connections_condition:
             if not self.running:
                 return
@@ -354,11 +500,14 @@ class BaseClient(Receiver):
             join = None if connecting is None else connecting.stop()
             self.connections_condition.notify_all()
         self._shutdown()
+        here = loop is not None and loop.here()
+        for connection in connections:
+            connection.finish(Deadline(0) if here else deadline)
         for connection in connections:
             with self._state_lock:
                 if connection.session is not None:
                     connection.session.lost()
-            connection.disconnect()
+            connection.drop()
         if loop is not None:
             loop.stop()
         if join is not None:
@@ -366,3 +515,59 @@ class BaseClient(Receiver):
 
     def _shutdown(self) -> None:
         """Override to wake those who wait, when the client is being shut down."""
+
+    # Processes that are forked
+
+    def _let_go(self) -> None:
+        """Forget what a forked process inherited: threads, locks and sockets are the parent's."""
+        self._make_locks()
+        self._loop = self._connecting = None
+        connections = self._roster.clear()
+        for connection in connections:
+            connection.release()
+            connection.related_jobs.clear()
+            self._roster.add(connection)
+        self._forked = self.running and bool(connections)
+        self._was_forked()
+
+    def _was_forked(self) -> None:
+        """Override to forget more, in a process that was forked; no other thread runs there."""
+
+    def _start_in_child(self) -> None:
+        """Connect anew, at the first use in a process that was forked, and wait for a server."""
+        with self.connections_condition:
+            if not self._forked:
+                return
+            self._forked = False
+            for connection in self._roster.inactive:
+                self._begin(connection)
+            self.connections_condition.wait_for(
+                lambda: self._roster.active or not self.running, CONNECT_TIMEOUT
+            )
+
+
+def _watch(
+    connection: Connection,
+    sock: socket.socket,
+    poll: Callable[[socket.socket, int], None],
+) -> None:
+    """Have a poll thread read a connection from now on; on that thread."""
+    if connection.conn is sock:
+        connection.watch(lambda events: poll(sock, events))
+        connection.flush()
+
+
+def _let_all_go() -> None:
+    for client in list(_clients):
+        client._let_go()
+
+
+def _shut_all_down() -> None:
+    """Send what was said before the interpreter ends: its threads would end in the middle."""
+    for client in list(_clients):
+        client.shutdown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_all_go)
+atexit.register(_shut_all_down)

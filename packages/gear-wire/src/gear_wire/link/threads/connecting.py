@@ -27,13 +27,16 @@ class Connecting:
         self.cancel: socket.socket = ends[0]
         self._canceller = ends[1]
 
-    def start(self, attempt: Callable[[], bool], delay: Callable[[], float], wait: bool) -> None:
+    def start(self, attempt: Callable[[], bool], delay: Callable[[], float], wait: bool) -> bool:
         """Begin with a server, in a thread of its own; under the condition.
 
         Args:
             attempt: Tries once; tells whether no more attempts are needed.
             delay: Returns the seconds until the next.
             wait: Whether to wait before the first too.
+
+        Returns:
+            False when the system has no more threads to give.
         """
         thread = threading.Thread(
             target=self._run,
@@ -42,7 +45,12 @@ class Connecting:
             daemon=True,
         )
         self._threads.append(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            self._threads.remove(thread)
+            return False
+        return True
 
     def _run(self, attempt: Callable[[], bool], delay: Callable[[], float], wait: bool) -> None:
         try:
@@ -54,6 +62,12 @@ class Connecting:
         finally:
             with self._condition:
                 self._threads.remove(threading.current_thread())
+                self._close_unused()
+
+    def _close_unused(self) -> None:
+        """Close what attempts are cancelled by, when there are none and will be none."""
+        if self._stopped and not self._threads:
+            self.cancel.close()
 
     def stop(self) -> Callable[[], None]:
         """Make all attempts end; under the condition. Returns what waits until they have."""
@@ -61,10 +75,10 @@ class Connecting:
         threads = self._threads[:]
         self._condition.notify_all()
         self._canceller.close()
+        self._close_unused()
         return lambda: self._join(threads)
 
     def _join(self, threads: list[threading.Thread]) -> None:
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(JOIN_TIMEOUT)
-        self.cancel.close()

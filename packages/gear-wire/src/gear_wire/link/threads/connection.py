@@ -1,21 +1,54 @@
-"""The documented `Connection`: one connection to one server; many of them are in `pool`."""
+"""The documented `Connection`: one connection to one server; many of them are in `client`."""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from gear_wire.codec import encode
-from gear_wire.errors import DisconnectError, GearmanError, TimeoutError
-from gear_wire.jobs import convert_to_bytes
-from gear_wire.link.threads.echoes import Echo
-from gear_wire.link.threads.endpoint import Endpoint
+from gear_wire.enums import Magic, PacketType
+from gear_wire.errors import ConnectionError, DisconnectError, GearmanError
+from gear_wire.jobs import BaseJob, convert_to_bytes, to_bytes, to_client_id
+from gear_wire.link.address import DEFAULT_PORT, Keepalive, ServerAddress
+from gear_wire.link.deadline import Deadline
+from gear_wire.link.heartbeat import PAYLOAD
+from gear_wire.link.quickack import acknowledge
+from gear_wire.link.threads.channel import Channel
+from gear_wire.link.threads.connector import Connector
+from gear_wire.link.threads.echoes import Echo, Echoes
+from gear_wire.link.threads.inbound import Inbound, InboundReader
+from gear_wire.link.threads.loop import PollLoop, Ready
+from gear_wire.link.threads.replies import Replies
 from gear_wire.link.threads.requests import AdminRequest
+from gear_wire.link.threads.transport import OwnTransport, PolledTransport
+from gear_wire.link.tls import describe
+from gear_wire.packet import Packet
 from gear_wire.packets import EchoReq
-from gear_wire.timeouts import check_timeout
+from gear_wire.session import Session
+
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds an attempt to connect may take."""
 
 
-class Connection(Endpoint):
+class ConnectionOwner(Protocol):
+    """What a connection needs of the client that it belongs to."""
+
+    def renew(self, connection: "Connection") -> None:
+        """Give the connection up, and make it anew in the background."""
+
+    def wait_for_connection(self, connection: "Connection", deadline: Deadline) -> bool:
+        """Wait until a connection stands; False when the time is up."""
+
+
+class Connection:
     """A connection to a Gearman server.
 
     On its own it has no thread: `readPacket`, `sendAdminRequest` and `echo` read from the socket
     themselves. As part of a Client or Worker, their poll thread reads, or a thread of theirs that
-    waits for an answer.
+    waits for an answer; then `disconnect` and `reconnect` have the client make it anew.
 
     Args:
         host: The server's name or address.
@@ -43,13 +76,390 @@ class Connection(Endpoint):
         ConfigurationError: The host is empty, the port out of range, TLS files are missing.
     """
 
-    def checkThread(self, what: str) -> None:
+    def __init__(
+        self,
+        host: str | bytes,
+        port: int | str | bytes = DEFAULT_PORT,
+        ssl_key: str | os.PathLike[str] | None = None,
+        ssl_cert: str | os.PathLike[str] | None = None,
+        ssl_ca: str | os.PathLike[str] | None = None,
+        client_id: str | bytes = "unknown",
+        keepalive: bool = False,
+        tcp_keepidle: int = 7200,
+        tcp_keepintvl: int = 75,
+        tcp_keepcnt: int = 9,
+        *,
+        ssl_check_hostname: bool = True,
+    ) -> None:
+        address = ServerAddress.of(
+            host, port, ssl_key, ssl_cert, ssl_ca,
+            ssl_check_hostname=ssl_check_hostname,
+            keepalive=Keepalive(keepalive, tcp_keepidle, tcp_keepintvl, tcp_keepcnt),
+        )  # fmt: skip
+        self.host: str = address.host
+        self.port: int = address.port
+        self.ssl_key: str | None = address.tls.key if address.tls else None
+        self.ssl_cert: str | None = address.tls.cert if address.tls else None
+        self.ssl_ca: str | None = address.tls.ca if address.tls else None
+        self.use_ssl: bool = address.tls is not None
+        self._address = address
+        self._tls_context = address.tls_context()
+        self.client_id: bytes = to_client_id(client_id)
+        name = self.client_id.decode(errors="replace")
+        self.log: logging.Logger = logging.getLogger(f"gear.Connection.{name}")
+        self.keepalive: bool = keepalive
+        self.tcp_keepidle: int = tcp_keepidle
+        self.tcp_keepintvl: int = tcp_keepintvl
+        self.tcp_keepcnt: int = tcp_keepcnt
+        self.connect_time: float | None = None
+        self.related_jobs: dict[bytes, BaseJob] = {}
+        self.options: set[bytes] = set()
+        self.state: str = "INIT"
+        self.state_time: float = time.time()
+        self.session: Session | None = None
+        self._owner: ConnectionOwner | None = None
+        self.release()
+
+    def release(self) -> None:
+        """Forget the socket and whoever waits for it, without touching it.
+
+        For a fresh connection, and for a process that was forked: what it inherited is another's.
+        """
+        self.session = None
+        self._lock = threading.RLock()
+        self._replies = Replies(self.log)
+        self._echoes = Echoes()
+        self._channel: Channel | None = None
+        self._own = OwnTransport(self._read_once)
+        self._polled: PolledTransport | None = None
+        self._transport: OwnTransport | PolledTransport = self._own
+        self._reader = InboundReader(self, self._replies, self.log)
+
+    @property
+    def address(self) -> ServerAddress:
+        """Where the server is, and how to talk to it, as the attributes say now."""
+        probes = Keepalive(self.keepalive, self.tcp_keepidle, self.tcp_keepintvl, self.tcp_keepcnt)
+        return ServerAddress(
+            self.host, self.port, self._address.tls, self._address.check_hostname, probes
+        )
+
+    def attach(self, lock: threading.RLock, loop: PollLoop, owner: ConnectionOwner) -> None:
+        """Make it part of a client: the client's lock guards it, the client's loop reads it."""
+        self._lock = lock
+        self._owner = owner
+        self._transport = self._polled = PolledTransport(loop)
+
+    @property
+    def admin_requests(self) -> list[AdminRequest]:
+        """The administrative requests that wait for a reply, oldest first."""
+        return self._replies.waiting
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands, as far as this side knows."""
+        return self._channel is not None
+
+    @property
+    def conn(self) -> socket.socket | None:
+        """The socket; None when there is none."""
+        channel = self._channel
+        return None if channel is None else channel.sock
+
+    @property
+    def received(self) -> float | None:
+        """When something came last, on the monotonic clock; None while it is not connected."""
+        channel = self._channel
+        return None if channel is None else channel.received
+
+    def changeState(self, state: str) -> None:
+        """Note what a worker does with the connection, and since when."""
+        self.state_time = time.time()
+        self.state = state
+
+    def __repr__(self) -> str:
+        return f"<gear.Connection 0x{id(self):x} host: {self.host} port: {self.port}>"
+
+    # Connecting
+
+    def connect(
+        self, timeout: float | None = CONNECT_TIMEOUT, cancel: socket.socket | None = None
+    ) -> None:
+        """Connect to the server; one that is connected is disconnected first.
+
+        Args:
+            timeout: Seconds that it may take; None for a day.
+            cancel: A socket that becomes readable when the attempt shall end.
+
+        Raises:
+            ConnectionError: The server cannot be reached, or TLS fails.
+        """
+        if self.connected:
+            self.drop()
+        self.log.debug("Connecting to %s", self._address)
+        connector = Connector(self.address, self._tls_context, Deadline(timeout), cancel)
+        try:
+            made = connector.connect()
+        except ConnectionError as error:
+            raise ConnectionError(f"cannot connect to {self._address}: {error}") from error
+        with self._lock:
+            self._own.inbox.clear()
+            self._reader = InboundReader(self, self._replies, self.log)
+            self.related_jobs.clear()
+            self.options.clear()
+            self._channel = Channel(made.sock, made.tls, self._lock, made.first)
+            self.connect_time = time.time()
+            self.changeState("INIT")
+
+    def drop(self) -> None:
+        """Close the socket; whoever waits for an answer over it is woken with an error."""
+        with self._lock:
+            channel, self._channel = self._channel, None
+            requests = self._replies.reset()
+            self._echoes.reset()
+            self.changeState("INIT")
+        if channel is not None:
+            channel.interrupt()
+            self._transport.close(channel)
+        for request in requests:
+            request.setComplete()
+
+    def disconnect(self) -> None:
+        """Close the connection; whoever waits for an answer over it is woken with an error.
+
+        One of a Client or Worker is made anew in the background.
+        """
+        if self._owner is None:
+            self.drop()
+        else:
+            self._owner.renew(self)
+
+    def reconnect(self) -> None:
+        """Disconnect and connect again; raises as `connect` does.
+
+        Raises:
+            TimeoutError: One of a Client or Worker did not stand again in time.
+            GearmanError: Called in a handler of that client.
+        """
+        if self._owner is None:
+            self.drop()
+            self.connect()
+            return
+        self.check_thread("reconnect")
+        deadline = Deadline(CONNECT_TIMEOUT)
+        self._owner.renew(self)
+        if not self._owner.wait_for_connection(self, deadline):
+            raise deadline.error(f"{self!r} was not connected again")
+
+    # Sending
+
+    def sendRaw(self, data: bytes) -> None:
+        """Send bytes as they are.
+
+        A thread waits while the server takes nothing and much is queued already.
+
+        Raises:
+            ConnectionError: It is not connected, or the connection breaks.
+            TypeError: `data` is neither bytes nor str.
+        """
+        raw = to_bytes(data, "what is sent")
+        with self._lock:
+            self.queue(raw)
+        self.flush()
+        self.wait_for_room(Deadline(None))
+
+    def sendPacket(self, packet: Packet) -> None:
+        """Send a packet; waits and raises as `sendRaw` does."""
+        if not isinstance(packet, Packet):
+            raise TypeError(f"sendPacket takes a gear.Packet, not {type(packet).__name__}")
+        self.log.debug("Sending packet: %s", packet)
+        self.sendRaw(packet.toBinary())
+
+    def queue(self, data: bytes) -> None:
+        """Append bytes to what `flush` sends; under the client's lock.
+
+        Raises:
+            ConnectionError: It is not connected.
+        """
+        if self._channel is None:
+            raise ConnectionError(f"{self!r} is not connected")
+        self._channel.queue(data)
+
+    def queue_session(self) -> bool:
+        """Append all that the session wants to say; True when there was something.
+
+        Under the client's lock: the order of the answers expected is the order on the wire.
+        """
+        if self.session is None:
+            return False
+        packets = self.session.packets_to_send()
+        if not packets or self._channel is None:
+            return False
+        for packet in packets:
+            self.log.debug("Sending packet: %s", packet)
+            self._channel.queue(encode(packet, Magic.REQ))
+        return True
+
+    def flush(self, deadline: Deadline | None = None) -> None:
+        """Send what was queued; without the client's lock.
+
+        A connection of a client sends what it can now and the rest in the background; one that
+        turns out to be broken is left to whoever reads it, who learns the same. On its own, a
+        connection sends all before this returns.
+
+        Args:
+            deadline: How long a connection on its own may take; None for no limit.
+
+        Raises:
+            ConnectionError: The connection is broken, and nobody else reads it.
+            TimeoutError: The server has not taken all in time, and nobody else will send it.
+        """
+        channel = self._channel
+        if channel is None:
+            return
+        limit = deadline or Deadline(None)
+        try:
+            done = self._transport.flush(channel, limit)
+        except (OSError, ValueError) as error:
+            if self._owner is None:
+                self.drop()
+                raise ConnectionError(f"{self!r}: {describe(error)}") from error
+            channel.interrupt()
+            return
+        if not done and self._owner is None:
+            raise limit.error(f"{self!r} has not taken what was sent")
+
+    def wait_for_room(self, deadline: Deadline) -> None:
+        """Wait while the server takes nothing and much is queued; never on the poll thread.
+
+        Raises:
+            TimeoutError: The server has not taken it in time.
+        """
+        channel = self._channel
+        if channel is not None and not self._transport.wait_for_room(channel, deadline):
+            raise deadline.error(f"{self!r} has not taken what was sent before")
+
+    def send_all(self, deadline: Deadline) -> None:
+        """Send what was queued so far, and wait until the kernel has all of it.
+
+        Raises:
+            TimeoutError: The kernel has not taken it in time, for the server does not read.
+            ConnectionError: The connection is not there, or was lost meanwhile: the server may have
+                received it or not.
+        """
+        channel = self._channel
+        if channel is None:
+            raise DisconnectError(f"{self!r} is not connected")
+        mark = channel.queued
+        try:
+            self._transport.flush(channel, deadline)
+            done = channel.sent >= mark or self._transport.send_all(channel, mark, deadline)
+        except (OSError, ValueError) as error:
+            channel.interrupt()
+            raise DisconnectError(f"{self!r}: {describe(error)}") from error
+        if not done:
+            raise deadline.error(f"{self!r} has not taken what was sent")
+
+    def finish(self, deadline: Deadline) -> None:
+        """Send what was queued, and wait until the server's kernel has it, before a close.
+
+        What cannot be sent in time, or at all, is lost: nobody is left who could do better.
+        """
+        channel = self._channel
+        if channel is None:
+            return
+        try:
+            channel.end()
+            self.send_all(deadline)
+            channel.wait_until_acknowledged(deadline)
+        except (OSError, GearmanError) as error:
+            self.log.debug("Closing %r with data unsent: %s", self, error)
+
+    # Receiving
+
+    def watch(self, ready: Ready) -> None:
+        """Have the client's loop call something whenever the connection is ready; on its thread."""
+        with self._lock:
+            if self._channel is not None and self._polled is not None:
+                self._polled.watch(self._channel, ready)
+
+    def spin(self, done: Callable[[], bool], alone: Callable[[], bool]) -> None:
+        """Do what the loop would for a moment, until something is done; see `Reading.spin`."""
+        if self._polled is not None:
+            self._polled.spin(done, alone)
+
+    def writable(self) -> None:
+        """Send more of what was queued; called by the loop when the socket takes it."""
+        channel = self._channel
+        if channel is not None and self._polled is not None:
+            self._polled.writable(channel)
+
+    def receive(self) -> list[Inbound]:
+        """Return what has come: packets, and administrative requests that are answered now.
+
+        Raises:
+            ConnectionError: The connection is gone, or what came is no Gearman.
+        """
+        channel = self._channel
+        if channel is None:
+            raise DisconnectError(f"{self!r} is not connected")
+        try:
+            data = channel.receive(self._reader.awaited)
+        except OSError as error:
+            raise DisconnectError(describe(error)) from error
+        if data is None:
+            return []
+        inbound = self._reader.take(data, self._lock)
+        if self._reader.broken:
+            channel.interrupt()
+        elif not inbound:
+            acknowledge(channel.sock, len(data))
+        return inbound
+
+    def hasPendingData(self) -> bool:
+        """Tell whether `readPacket` has something without reading from the socket."""
+        return bool(self._own.inbox)
+
+    def readPacket(self) -> Inbound:
+        """Return the next packet, or the next administrative request that was answered; waits.
+
+        Raises:
+            ConnectionError: The connection is gone.
+        """
+        if self._owner is not None:
+            raise GearmanError("readPacket: the poll thread of the client reads this connection")
+        return self._own.inbox.take()
+
+    def _read_once(self, deadline: Deadline) -> list[Inbound]:
+        channel = self._channel
+        if channel is None:
+            raise DisconnectError(f"{self!r} is not connected")
+        if not channel.wait(write=False, deadline=deadline):
+            return []
+        try:
+            inbound = self.receive()
+        except GearmanError:
+            self.drop()
+            raise
+        return [item for item in inbound if not self._answers_echo(item)]
+
+    def _answers_echo(self, item: Inbound) -> bool:
+        if not isinstance(item, Packet) or item.ptype != PacketType.ECHO_RES:
+            return False
+        return self.handleEchoRes(item.data) or item.data == PAYLOAD
+
+    def handleEchoRes(self, data: bytes) -> bool:
+        """Wake whoever waits for this echo; False for an answer that nobody waits for."""
+        with self._lock:
+            awaited = self._echoes.take(data)
+        if not awaited and data != PAYLOAD:
+            self.log.debug("Received an ECHO_RES that nobody waits for: %r", data)
+        return awaited
+
+    # Asking
+
+    def check_thread(self, what: str) -> None:
         """Raise GearmanError on the poll thread, where waiting for an answer would hang."""
-        if self._loop is not None and self._loop.here():
-            raise GearmanError(
-                f"{what} was called on the poll thread, in a handler: the answer could never be "
-                "read while it waits; call it from another thread"
-            )
+        self._transport.check_thread(what)
 
     def sendAdminRequest(self, request: AdminRequest, timeout: float | None = 90) -> None:
         """Send an administrative request and wait for its response.
@@ -62,25 +472,22 @@ class Connection(Endpoint):
             TimeoutError: No reply came in time.
             ConnectionError: The connection is gone.
         """
-        self.checkThread("sendAdminRequest")
+        self.check_thread("sendAdminRequest")
         if not isinstance(request, AdminRequest):
             raise TypeError(
                 f"sendAdminRequest takes a gear.AdminRequest, not {type(request).__name__}"
             )
-        limit = check_timeout(timeout)
+        deadline = Deadline(timeout)
         command = request.getCommand()
         with self._lock:
             request.begin()
             self.queue(command)
             self._replies.waiting.append(request)
-        self.flush()
-        if self._loop is not None:
-            came = request.waitForResponse(limit)
-        else:
-            came = self._inbox.readUntil(lambda: request.response is not None, limit)
-            self._inbox.discard(request)
+        self.flush(deadline)
+        came = self._transport.wait_for(request.settled, deadline)
+        self._own.inbox.discard(request)
         if not came:
-            raise TimeoutError(f"no reply to {command!r} from {self!r} in {timeout} s")
+            raise deadline.error(f"no reply to {command!r} from {self!r}")
         if request.response is None:
             raise DisconnectError(f"{self!r} was lost before the reply to {command!r}")
 
@@ -98,21 +505,17 @@ class Connection(Endpoint):
             TimeoutError: Nothing came in time.
             ConnectionError: The connection is gone.
         """
-        self.checkThread("echo")
-        limit = check_timeout(timeout)
+        self.check_thread("echo")
+        deadline = Deadline(timeout)
         waiting = Echo(data)
         with self._lock:
             self.queue(encode(EchoReq(waiting.data)))
             self._echoes.add(waiting)
-        self.flush()
-        if self._loop is not None:
-            came = waiting.settled.wait(limit)
-        else:
-            came = self._inbox.readUntil(waiting.settled.is_set, limit)
-        if not came:
+        self.flush(deadline)
+        if not self._transport.wait_for(waiting.settled, deadline):
             with self._lock:
                 self._echoes.discard(waiting)
-            raise TimeoutError(f"no ECHO_RES from {self!r} in {timeout} s")
+            raise deadline.error(f"no ECHO_RES from {self!r}")
         if waiting.reply is None:
             raise DisconnectError(f"{self!r} was lost before the ECHO_RES")
         return waiting.reply

@@ -2,9 +2,9 @@
 
 import collections
 import threading
-import time
 from collections.abc import Callable, Iterable
 
+from gear_wire.link.deadline import Deadline
 from gear_wire.link.threads.inbound import Inbound
 
 
@@ -12,11 +12,10 @@ class Inbox:
     """Has the threads that wait for something take turns at reading, one at a time for all.
 
     Args:
-        read: Reads once what comes within so many seconds, None for no limit, and returns what
-            is to be kept of it.
+        read: Reads once what comes before a deadline, and returns what is to be kept of it.
     """
 
-    def __init__(self, read: Callable[[float | None], Iterable[Inbound]]) -> None:
+    def __init__(self, read: Callable[[Deadline], Iterable[Inbound]]) -> None:
         self._read = read
         self._items: collections.deque[Inbound] = collections.deque()
         # Held while it is decided who reads; notified after each read.
@@ -46,36 +45,34 @@ class Inbox:
                 taken.append(self._items.popleft())
             return bool(taken)
 
-        self.readUntil(done, None)
+        self.read_until(done, Deadline(None))
         return taken[0]
 
-    def readUntil(self, done: Callable[[], bool], timeout: float | None) -> bool:
+    def read_until(self, done: Callable[[], bool], deadline: Deadline) -> bool:
         """Read until something is done, or let another thread read meanwhile.
 
         Args:
             done: Tells whether it is; looked at after each read.
-            timeout: Seconds; None for no limit.
+            deadline: How long.
 
         Returns:
             Whether it was done in time; raises what reading raises.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
             while not done():
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
+                if deadline.expired():
                     return False
                 if self._reading:
-                    self._changed.wait(left)
+                    self._changed.wait(deadline.left())
                 else:
-                    self._readFor(left)
+                    self._read_once(deadline)
         return True
 
-    def _readFor(self, timeout: float | None) -> None:
+    def _read_once(self, deadline: Deadline) -> None:
         self._reading = True
         self._changed.release()
         try:
-            self._items.extend(self._read(timeout))
+            self._items.extend(self._read(deadline))
         finally:
             self._changed.acquire()
             self._reading = False

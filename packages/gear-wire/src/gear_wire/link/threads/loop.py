@@ -1,10 +1,13 @@
 """The thread that waits for the sockets of one client; what it does with them is in `pool`."""
 
 import collections
+import heapq
+import itertools
 import logging
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -20,7 +23,8 @@ class PollLoop:
 
     Args:
         name: The name of the thread.
-        log: Where exceptions of callbacks go; none of them ends the loop.
+        log: Where exceptions of callbacks go, SystemExit and KeyboardInterrupt too; none of them
+            ends the loop.
 
     Attributes:
         thread: The thread.
@@ -29,6 +33,8 @@ class PollLoop:
     def __init__(self, name: str, log: logging.Logger) -> None:
         self._log = log
         self._calls: collections.deque[Callable[[], object]] = collections.deque()
+        self._timers: list[tuple[float, int, Callable[[], object]]] = []
+        self._order = itertools.count()
         self._selector = selectors.DefaultSelector()
         self._pauses = Pauses(self._selector)
         self._wake_read, self._wake_write = socket.socketpair()
@@ -58,6 +64,14 @@ class PollLoop:
             self._calls.append(callback)
             self._wake()
         return True
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Have a callback run on the loop's thread after a time, unless the loop ends before.
+
+        From any thread.
+        """
+        entry = time.monotonic() + seconds, next(self._order), callback
+        self.call(lambda: heapq.heappush(self._timers, entry))
 
     def add(self, sock: socket.socket, ready: Ready) -> None:
         """Watch a socket for reading, until the loop ends."""
@@ -101,9 +115,13 @@ class PollLoop:
 
     def stop(self) -> None:
         """End the thread after the calls asked for; waits for it unless called on it."""
-        self.call(self._end)
+        self.end()
         if not self.here():
             self.thread.join()
+
+    def end(self) -> None:
+        """End the thread after the calls asked for, without waiting."""
+        self.call(self._end)
 
     def _end(self) -> None:
         self._running = False
@@ -128,7 +146,7 @@ class PollLoop:
         finally:
             with self._ending:
                 self._ended = True
-            self._runCalls()
+            self._run_calls()
             with self._watching:
                 self._closed = True
                 self._selector.close()
@@ -137,17 +155,21 @@ class PollLoop:
             self._wake_write.close()
 
     def _turn(self) -> None:
-        for key, events in self._selector.select():
+        timeout = max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+        for key, events in self._selector.select(timeout):
             ready: Ready = key.data
             try:
                 ready(events)
-            except Exception:
+            except BaseException:
                 self._log.exception("Exception in poll loop")
-        self._runCalls()
+        self._run_calls()
+        while self._timers and self._timers[0][0] <= time.monotonic():
+            self._calls.append(heapq.heappop(self._timers)[2])
+            self._run_calls()
 
-    def _runCalls(self) -> None:
+    def _run_calls(self) -> None:
         while self._calls:
             try:
                 self._calls.popleft()()
-            except Exception:
+            except BaseException:
                 self._log.exception("Exception in poll loop")

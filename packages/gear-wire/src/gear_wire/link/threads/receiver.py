@@ -35,7 +35,7 @@ class Receiver(PacketHandlers):
         """Do what a packet says: what the handlers do unless they are overridden."""
         raise NotImplementedError
 
-    def _lostConnection(self, connection: Connection) -> None:
+    def _lostConnection(self, connection: Connection, reason: str = "it broke") -> None:
         """Give a connection up and make it anew; from any thread, once per loss."""
         raise NotImplementedError
 
@@ -69,9 +69,7 @@ class Receiver(PacketHandlers):
                 connection.writable()
             inbound: Sequence[Inbound] = connection.receive() if events & READ else ()
         except (GearmanError, OSError) as error:
-            if self.running:
-                self.log.warning("Lost connection: %s", error)
-            self._lostConnection(connection)
+            self._lostConnection(connection, str(error))
             return
         if inbound:
             self._heard_from(connection)
@@ -90,7 +88,8 @@ class Receiver(PacketHandlers):
             start = time.monotonic()
             self.handlePacket(item)
             self.reportTimingStats(item.ptype, time.monotonic() - start)
-        except Exception:
+        except BaseException:
+            # Not even sys.exit() ends the poll thread: everything else would hang without a word.
             self.log.exception("Exception while handling %s", item)
 
     # Handlers

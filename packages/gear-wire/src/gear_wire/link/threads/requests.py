@@ -57,7 +57,7 @@ class AdminRequest:
         what = f"an argument of {self.command.decode(errors='replace')!r}"
         self.arguments: tuple[bytes, ...] = tuple(to_bytes(word, what) for word in arguments)
         self.response: bytes | None = None
-        self._settled = threading.Event()
+        self.settled: threading.Event = threading.Event()
         self._begun = False
         self._scanned = 0
         self.getCommand()
@@ -72,7 +72,7 @@ class AdminRequest:
     def begin(self) -> None:
         """Forget an earlier response: the request is about to be sent, anew if need be."""
         self.response = None
-        self._settled.clear()
+        self.settled.clear()
         self._begun = False
         self._scanned = 0
 
@@ -119,7 +119,7 @@ class AdminRequest:
 
     def setComplete(self) -> None:
         """Wake whoever waits for the response."""
-        self._settled.set()
+        self.settled.set()
 
     def waitForResponse(self, timeout: float | None = None) -> bool:
         """Wait until the reply has come; returns at once when it has.
@@ -130,7 +130,7 @@ class AdminRequest:
         Returns:
             Whether it has come in time.
         """
-        return self._settled.wait(check_timeout(timeout))
+        return self.settled.wait(check_timeout(timeout))
 
     def reply(self) -> bytes:
         """Return the response; InvalidDataError when there is none yet."""

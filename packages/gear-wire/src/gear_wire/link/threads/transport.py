@@ -1,0 +1,147 @@
+"""Who reads a connection and waits for it: its own callers, or the poll thread of a client."""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from gear_wire.errors import GearmanError
+from gear_wire.link.deadline import Deadline
+from gear_wire.link.threads.channel import Channel
+from gear_wire.link.threads.inbound import Inbound
+from gear_wire.link.threads.inbox import Inbox
+from gear_wire.link.threads.loop import READ, WRITE, PollLoop, Ready
+from gear_wire.link.threads.reading import Reading
+
+
+class Transport(Protocol):
+    """What a connection needs of whoever reads its socket."""
+
+    def check_thread(self, what: str) -> None:
+        """Raise GearmanError where waiting for an answer would hang."""
+
+    def flush(self, channel: Channel, deadline: Deadline) -> bool:
+        """Send what is queued; False when some of it is left. OSError when it is broken."""
+
+    def wait_for_room(self, channel: Channel, deadline: Deadline) -> bool:
+        """Wait while too much is queued; False when the time is up."""
+
+    def send_all(self, channel: Channel, mark: int, deadline: Deadline) -> bool:
+        """Wait until the kernel has all that was queued up to a mark; False when the time is up."""
+
+    def wait_for(self, done: threading.Event, deadline: Deadline) -> bool:
+        """Wait for an answer; False when the time is up."""
+
+    def close(self, channel: Channel) -> None:
+        """Close a socket, once nobody reads it."""
+
+
+def _send_here(channel: Channel, mark: int, deadline: Deadline) -> bool:
+    """Send on this thread until the kernel has all up to a mark; False when the time is up."""
+    while not channel.flush() or channel.sent < mark:
+        if not channel.wait(write=True, deadline=deadline) and deadline.expired():
+            return False
+    return True
+
+
+class OwnTransport:
+    """A connection on its own: whoever waits for something reads the socket meanwhile.
+
+    Args:
+        read: Reads once before a deadline, and returns what is to be kept.
+
+    Attributes:
+        inbox: What was read and nobody has taken yet.
+    """
+
+    def __init__(self, read: Callable[[Deadline], Iterable[Inbound]]) -> None:
+        self.inbox: Inbox = Inbox(read)
+
+    def check_thread(self, what: str) -> None:
+        """Do nothing: there is no poll thread."""
+
+    def flush(self, channel: Channel, deadline: Deadline) -> bool:
+        """Send all that is queued; False when the time is up."""
+        return _send_here(channel, channel.queued, deadline)
+
+    def wait_for_room(self, channel: Channel, deadline: Deadline) -> bool:
+        """Return True: `flush` has sent all."""
+        return True
+
+    def send_all(self, channel: Channel, mark: int, deadline: Deadline) -> bool:
+        """Send all up to a mark."""
+        return _send_here(channel, mark, deadline)
+
+    def wait_for(self, done: threading.Event, deadline: Deadline) -> bool:
+        """Read until something has happened."""
+        return self.inbox.read_until(done.is_set, deadline)
+
+    def close(self, channel: Channel) -> None:
+        """Close the socket."""
+        channel.close()
+
+
+class PolledTransport:
+    """A connection of a client, whose poll thread reads it.
+
+    Args:
+        loop: The client's loop.
+    """
+
+    def __init__(self, loop: PollLoop) -> None:
+        self.loop: PollLoop = loop
+        self._reading: Reading | None = None
+
+    def check_thread(self, what: str) -> None:
+        """Raise GearmanError on the poll thread, where waiting for an answer would hang."""
+        if self.loop.here():
+            raise GearmanError(
+                f"{what} was called on the poll thread, in a handler: what it waits for could "
+                "never happen; call it from another thread"
+            )
+
+    def flush(self, channel: Channel, deadline: Deadline) -> bool:
+        """Send what can be sent now, and have the poll thread send the rest."""
+        if channel.flush():
+            return True
+        self.loop.call(lambda: self._send_rest(channel))
+        return False
+
+    def _send_rest(self, channel: Channel) -> None:
+        if channel.pending:
+            self.loop.watch(channel.sock, READ | WRITE)
+
+    def writable(self, channel: Channel) -> None:
+        """Send more of what was queued; called by the loop when the socket takes it."""
+        if channel.flush():
+            self.loop.watch(channel.sock, READ)
+
+    def wait_for_room(self, channel: Channel, deadline: Deadline) -> bool:
+        """Wait while too much is queued; never on the poll thread, which sends it."""
+        return self.loop.here() or channel.wait_for_room(deadline)
+
+    def send_all(self, channel: Channel, mark: int, deadline: Deadline) -> bool:
+        """Wait until the poll thread has sent all up to a mark; on that thread, send it."""
+        if self.loop.here():
+            return _send_here(channel, mark, deadline)
+        return channel.wait_until_sent(mark, deadline)
+
+    def wait_for(self, done: threading.Event, deadline: Deadline) -> bool:
+        """Wait until the poll thread has made something happen."""
+        return done.wait(deadline.left())
+
+    def watch(self, channel: Channel, ready: Ready) -> None:
+        """Have the loop call something whenever the socket is ready; on its thread."""
+        self._reading = Reading(self.loop, channel, ready)
+
+    def spin(self, done: Callable[[], bool], alone: Callable[[], bool]) -> None:
+        """Do what the loop would for a moment, until something is done; see `Reading.spin`."""
+        reading = self._reading
+        if reading is not None:
+            reading.spin(done, alone)
+
+    def close(self, channel: Channel) -> None:
+        """Close the socket on the poll thread: only after the reader has noticed its end."""
+        reading, self._reading = self._reading, None
+        close = channel.close if reading is None else reading.end
+        if not self.loop.call(close):
+            close()
