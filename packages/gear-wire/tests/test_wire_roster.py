@@ -1,5 +1,7 @@
 """Roster: who is up, who is next, when to try again; without a clock."""
 
+import itertools
+
 from gear_wire.link.roster import FIRST_DELAY, LONGEST_DELAY, SETTLED, Roster
 
 
@@ -30,6 +32,57 @@ def test_they_take_turns() -> None:
     assert [servers.next(0) for _ in range(5)] == ["a", "b", "c", "a", "b"]
     servers.down("b", 0)
     assert {servers.next(0) for _ in range(2)} == {"a", "c"}
+
+
+def up(*names: str) -> Roster[str]:
+    servers = roster(*names)
+    for name in names:
+        servers.up(name, 0)
+    return servers
+
+
+def turns(servers: Roster[str], now: float, count: int = 4) -> set[str | None]:
+    return {servers.next(now) for _ in range(count)}
+
+
+def test_a_server_that_did_not_answer_is_skipped_until_it_does() -> None:
+    servers = up("a", "b", "c")
+    servers.skip("b", 0)
+    assert servers.skips
+    assert turns(servers, 1, 6) == {"a", "c"}
+    assert servers.promising() == ["a", "c", "b"]
+    servers.answered("b")
+    assert not servers.skips
+    assert turns(servers, 1, 6) == {"a", "b", "c"}
+
+
+def test_a_server_that_is_skipped_is_tried_again_less_and_less_often() -> None:
+    servers = up("a", "b")
+    servers.skip("b", 0)
+    tried = []
+    for now in range(400):
+        servers.skip("b", now)  # all that wait for it find that out
+        tried += [now] if "b" in turns(servers, now, 2) else []
+    assert tried[:4] == [5, 15, 35, 75]
+    assert {later - earlier for earlier, later in itertools.pairwise(tried[3:])} == {60}
+
+
+def test_while_all_are_skipped_none_is() -> None:
+    servers = up("a", "b")
+    servers.skip("a", 0)
+    servers.skip("b", 0)
+    assert turns(servers, 1, 2) == {"a", "b"}
+
+
+def test_a_server_is_not_skipped_when_it_is_connected_anew() -> None:
+    servers = up("a", "b")
+    servers.skip("a", 0)
+    servers.down("a", 1)
+    assert not servers.skips
+    servers.skip("a", 1)
+    assert not servers.skips
+    servers.up("a", 2)
+    assert turns(servers, 2) == {"a", "b"}
 
 
 def test_each_failure_doubles_the_delay_up_to_the_longest() -> None:

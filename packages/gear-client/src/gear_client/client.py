@@ -146,10 +146,11 @@ class Client(BaseClient):
             raise TypeError(f"submitJob takes a gear.Job, not {type(job).__name__}")
         packet = submit_packet(job, bool(background), precedence, when, reducer)
         deadline = Deadline(timeout)
-        guard = refuse_background if background else self.check_thread
         while True:
             connection = self.getConnection()
             answered = Latch()
+            # Not the client's own method: a job must not keep the client alive.
+            guard = refuse_background if background else connection.check_thread
             life = job._begin(connection, guard)
             submission = Submission(job, packet, not background, life, answered.open)
             if not self._request(connection, lambda session: session.submit(submission), deadline):  # noqa: B023  (called at once)

@@ -332,6 +332,8 @@ class BaseClient(Receiver):
 
     def _promising_connections(self) -> list[Connection]:
         """Return the connections, those to servers that did not answer in time last."""
+        if self._forked:
+            self._start_in_child()
         with self._state_lock:
             return self._roster.promising()
 
