@@ -247,11 +247,13 @@ def test_version_and_number_of_the_process(line: Lines) -> None:
     assert int(reply(one, b"getpid").split()[1]) > 0
 
 
-def test_a_cancelled_job_fails(line: Lines) -> None:
+def test_nobody_is_told_of_a_cancelled_job(line: Lines) -> None:
+    """As in 0.16: programs make an event of their own after a cancel. (`geard` tells.)"""
     client = line()
     handle = client.submit(b"f", b"", b"")
     assert reply(line(), b"cancel job " + handle) == b"OK\r\n"
-    assert client.hear() == ("WORK_FAIL", handle)
+    assert client.ask(c.ECHO_REQ, b"next") == ("ECHO_RES", b"next")
+    assert reply(line(), b"cancel job " + handle) == b"ERR UNKNOWN_JOB\r\n"
 
 
 def test_queued_jobs_by_precedence_and_a_limit_for_them(line: Lines) -> None:

@@ -235,8 +235,11 @@ def test_cancelling_a_queued_job(client: Overriding) -> None:
         assert isinstance(job.connection, gear.Connection)
         job.connection.sendAdminRequest(request, timeout=300)
         assert request.response == expected
-    client.seen.wait_for(lambda things: things)
-    assert client.seen.things == [("fail", True)]
+    # Nobody is told, and the job stays: programs make an event of their own after a cancel.
+    client.echo(b"whatever came before", 20)
+    assert client.seen.things == []
+    assert client.getConnection().related_jobs[job.handle] is job
+    assert not job.complete
 
 
 def test_a_running_job_cannot_be_cancelled_here(client: Overriding, server: gear.Server) -> None:

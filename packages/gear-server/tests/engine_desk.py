@@ -58,7 +58,7 @@ class Visitor:
         self._desk.end_turn()
 
 
-GEARMAND = ServerSettings(job_retries=UNLIMITED, cancel_running=True)
+GEARMAND = ServerSettings(job_retries=UNLIMITED, cancel_running=True, tell_cancelled=True)
 
 
 class Desk:

@@ -154,7 +154,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         help="whether clients hear WORK_FAIL when a queued job of theirs is cancelled, as from "
         "gearmand",
         geard=True,
-    )] = True
+    )] = False
 
     max_packet_size: Annotated[int, Meta(ge=1, le=0xFFFFFFFF), Option(
         group=LIMITS, metavar="BYTES",
