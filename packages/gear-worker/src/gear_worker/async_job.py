@@ -7,7 +7,7 @@ from typing import Self
 from gear_wire.errors import ConnectionError, DisconnectError
 from gear_wire.link.aio.link import AsyncLink
 from gear_wire.packets import BasePacket
-from gear_worker.jobs import AssignedJob
+from gear_worker.jobs import ENDINGS, AssignedJob
 from gear_worker.session import WorkerSession
 
 
@@ -70,6 +70,8 @@ class AsyncWorkerJob(AssignedJob):
         self._session.work(packet)
         self._link.send_queued()
         self._reported(packet)
+        if isinstance(packet, ENDINGS):
+            await self._link.flush()
 
     async def data(self, data: str | bytes = b"") -> None:
         """Send a part of the result, or news, to the client: WORK_DATA."""
