@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from gear_wire.errors import InterruptedError, TimeoutError
 from gear_wire.jobs import to_function_name
 from gear_wire.link.aio.client import AsyncBaseClient
-from gear_wire.link.aio.link import AsyncLink
+from gear_wire.link.aio.link import CLOSE_TIMEOUT, AsyncLink
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
 from gear_wire.packets import BasePacket, Error
@@ -196,7 +196,7 @@ class AsyncWorker(AsyncBaseClient):
         )
         self._interrupt()
         await self._drained(lambda: not assignments.running or self._closing, deadline)
-        await self.close(deadline.left())
+        await self.close(Deadline.sooner(CLOSE_TIMEOUT, deadline).left())
         return not assignments.cut_off
 
     async def _drained(self, condition: Callable[[], bool], deadline: Deadline) -> None:

@@ -299,19 +299,24 @@ class WorkerSession(Session, Generic[Job]):
         Raises:
             DisconnectError: The connection over which the job came is gone, and with it the job.
         """
-        handle: bytes = getattr(packet, "handle", b"")
-        if not self.open:
-            raise DisconnectError(
-                f"the connection that job {handle!r} came over was lost: the server has taken the "
-                "job back"
-            )
+        self.check_open(packet)
         self.queue(packet)
+        handle: bytes = getattr(packet, "handle", b"")
         if isinstance(packet, ENDINGS):
             self.jobs.pop(handle, None)
             self._assignments.changed()
             if isinstance(packet, WorkFail) and handle == self._last_exception:
                 self._needless_fails += 1
             self._last_exception = handle if isinstance(packet, WorkException) else None
+
+    def check_open(self, packet: BasePacket) -> None:
+        """Raise DisconnectError when the connection is gone over which a job came."""
+        if not self.open:
+            handle: bytes = getattr(packet, "handle", b"")
+            raise DisconnectError(
+                f"the connection that job {handle!r} came over was lost: the server has taken the "
+                "job back"
+            )
 
     def expects(self, code: bytes) -> bool:
         """Tell whether an error is the answer to a WORK_FAIL that followed a WORK_EXCEPTION.

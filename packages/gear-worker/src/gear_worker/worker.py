@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable
 from gear_wire.errors import ConfigurationError, InterruptedError
 from gear_wire.jobs import to_function_name
 from gear_wire.link.deadline import Deadline
-from gear_wire.link.threads.client import BaseClient
+from gear_wire.link.threads.client import CLOSE_TIMEOUT, BaseClient
 from gear_wire.link.threads.connection import Connection
 from gear_wire.packet import Packet
 from gear_wire.packets import BasePacket, CantDo, PreSleep, ResetAbilities
 from gear_wire.types import FunctionName
 from gear_worker.functions import FunctionRecord, check_records
-from gear_worker.jobs import Assigned, WorkerJob
+from gear_worker.jobs import ENDINGS, Assigned, WorkerJob
 from gear_worker.session import GRAB_PATIENCE, Assignments, WorkerSession
 
 
@@ -63,6 +63,7 @@ class Worker(BaseClient):
 
     def _was_forked(self) -> None:
         self._assignments.forget()
+        self._reports = 0
 
     @property
     def functions(self) -> dict[bytes, FunctionRecord]:
@@ -226,7 +227,7 @@ class Worker(BaseClient):
                 lambda: not (assignments.running or self._reports) or not self.running,
                 deadline.left(),
             )
-        self.shutdown()
+        self.shutdown(Deadline.sooner(CLOSE_TIMEOUT, deadline).left())
         return not assignments.cut_off
 
     def _shutdown(self) -> None:
@@ -247,6 +248,10 @@ class Worker(BaseClient):
         job.attach(connection, send, self.log)
         return job
 
+    def _loop_is_here(self) -> bool:
+        """Tell whether this is the poll thread, in a handler; it cannot wait until it sends."""
+        return self._loop is not None and self._loop.here()
+
     def _report(
         self, connection: Connection, session: WorkerSession[WorkerJob], packet: BasePacket
     ) -> None:
@@ -255,8 +260,12 @@ class Worker(BaseClient):
             connection.queue_session()
             self._reports += 1
         try:
-            connection.flush()
-            connection.wait_for_room(Deadline(None))
+            if isinstance(packet, ENDINGS) and not self._loop_is_here():
+                connection.send_all(Deadline(None))
+                session.check_open(packet)
+            else:
+                connection.flush()
+                connection.wait_for_room(Deadline(None))
         finally:
             with self._state_lock:
                 self._reports -= 1

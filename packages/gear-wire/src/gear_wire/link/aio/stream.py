@@ -107,8 +107,11 @@ class Stream(asyncio.Protocol):
             self._shake_hands(tls, data)
 
     def eof_received(self) -> None:
-        """Note that the server closed the connection."""
-        self.reason = self.reason or "the server closed the connection"
+        """Give the connection up, as the server closed it.
+
+        The loop would first send what is queued, which nobody may ever read.
+        """
+        self.break_off("the server closed the connection")
 
     def pause_writing(self) -> None:
         """Note that the kernel did not take all."""
