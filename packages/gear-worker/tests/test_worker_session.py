@@ -493,6 +493,15 @@ def test_a_lost_connection_takes_its_jobs_along(place: Workplace) -> None:
         lost.work(WorkComplete(Handle(b"H:1"), b""))
 
 
+def test_what_was_read_before_a_loss_and_comes_after_it_is_no_job(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.wait()
+    session.lost()
+    assert session.apply(assignment(1)) is None
+    assert session.apply(Noop()) is None
+    assert (place.handles(), session.packets_to_send()) == ([], [])
+
+
 def test_a_grab_that_was_lost_is_asked_of_another(place: Workplace) -> None:
     lost, other = place.open(), place.open()
     place.assignments.wait()

@@ -4,9 +4,8 @@ from typing import Final, Protocol
 
 from gear_client.changes import CHANGES
 from gear_client.jobs import Job
-from gear_wire.packet import Packet
+from gear_wire.packet import Packet, read_as
 from gear_wire.packets import BasePacket, WorkComplete, WorkException, WorkFail
-from gear_wire.table import BY_STRUCT
 
 _GET_JOB: Final = Packet.getJob
 _ENDS: Final = (WorkComplete, WorkException, WorkFail)
@@ -48,17 +47,9 @@ def apply_by_hand(packet: HandMade, kind: type[BasePacket]) -> Job:
     job = packet.getJob()
     if not isinstance(job, Job):
         raise TypeError(f"{packet!r} is about {job!r}, which is no gear.Job")
-    CHANGES[kind](job, packet.decoded if isinstance(packet, Packet) else _decoded(packet, kind))
+    CHANGES[kind](job, packet.decoded if isinstance(packet, Packet) else read_as(packet, kind))
     if issubclass(kind, _ENDS):
         jobs: object = getattr(packet.connection, "related_jobs", None)
         if isinstance(jobs, dict):
             jobs.pop(job.handle, None)
     return job
-
-
-def _decoded(packet: HandMade, kind: type[BasePacket]) -> BasePacket:
-    info = BY_STRUCT[kind]
-    last = len(info.arguments) - 1
-    return kind(
-        *(packet.getArgument(index, info.greedy and index == last) for index in range(last + 1))
-    )

@@ -1,7 +1,7 @@
 """The documented `Packet`: a frame and the connection it came over; typed ones are in `packets`."""
 
 from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 from gear_wire.codec import decode
 from gear_wire.constants import REQ, RES
@@ -9,7 +9,7 @@ from gear_wire.errors import InvalidDataError, UnknownJobError
 from gear_wire.framing import HEADER, Frame
 from gear_wire.jobs import BaseJob, to_bytes
 from gear_wire.packets import BasePacket
-from gear_wire.table import BY_TYPE
+from gear_wire.table import BY_STRUCT, BY_TYPE
 
 
 class PacketConnection(Protocol):
@@ -21,6 +21,25 @@ class PacketConnection(Protocol):
 
     def sendPacket(self, packet: "Packet") -> None:
         """Send a packet to the other side."""
+
+
+class Arguments(Protocol):
+    """What has the arguments of a packet."""
+
+    def getArgument(self, index: int, last: bool = False) -> bytes:
+        """Return one argument."""
+
+
+Struct = TypeVar("Struct", bound=BasePacket)
+
+
+def read_as(packet: Arguments, kind: type[Struct]) -> Struct:
+    """Return a typed packet with the arguments of one that a program made, whatever that is."""
+    info = BY_STRUCT[kind]
+    last = len(info.arguments) - 1
+    return kind(
+        *(packet.getArgument(index, info.greedy and index == last) for index in range(last + 1))
+    )
 
 
 class Packet:

@@ -334,7 +334,9 @@ class WorkerSession(Session, Generic[Job]):
     # What the server says
 
     def apply(self, packet: BasePacket) -> BaseJob | None:
-        """Take in a packet, and return the job that it assigns."""
+        """Apply a packet, and return the job that it assigns; nothing after the loss."""
+        if not self.open:
+            return None
         rule = _RULES.get(type(packet))
         return None if rule is None else rule(self, packet)
 

