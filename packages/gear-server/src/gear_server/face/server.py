@@ -1,14 +1,16 @@
 """The documented `Server`: a job server in the background of a process, open to subclasses."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NoReturn, Self, cast
 
 import msgspec
 
@@ -20,16 +22,18 @@ from gear_server.engine.identity import Identity
 from gear_server.engine.rules import assign_unique, packet_rules
 from gear_server.engine.state import ServerJob
 from gear_server.face.connections import ServerConnection
+from gear_server.face.green import check_loops, patched_by
 from gear_server.face.handlers import ServerHandlers
 from gear_server.face.views import ServerViews
-from gear_server.network.listening import listen
+from gear_server.network.listening import check_listeners, listen
 from gear_server.network.server import AsyncServer, StreamPeer
 from gear_server.network.statsd import INTERVAL, open_statsd
 from gear_server.settings import ServerSettings
 from gear_wire.enums import Magic
-from gear_wire.errors import ConfigurationError
+from gear_wire.errors import ConfigurationError, GearmanError
 from gear_wire.jobs import convert_to_bytes, to_bytes, to_handle
 from gear_wire.link.address import DEFAULT_PORT, check_port
+from gear_wire.link.inherited import let_go
 from gear_wire.link.tls import check_tls_files
 from gear_wire.packet import Packet
 from gear_wire.timeouts import check_timeout
@@ -46,7 +50,15 @@ def _token() -> bytes:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return a loop of uvloop where there is one, else one of asyncio."""
+    """Return a loop of uvloop where there is one, else one of asyncio.
+
+    Raises:
+        ConfigurationError: It could not run, since threads are patched.
+    """
+    patcher = patched_by()
+    if patcher is not None:
+        check_loops(patcher)
+        return asyncio.new_event_loop()  # that of uvloop would stop all other threads
     try:
         import uvloop
     except ImportError:
@@ -100,6 +112,26 @@ class _Watcher:
         if self._error is not None:
             raise self._error
         return happened
+
+
+class _Absent:
+    """In the place of the parts of a server that runs in another process.
+
+    Args:
+        reason: What to say to whoever uses it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise GearmanError(self._reason)
+
+    def __enter__(self) -> NoReturn:
+        raise GearmanError(self._reason)
+
+    def __exit__(self, *error: object) -> None:
+        """Do nothing: it was never entered."""
 
 
 class Server(ServerHandlers, ServerViews):
@@ -208,32 +240,50 @@ class Server(ServerHandlers, ServerViews):
             wall_clock=time.time,
         )
         self._defaults = dict(self._engine.rules)
-        self._statsd = open_statsd(settings)
         self._reporting = False
         self._watchers: list[_Watcher] = []
-        self._take_overrides()
-        listening = listen(settings) if sockets is None else list(sockets)
-        self.port: int = listening[0].getsockname()[1]
         self._settings = settings
         self._server: AsyncServer | None = None
         self._stopping: asyncio.Event | None = None
-        self._loop = new_event_loop()
         self._ready = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(listening,), name="Gearman client poll", daemon=True
-        )
-        self._thread.start()
-        self._ready.wait()
+        self._failure: BaseException | None = None
+        with contextlib.ExitStack() as undo:
+            self._listening = check_listeners(sockets) if sockets is not None else listen(settings)
+            if sockets is None:
+                for sock in self._listening:
+                    undo.callback(sock.close)
+            self.port: int = self._listening[0].getsockname()[1]
+            self._statsd = open_statsd(settings)
+            if self._statsd is not None:
+                undo.callback(self._statsd.close)
+            self._take_overrides()
+            self._loop = new_event_loop()
+            undo.callback(self._loop.close)
+            self._thread = threading.Thread(
+                target=self._run, name="Gearman client poll", daemon=True
+            )
+            self._thread.start()
+            self._ready.wait()
+            if self._failure is not None:
+                self._thread.join()
+                raise self._failure
+            undo.pop_all()
+        self._process = os.getpid()
+        _servers.add(self)
 
     def __repr__(self) -> str:
         return f"<gear.{type(self).__name__} 0x{id(self):x} port: {self.port}>"
 
     # The thread
 
-    def _run(self, sockets: list[socket.socket]) -> None:
+    def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._serve(sockets))
+            self._loop.run_until_complete(self._serve())
+        except BaseException as error:
+            if self._ready.is_set():
+                raise
+            self._failure = error
         finally:
             self._ready.set()
             asyncio.set_event_loop(None)
@@ -241,22 +291,52 @@ class Server(ServerHandlers, ServerViews):
             if self._statsd is not None:
                 self._statsd.close()
 
-    async def _serve(self, sockets: list[socket.socket]) -> None:
+    async def _serve(self) -> None:
         self._stopping = asyncio.Event()
         self._server = AsyncServer(self._engine, self._settings, self.lock, self, self._context)
-        await self._server.start(sockets)
+        await self._server.start(self._listening)
         self._ready.set()
         await self._stopping.wait()
         await self._server.close()
 
     def shutdown(self) -> None:
-        """Stop listening, close all connections and end the thread; may be called twice."""
+        """Stop listening, close all connections and end the thread; may be called twice.
+
+        In a process that was forked from the server's, where there is no server, it does nothing.
+        """
+        if self._process != os.getpid():
+            return
         with self.lock:
             if self.running:
                 self.running = False
                 self._call(self._stop)
         if threading.current_thread() is not self._thread:
             self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Shut it down."""
+        self.shutdown()
+
+    def _let_go(self) -> None:
+        """Leave the server to the process from which this one was forked."""
+        descriptors = [sock.fileno() for sock in self._listening]
+        if self._server is not None:
+            descriptors += self._server.descriptors()
+        if self._statsd is not None:
+            descriptors.append(self._statsd.fileno())
+        let_go(descriptors)
+        self.running = False
+        self._server = None
+        absent = _Absent(
+            f"{self!r} belongs to process {self._process}, from which this one was forked: make "
+            "one here"
+        )
+        # Every method takes the lock, or looks at the engine: the former may be held for ever.
+        self.lock = cast(threading.RLock, absent)
+        self._engine = cast(Engine, absent)
 
     def _stop(self) -> None:
         if self._stopping is not None:
@@ -394,3 +474,20 @@ class Server(ServerHandlers, ServerViews):
         with self.lock:
             self._engine.close(connection)
         self._flush_soon()
+
+
+_servers: weakref.WeakSet[Server] = weakref.WeakSet()
+_inherited: list[Server] = []
+"""Kept for ever: what they have of event loops must not be closed in another process."""
+
+
+def _let_go_of_all() -> None:
+    inherited = list(_servers)
+    _servers.clear()
+    _inherited.extend(inherited)
+    for server in inherited:
+        server._let_go()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_of_all)

@@ -6,6 +6,7 @@ import time
 from collections.abc import MutableMapping
 from typing import Final
 
+from gear_server.network.listening import listens
 from gear_wire.errors import ConfigurationError
 
 FIRST_DESCRIPTOR: Final = 3
@@ -69,8 +70,7 @@ def _listener(number: int) -> socket.socket:
         raise ConfigurationError(
             f"descriptor {number}, passed by systemd, is no socket: {error.strerror}"
         ) from error
-    tcp = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
-    if not tcp or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+    if not listens(sock):
         sock.close()
         raise ConfigurationError(
             f"descriptor {number}, passed by systemd, is no TCP socket that listens"

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from gear_wire.link.inherited import let_go_when_forked
+
 HANDSHAKE_TIMEOUT: Final = 10.0
 ACCEPT_PAUSE: Final = 0.1
 """Seconds to wait when the process may have no more descriptors."""
@@ -113,6 +115,7 @@ class TLSListener:
             self._socket.close()
 
     async def _shake_hands(self, sock: socket.socket, address: tuple[object, ...]) -> None:
+        let_go_when_forked(sock)
         try:
             await self._loop.connect_accepted_socket(
                 self._make_protocol, sock,

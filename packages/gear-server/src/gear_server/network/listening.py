@@ -37,6 +37,26 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
                 raise
 
 
+def listens(sock: socket.socket) -> bool:
+    """Tell whether a socket is one of TCP and listens."""
+    tcp = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
+    return tcp and bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def check_listeners(sockets: Sequence[socket.socket]) -> list[socket.socket]:
+    """Return sockets that a program gives a server to listen on.
+
+    Raises:
+        ConfigurationError: There is none, or one of them is not a TCP socket that listens.
+    """
+    for sock in sockets:
+        if not listens(sock):
+            raise ConfigurationError(f"a server takes TCP sockets that listen, not {sock!r}")
+    if not sockets:
+        raise ConfigurationError("a server needs a socket to listen on")
+    return list(sockets)
+
+
 def try_to_bind(settings: ServerSettings) -> None:
     """Check that the addresses can be bound, unless a server has them that runs already.
 

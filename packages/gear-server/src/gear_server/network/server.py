@@ -264,6 +264,14 @@ class AsyncServer:
         for server in self._servers:
             server.close()
 
+    def descriptors(self) -> list[int]:
+        """Return the descriptors of all connections that are not being closed."""
+        return [
+            peer.descriptor
+            for peer in list(self._peers)
+            if peer.transport is not None and not peer.transport.is_closing()
+        ]
+
     def undelivered(self) -> int:
         """Return how many bytes wait for peers to read what came before."""
         return sum(peer.undelivered() for peer in list(self._peers))

@@ -108,6 +108,10 @@ class Statsd:
         with contextlib.suppress(OSError):
             self._socket.sendto(datagram, self._address)
 
+    def fileno(self) -> int:
+        """Return the number of the socket's descriptor."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         """Send what is left, and close the socket."""
         self.flush()

@@ -3,6 +3,7 @@
 import os
 import socket
 import weakref
+from collections.abc import Iterable
 
 _sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
@@ -19,9 +20,12 @@ def let_go_when_forked(sock: socket.socket) -> None:
     _sockets.add(sock)
 
 
-def _let_go() -> None:
-    descriptors = [sock.fileno() for sock in _sockets]
-    _sockets.clear()
+def let_go(descriptors: Iterable[int]) -> None:
+    """Make descriptors of a forked child ones of the null device; negative ones are no descriptors.
+
+    Args:
+        descriptors: The descriptors, which the parent has as well and uses further.
+    """
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     try:
         for descriptor in descriptors:
@@ -29,6 +33,12 @@ def _let_go() -> None:
                 os.dup2(null, descriptor, inheritable=False)
     finally:
         os.close(null)
+
+
+def _let_go() -> None:
+    descriptors = [sock.fileno() for sock in _sockets]
+    _sockets.clear()
+    let_go(descriptors)
 
 
 if hasattr(os, "register_at_fork"):
