@@ -250,11 +250,15 @@ class ClientSession(Session):
         return [job for job in jobs if isinstance(job, Job) and job._is_known_as(handle)]
 
     def _end(self, packet: WorkComplete | WorkFail | WorkException) -> Job:
-        head = self._find(packet, packet.handle)
+        handle = packet.handle
+        head = self._find(packet, handle)
         change = CHANGES[type(packet)]
-        for job in self._jobs_of(packet.handle):
-            change(job, packet)
-        self._pop(packet.handle)
+        if handle in self._coalesced:
+            for job in self._jobs_of(handle):
+                change(job, packet)
+        elif head._is_known_as(handle):
+            change(head, packet)
+        self._pop(handle)
         return head
 
     def _work_fail(self, packet: WorkFail) -> Job | None:
