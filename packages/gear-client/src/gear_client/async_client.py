@@ -70,11 +70,11 @@ class AsyncClient(AsyncBaseClient):
             job: The function to run, or a job made before.
             arguments: The data for it; text is sent as UTF-8.
             unique: A key by which the server coalesces equal jobs; None for none.
-            background: Whether nobody waits for its end; nothing is heard of it then.
+            background: Whether to run it in the background: the server tells nobody of its end.
             precedence: PRECEDENCE_NORMAL, PRECEDENCE_LOW or PRECEDENCE_HIGH.
             when: The time to run it at, as seconds since 1970 or a datetime with time zone;
                 background jobs only.
-            reducer: The function that shall combine the job's parts.
+            reducer: The function that combines the parts of the job.
             timeout: Seconds that it may take in all; None for no limit.
 
         Raises:
@@ -191,7 +191,11 @@ class AsyncClient(AsyncBaseClient):
         return await self._ask_all(to_unique_key(unique), ask, Deadline(timeout))
 
     async def cancel(self, job: Job | str | bytes, timeout: float | None = 30) -> bool:
-        """Take a job back: its clients hear that it failed; a worker that has it goes on alone.
+        """Cancel a job: for this client it ends at once, as a job that failed.
+
+        geard and gearmand tell other clients that wait for it that it failed; a worker that has it
+        is told nothing, and goes on. A `gear.Server` tells nobody, and cancels only jobs that no
+        worker has.
 
         Args:
             job: A job that was submitted, or a handle; for a handle all servers are asked until
@@ -199,7 +203,7 @@ class AsyncClient(AsyncBaseClient):
             timeout: Seconds that it may take in all; None for no limit.
 
         Returns:
-            Whether a server knew the job and took it back.
+            Whether a server knew the job and cancelled it.
 
         Raises:
             NoConnectedServersError: No server is connected at the moment.
@@ -237,7 +241,7 @@ class AsyncClient(AsyncBaseClient):
         return cancelled
 
     async def echo(self, data: str | bytes | None = None, timeout: float | None = 30) -> bytes:
-        """Have the server whose turn it is send data back.
+        """Send data to the server whose turn it is, which sends it back.
 
         Args:
             data: What to send; something unique by default.

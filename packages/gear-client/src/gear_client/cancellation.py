@@ -1,16 +1,16 @@
-"""The text command that takes a job back, and what its answer means."""
+"""The text command that cancels a job, and what its answer means."""
 
 from gear_wire.errors import ServerError
 from gear_wire.text import command, parse_line
 
 
 def cancel_command(handle: bytes) -> bytes:
-    """Return the line that asks a server to take a job back."""
+    """Return the line that asks a server to cancel a job."""
     return command(b"cancel job", handle)
 
 
 def was_cancelled(reply: bytes) -> bool:
-    """Tell whether the server took the job back; False when it does not know the job.
+    """Tell whether the server cancelled the job; False when it does not know the job.
 
     Raises:
         ServerError: The server said something else.

@@ -126,12 +126,12 @@ class Client(BaseClient):
 
         Args:
             job: The job; its `handle` is set when this returns.
-            background: Whether nobody waits for its end; nothing is heard of it then.
+            background: Whether to run it in the background: the server tells nobody of its end.
             precedence: PRECEDENCE_NORMAL, PRECEDENCE_LOW or PRECEDENCE_HIGH.
             timeout: Seconds that it may take in all; None for no limit.
             when: The time to run it at, as seconds since 1970 or a datetime with time zone;
                 background jobs only.
-            reducer: The function that shall combine the job's parts.
+            reducer: The function that combines the parts of the job.
 
         Raises:
             NoConnectedServersError: No server is connected at the moment.
@@ -275,9 +275,11 @@ class Client(BaseClient):
         return request, answered
 
     def cancelJob(self, job: Job | str | bytes, timeout: float | None = 30) -> bool:
-        """Take a job back: its clients hear that it failed; a worker that has it goes on alone.
+        """Cancel a job: for this client it ends at once, as a job that failed.
 
-        gear 0.16's server takes back jobs alone that no worker has.
+        geard and gearmand tell other clients that wait for it that it failed; a worker that has it
+        is told nothing, and goes on. A `gear.Server` tells nobody, and cancels only jobs that no
+        worker has.
 
         Args:
             job: A job that was submitted, or a handle; for a handle all servers are asked until
@@ -285,7 +287,7 @@ class Client(BaseClient):
             timeout: Seconds that it may take in all; None for no limit.
 
         Returns:
-            Whether a server knew the job and took it back.
+            Whether a server knew the job and cancelled it.
 
         Raises:
             NoConnectedServersError: No server is connected at the moment.
@@ -328,7 +330,7 @@ class Client(BaseClient):
         return cancelled
 
     def echo(self, data: str | bytes | None = None, timeout: float | None = 30) -> bytes:
-        """Have the server whose turn it is send data back; as `Connection.echo`."""
+        """Send data to the server whose turn it is, which sends it back; as `Connection.echo`."""
         connection = self.getConnection()
         try:
             return connection.echo(data, timeout)

@@ -6,9 +6,9 @@ from gear_wire.link.deadline import Deadline
 
 
 class Latch:
-    """Something that happens once and is waited for by one thread.
+    """Something that happens once and that one thread waits for.
 
-    A bare lock does for it, at a tenth of the cost of a `threading.Event`.
+    A bare lock is enough for that, at a tenth of the cost of a `threading.Event`.
     """
 
     def __init__(self) -> None:
@@ -16,7 +16,7 @@ class Latch:
         self._lock.acquire()
 
     def open(self) -> None:
-        """Let the thread go on; only once."""
+        """Wake the thread; may be called only once."""
         self._lock.release()
 
     def is_open(self) -> bool:

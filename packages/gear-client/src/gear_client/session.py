@@ -55,12 +55,12 @@ class ClientSession(Session):
     """The client's end of one connection.
 
     JOB_CREATED names no job: it answers the oldest submission. Options are answered in the same
-    order, except by servers that never answer them (gear 0.16's), so a JOB_CREATED that meets an
-    option at the head of the queue means that the option was ignored.
+    order, except by servers that never answer them (gear 0.16's). So if the oldest question is for
+    an option when a JOB_CREATED comes, the option was ignored.
 
-    Two jobs may get one handle, when the server coalesced them by their unique. gearmand sends
-    each packet once per submission; so the packets of a handle go round its jobs, the first that
-    ends the job ends it for all, and each of those takes one job out of `related_jobs`.
+    Two jobs get one handle when the server coalesces them by their unique. gearmand then sends each
+    packet once per submission. So the packets of a handle are given to its jobs in turn; the first
+    that ends one of them ends all, and each such packet removes one from `related_jobs`.
 
     Args:
         client_id: How to introduce itself.
@@ -97,7 +97,7 @@ class ClientSession(Session):
             self.request_option(OptionRequest(option))
 
     def submit(self, submission: Submission) -> None:
-        """Submit a job; the next JOB_CREATED that is nobody else's answers it."""
+        """Submit a job; the JOB_CREATED that follows those of earlier submissions answers it."""
         self._queue.append(submission)
         self.queue(submission.packet)
 
@@ -117,7 +117,7 @@ class ClientSession(Session):
         self.queue(GetStatusUnique(UniqueKey(request.key)))
 
     def request_echo(self, request: EchoRequest) -> None:
-        """Have the server send data back."""
+        """Ask the server to send data back."""
         self._by_echo.add(request.data, request)
         self.queue(EchoReq(request.data))
 
@@ -178,7 +178,7 @@ class ClientSession(Session):
     # What the server says
 
     def apply(self, packet: BasePacket) -> Job | None:
-        """Take in a packet, and return the job that it changed.
+        """Apply a packet from the server, and return the job that it changed.
 
         Raises:
             UnknownJobError: It is about a job that does not run here.
@@ -307,7 +307,7 @@ class ClientSession(Session):
             request.settle()
 
     def _option(self, option: bytes | None) -> OptionRequest | None:
-        """Take the oldest request for an option, or for any, out of the queue."""
+        """Remove the oldest request for an option, or for any, from the queue, and return it."""
         for request in self._queue:
             if isinstance(request, OptionRequest) and option in (None, request.option):
                 self._queue.remove(request)

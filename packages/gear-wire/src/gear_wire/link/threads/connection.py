@@ -479,6 +479,7 @@ class Connection:
             )
         deadline = Deadline(timeout)
         command = request.getCommand()
+        self.wait_for_room(deadline)
         with self._lock:
             request.begin()
             self.queue(command)
@@ -508,6 +509,7 @@ class Connection:
         self.check_thread("echo")
         deadline = Deadline(timeout)
         waiting = Echo(data)
+        self.wait_for_room(deadline)
         with self._lock:
             self.queue(encode(EchoReq(waiting.data)))
             self._echoes.add(waiting)
