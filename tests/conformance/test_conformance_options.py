@@ -44,7 +44,7 @@ SCENARIOS = [
     CommandLine((CHECK, "--verbose", "LOUD"), 1, 1),
     CommandLine((CHECK, "--config-file", "/no/such/file"), 1, 1),
     CommandLine((CHECK, "-b", "5", "-R", "-t", "2", "-w", "3", "--exceptions"), 0, 0),
-    CommandLine((CHECK, "--keepalive", "--keepalive-idle", "5", "--syslog", "--coredump"), 0, 0),
+    CommandLine((CHECK, "--keepalive", "--keepalive-idle", "5", "--coredump"), 0, 0),
     CommandLine((CHECK, "-q", "builtin"), 0, 0),
     CommandLine((CHECK, "-q", "redis"), 1, 0, "no-store"),
     CommandLine((CHECK, "-r", "http"), 1, 0, "no-http"),
