@@ -7,9 +7,8 @@ import random
 import time
 import warnings
 import weakref
-from collections.abc import Callable
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Self
 
 from gear_wire.codec import decode
 from gear_wire.errors import (
@@ -33,21 +32,6 @@ from gear_wire.packets import BasePacket, Error
 from gear_wire.session import Session
 
 __all__ = ["AsyncBaseClient", "AsyncLink"]
-
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
-
-def _weakly(method: Callable[Arguments, Result]) -> Callable[Arguments, Result | None]:
-    """Return what calls a method as long as its object lives, and does not keep it alive."""
-    reference = weakref.WeakMethod(method)
-
-    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result | None:
-        bound = reference()
-        return None if bound is None else bound(*args, **kwargs)
-
-    return call
 
 
 def _end_loop(error: BaseException) -> None:
@@ -160,17 +144,38 @@ class AsyncBaseClient:
         for known in (*self._roster.active, *self._roster.inactive):
             if (known.host, known.port) == (address.host, address.port):
                 raise ConfigurationError(f"server {address} was added before")
-        roster = self._roster
-        events = LinkEvents(
-            _weakly(self._new_session),
-            _weakly(self._link_up),
-            _weakly(self._link_down),
-            _weakly(self._received),
-            lambda link: roster.delay(link, random.random()),
-        )
-        link = AsyncLink(address, self.log, self._home, events, self._heartbeat)
-        roster.add(link)
+        link = AsyncLink(address, self.log, self._home, self._events(), self._heartbeat)
+        self._roster.add(link)
         link.start()
+
+    def _events(self) -> LinkEvents:
+        """Return what a link calls, which does not keep this client alive."""
+        reference = weakref.ref(self)
+        roster = self._roster
+
+        def new_session(link: AsyncLink) -> Session | None:
+            client = reference()
+            return None if client is None else client._new_session(link)
+
+        def up(link: AsyncLink) -> None:
+            client = reference()
+            if client is not None:
+                client._link_up(link)
+
+        def down(link: AsyncLink) -> None:
+            client = reference()
+            if client is not None:
+                client._link_down(link)
+
+        def received(link: AsyncLink, frame: Frame) -> None:
+            client = reference()
+            if client is not None:
+                client._received(link, frame)
+
+        def delay(link: AsyncLink) -> float:
+            return roster.delay(link, random.random())
+
+        return LinkEvents(new_session, up, down, received, delay)
 
     def _check_loop(self) -> None:
         """Raise GearmanError in another loop than that of the first use, or in none after it."""

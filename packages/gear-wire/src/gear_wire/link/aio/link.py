@@ -43,7 +43,7 @@ class LinkEvents(NamedTuple):
     up: "Callable[[AsyncLink], object]"
     down: "Callable[[AsyncLink], object]"
     received: "Callable[[AsyncLink, Frame], object]"
-    delay: "Callable[[AsyncLink], float | None]"
+    delay: "Callable[[AsyncLink], float]"
 
 
 class AsyncLink:
@@ -231,7 +231,7 @@ class AsyncLink:
                     raise
                 self.report.lost(stream.reason)
                 self._end()
-            await asyncio.sleep(self._events.delay(self) or 0.0)
+            await asyncio.sleep(self._events.delay(self))
 
     def _begin(self, stream: Stream) -> None:
         self.related_jobs.clear()
@@ -256,13 +256,12 @@ class AsyncLink:
         if beat is None:
             await asyncio.shield(stream.closed)
             return
-        loop = asyncio.get_running_loop()
         while not stream.closed.done():
-            quiet = loop.time() - stream.received
+            quiet = time.monotonic() - stream.received
             if quiet < beat:
                 await asyncio.wait((stream.closed,), timeout=beat - quiet)
                 continue
-            asked = loop.time()
+            asked = time.monotonic()
             stream.write(encode(EchoReq(PAYLOAD), Magic.REQ))
             await asyncio.wait((stream.closed,), timeout=beat)
             if stream.received < asked:

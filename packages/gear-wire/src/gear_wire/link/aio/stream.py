@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import time
 from typing import Final, Protocol, cast
 
 from gear_wire.errors import DisconnectError, GearmanError
@@ -52,7 +53,7 @@ class Stream(asyncio.Protocol):
             the connection was lost before.
         accepted: Done when the server has shown that it accepts this side; likewise.
         reason: Why the connection was lost, as far as it is known.
-        received: When the last bytes came, by the loop's clock.
+        received: When the last bytes came, on the monotonic clock.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Stream(asyncio.Protocol):
         self._emptied: asyncio.Future[bool] | None = None
         self._finished = False
         self.reason: str = ""
-        self.received: float = self._loop.time()
+        self.received: float = time.monotonic()
 
     # What the loop calls
 
@@ -97,14 +98,22 @@ class Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Decrypt and cut what came, and give it to the owner."""
-        self.received = self._loop.time()
-        tls = self._tls
-        if tls is None:
-            self._cut(data)
-        elif self.secured.done():
-            self._decrypt(tls, data)
-        else:
-            self._shake_hands(tls, data)
+        self.received = time.monotonic()
+        if self._tls is not None:
+            data = self._decrypt(self._tls, data)
+            if not data:
+                return
+        events = self._reader.feed(data)
+        if not events and self._options is not None:
+            acknowledge(self._options, len(data))
+        for event in events:
+            if isinstance(event, Frame):
+                self._owner.receive(event)
+            elif isinstance(event, Malformed):
+                self._owner.log.error("%r: %s", self._owner, event.reason)
+                self.break_off(event.reason)
+            elif not self._owner.receive_line(event.line):
+                self._owner.log.error("Unexpected text reply: %r", event.line[:80])
 
     def eof_received(self) -> None:
         """Give the connection up, as the server closed it.
@@ -137,51 +146,42 @@ class Stream(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
 
-    def _shake_hands(self, tls: TLSStream, data: bytes) -> None:
+    # TLS
+
+    def _shake_hands(self, tls: TLSStream, data: bytes) -> bool:
+        """Go on with the handshake; True when it is done."""
         import ssl
 
         try:
             done = tls.handshake(data)
         except (ssl.SSLError, OSError) as error:
-            self._send(tls.outgoing())  # the alert that tells the server why
+            self._send_records(tls.outgoing())  # the alert that tells the server why
             self.break_off(describe(error))
-            return
-        self._send(tls.outgoing())
-        if not done:
-            return
-        self.secured.set_result(None)
-        if not tls.may_refuse:
-            self.accepted.set_result(None)
-        self._decrypt(tls, b"")
+            return False
+        self._send_records(tls.outgoing())
+        if done:
+            self.secured.set_result(None)
+            if not tls.may_refuse:
+                self.accepted.set_result(None)
+        return done
 
-    def _decrypt(self, tls: TLSStream, data: bytes) -> None:
+    def _decrypt(self, tls: TLSStream, data: bytes) -> bytes:
+        """Return what came for the owner, if anything did."""
+        if not self.secured.done():
+            if not self._shake_hands(tls, data):
+                return b""
+            data = b""  # what followed the handshake is in the TLS stream
         try:
             plain = tls.decrypt(data)
         except DisconnectError as error:
             self.break_off(str(error))
-            return
+            return b""
         if data and not self.accepted.done():
             self.accepted.set_result(None)
-        answer = tls.outgoing()
-        if answer:
-            self._send(answer)
-        if plain:
-            self._cut(plain)
+        self._send_records(tls.outgoing())
         if tls.ended:
-            self.break_off("the server closed the connection")
-
-    def _cut(self, data: bytes) -> None:
-        events = self._reader.feed(data)
-        if not events and self._options is not None:
-            acknowledge(self._options, len(data))
-        for event in events:
-            if isinstance(event, Frame):
-                self._owner.receive(event)
-            elif isinstance(event, Malformed):
-                self._owner.log.error("%r: %s", self._owner, event.reason)
-                self.break_off(event.reason)
-            elif not self._owner.receive_line(event.line):
-                self._owner.log.error("Unexpected text reply: %r", event.line[:80])
+            self._loop.call_soon(self.break_off, "the server closed the connection")
+        return plain
 
     # Sending
 
@@ -194,7 +194,7 @@ class Stream(asyncio.Protocol):
         if not self._gathering:
             self._gathering = True
             self._loop.call_soon(self._end_turn)
-            self._encrypt(data)
+            self._send(data)
             return
         self._gathered.append(data)
         self._size += len(data)
@@ -210,19 +210,21 @@ class Stream(asyncio.Protocol):
         data = b"".join(self._gathered)
         self._gathered.clear()
         self._size = 0
-        self._encrypt(data)
-
-    def _encrypt(self, data: bytes) -> None:
-        if self._tls is not None:
-            if not self._open:
-                return
-            self._tls.encrypt(data)
-            data = self._tls.outgoing()
         self._send(data)
 
     def _send(self, data: bytes) -> None:
+        transport = self.transport
+        if transport is None or transport.is_closing() or self._finished:
+            return
+        if self._tls is not None:
+            self._tls.encrypt(data)
+            data = self._tls.outgoing()
+        transport.write(data)
+
+    def _send_records(self, records: bytes) -> None:
+        """Send what TLS says of itself."""
         if self.transport is not None and self._open:
-            self.transport.write(data)
+            self.transport.write(records)
 
     @property
     def _open(self) -> bool:
@@ -308,7 +310,7 @@ class Stream(asyncio.Protocol):
 
     async def _finish(self, transport: asyncio.Transport) -> None:
         if self._tls is not None:
-            self._send(self._tls.end())
+            self._send_records(self._tls.end())
         self._finished = True
         if unacknowledged(self._socket):
             # A socket that is closed answers whatever comes with a reset, which discards what the
