@@ -171,10 +171,21 @@ def test_a_worker_sees_the_reducer_when_it_asks(face: Face) -> None:
     assert seen == [b"sum", None]
 
 
+def test_an_ended_job_is_submitted_again(face: Face) -> None:
+    ends = iter(("fail", "complete"))
+    face.serve("end", lambda assigned: assigned.send(next(ends)))
+    task = face.submit("end", b"")
+    with pytest.raises(gear.JobFailedError):
+        task.result()
+    first = task.job.handle
+    assert face.submit_again(task).result() == b""
+    assert task.job.handle != first
+
+
 def test_cancelling(face: Face) -> None:
     task = face.submit("nobody", b"")
     assert face.cancel(task.job)
-    with pytest.raises(gear.JobFailedError):
+    with pytest.raises(gear.JobFailedError, match="was cancelled"):
         task.result()
     assert not face.cancel(b"H:nobody:1")
     with pytest.raises(gear.InvalidDataError, match="submit it first"):

@@ -21,6 +21,8 @@ async def submit() -> bytes:
                 assert_type(update.payload, bytes)
             elif isinstance(update, WorkStatus):
                 print(update.numerator, update.denominator)
+        async for part in job.astream():
+            assert_type(part, bytes)
         assert_type(await client.status(job), gear.JobState)
         assert_type(await client.set_option("exceptions"), bool)
         assert_type(await job, bytes)

@@ -38,6 +38,8 @@ def submit(client: gear.Client, names: list[str]) -> Iterator[bytes]:
     for name in names:
         job = gear.Job(name, "arguments", unique=b"key")
         assert_type(client.submitJob(job, precedence=gear.PRECEDENCE_HIGH, timeout=5), None)
+        for part in job.stream(timeout=5):
+            assert_type(part, bytes)
         assert_type(job.name, str)
         assert_type(job.arguments, bytes)
         assert_type(job.unique, bytes | None)

@@ -3,7 +3,7 @@
 import copy
 import threading
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from gear_client.outcome import Outcome
 from gear_wire.errors import InvalidDataError, JobFailedError
@@ -216,18 +216,23 @@ class Job(BaseJob):
         self.connection = connection
         return self._life
 
-    def _accept(self, handle: bytes, life: int) -> bool:
-        """Note that the server has taken the job; False when that was in an earlier life.
+    def _accept(self, handle: bytes, life: int) -> Self:
+        """Note that the server has taken the job.
 
         Args:
             handle: What the server calls it.
             life: What `_begin` returned.
+
+        Returns:
+            The job; a copy, which nobody waits for, if the answer is to an earlier submission.
         """
         if life != self._life:
-            return False
+            twin = copy.copy(self)
+            twin.handle = handle
+            return twin
         self.handle = handle
         self._unanswered = False
-        return True
+        return self
 
     def _is_known_as(self, handle: bytes) -> bool:
         """Tell whether what comes for a handle is about the present life of the job."""

@@ -1,7 +1,6 @@
 """What a client knows of one connection: which answers it awaits and which jobs run there; pure."""
 
 import collections
-import copy
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -190,11 +189,7 @@ class ClientSession(Session):
         submission = self._next_submission()
         if submission is None:
             raise UnknownJobError(f"JOB_CREATED {packet.handle!r} answers no submission")
-        job = submission.job
-        if not job._accept(packet.handle, submission.life):
-            # The answer is late, and the job was submitted anew: this is another one by now.
-            job = copy.copy(job)
-            job.handle = packet.handle
+        job = submission.job._accept(packet.handle, submission.life)
         if submission.foreground:
             self._add(packet.handle, job)
         submission.settle()
