@@ -1,9 +1,13 @@
 """AdminClient, and the documented requests over a bare Connection, over real sockets."""
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import trustme
 from scripted_admin import admin, old
 from scripted_server import ScriptedServer, scripted_server
 
@@ -86,6 +90,26 @@ def test_no_reply_in_time(server: ScriptedServer) -> None:
     with AdminClient("127.0.0.1", server.port, timeout=0.05) as client:
         with pytest.raises(TimeoutError, match=r"drop function silence.* in 0\.05 s"):
             client.dropFunction("silence")
+        # A late reply, or none at all, would shift those of all later questions.
+        with pytest.raises(ConnectionError, match="not connected"):
+            client.version()
+        client.connect()
+        assert client.version() == "1.1.20+ds"
+
+
+def test_connecting_takes_no_longer_than_the_timeout(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    key, cert, ca = (str(tmp_path / name) for name in ("key", "cert", "ca"))
+    certificate.private_key_pem.write_to_path(key)
+    certificate.cert_chain_pems[0].write_to_path(cert)
+    authority.cert_pem.write_to_path(ca)
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # it never shakes hands
+        client = AdminClient("127.0.0.1", listener.getsockname()[1], key, cert, ca, 0.2)
+        begun = time.monotonic()
+        with pytest.raises(ConnectionError, match="cannot connect"):
+            client.connect()
+        assert time.monotonic() - begun < 5
 
 
 def test_a_server_that_goes(client: AdminClient) -> None:

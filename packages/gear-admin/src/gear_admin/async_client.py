@@ -186,7 +186,7 @@ class AsyncAdminClient:
             warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
             self._release()
 
-    async def _ask(self, command: Command[Result], *arguments: str | bytes | int) -> Result:
+    async def _request(self, command: Command[Result], *arguments: str | bytes | int) -> Result:
         deadline = Deadline(self._timeout)
         line = command.line(*arguments)
         self._home.enter(self)
@@ -212,47 +212,47 @@ class AsyncAdminClient:
 
     async def status(self) -> list[FunctionStatus]:
         """Return the functions, with their jobs and workers."""
-        return await self._ask(commands.STATUS)
+        return await self._request(commands.STATUS)
 
     async def priority_status(self) -> list[FunctionQueue]:
         """Return the functions, with their queued jobs by precedence."""
-        return await self._ask(commands.PRIORITY_STATUS)
+        return await self._request(commands.PRIORITY_STATUS)
 
     async def workers(self) -> list[ConnectionStatus]:
         """Return the server's connections, with what each can do."""
-        return await self._ask(commands.WORKERS)
+        return await self._request(commands.WORKERS)
 
     async def show_jobs(self) -> list[JobStatus]:
         """Return the jobs that the server has."""
-        return await self._ask(commands.SHOW_JOBS)
+        return await self._request(commands.SHOW_JOBS)
 
     async def show_unique_jobs(self) -> list[UniqueKey]:
         """Return the uniques of the jobs that the server has."""
-        return await self._ask(commands.SHOW_UNIQUE_JOBS)
+        return await self._request(commands.SHOW_UNIQUE_JOBS)
 
     async def version(self) -> str:
         """Return the server's version."""
-        return await self._ask(commands.VERSION)
+        return await self._request(commands.VERSION)
 
     async def verbose(self) -> str:
         """Return the server's log level."""
-        return await self._ask(commands.VERBOSE)
+        return await self._request(commands.VERBOSE)
 
     async def get_pid(self) -> int:
         """Return the server's process id."""
-        return await self._ask(commands.GETPID)
+        return await self._request(commands.GETPID)
 
     async def cancel_job(self, handle: str | bytes) -> None:
         """Take a queued job back."""
-        await self._ask(commands.CANCEL_JOB, handle)
+        await self._request(commands.CANCEL_JOB, handle)
 
     async def create_function(self, function: str | bytes) -> None:
         """Make a function known before a worker has it."""
-        await self._ask(commands.CREATE_FUNCTION, function)
+        await self._request(commands.CREATE_FUNCTION, function)
 
     async def drop_function(self, function: str | bytes) -> None:
         """Forget a function that nobody uses."""
-        await self._ask(commands.DROP_FUNCTION, function)
+        await self._request(commands.DROP_FUNCTION, function)
 
     async def max_queue(
         self,
@@ -263,4 +263,4 @@ class AsyncAdminClient:
     ) -> None:
         """Limit how many jobs of a function may wait; arguments as `AdminClient.maxQueue`."""
         arguments = commands.maxqueue_arguments(function, limit, normal, low)
-        await self._ask(commands.MAXQUEUE, *arguments)
+        await self._request(commands.MAXQUEUE, *arguments)

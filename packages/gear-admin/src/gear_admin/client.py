@@ -2,11 +2,12 @@
 
 import os
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from gear_admin import commands
 from gear_admin.commands import Command
 from gear_admin.requests import AdminRequest
+from gear_wire.errors import TimeoutError
 from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.threads.connection import Connection
 from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
@@ -17,25 +18,33 @@ Result = TypeVar("Result")
 
 
 class _CommandRequest(AdminRequest):
-    """A request made of a `Command`."""
+    """A request made of a `Command`.
 
-    def __init__(self, line: bytes, lines: bool) -> None:
-        self.command = line  # type: ignore[misc]  # the one request whose command is its own
-        self.one_line = not lines  # type: ignore[misc]  # likewise
+    Args:
+        line: The whole line to send.
+        table: Whether the reply ends with a line of one dot, or is one line.
+    """
+
+    command: ClassVar[bytes | None] = b"command"
+
+    def __init__(self, line: bytes, table: bool) -> None:
+        self._line = line
+        self._table = table
         super().__init__()
 
     def getCommand(self) -> bytes:
-        return self.command or b""
+        return self._line
 
     def _isAnswer(self, line: bytes) -> bool:
-        return line.startswith(b"ERR ") and line.endswith(b"\r\n")
+        return not self._table or (line.startswith(b"ERR ") and line.endswith(b"\r\n"))
 
 
 class AdminClient:
     """Asks one server, and returns what it says as typed values.
 
     A context manager: entering it connects. Every method raises ServerError when the server says
-    ERR, TimeoutError when it says nothing, and ConnectionError when it is gone.
+    ERR, TimeoutError when it says nothing, and ConnectionError when it is gone. One that was not
+    answered in time closes the connection: its reply would be taken for the next one's.
 
     Args:
         host: The server's name or address.
@@ -43,8 +52,12 @@ class AdminClient:
         ssl_key: Path of the private key; the three files go together.
         ssl_cert: Path of the certificate.
         ssl_ca: Path of the certificates of the authority.
-        timeout: Seconds to wait for each reply; None for no limit.
+        timeout: Seconds that each method may take, connecting too; None for no limit.
         ssl_check_hostname: Whether the server's certificate must name `host`.
+
+    Raises:
+        ConfigurationError: The host is no name, the port is out of range, one of the three files
+            is missing or cannot be used.
     """
 
     def __init__(
@@ -71,7 +84,7 @@ class AdminClient:
 
     def __enter__(self) -> Self:
         """Connect."""
-        self._connection.connect()
+        self.connect()
         return self
 
     def __exit__(
@@ -84,61 +97,69 @@ class AdminClient:
         self.disconnect()
 
     def connect(self) -> None:
-        """Connect to the server."""
-        self._connection.connect()
+        """Connect to the server; one that is connected is disconnected first.
+
+        Raises:
+            ConnectionError: It cannot be reached in time, or TLS fails.
+        """
+        self._connection.connect(self._timeout)
 
     def disconnect(self) -> None:
-        """Close the connection."""
+        """Close the connection; the client may connect again."""
         self._connection.disconnect()
 
-    def _ask(self, command: Command[Result], *arguments: str | bytes | int) -> Result:
+    def _request(self, command: Command[Result], *arguments: str | bytes | int) -> Result:
         request = _CommandRequest(command.line(*arguments), command.lines)
-        self._connection.sendAdminRequest(request, self._timeout)
+        try:
+            self._connection.sendAdminRequest(request, self._timeout)
+        except TimeoutError:
+            self._connection.disconnect()
+            raise
         return command.read(request.reply())
 
     def status(self) -> list[FunctionStatus]:
         """Return the functions, with their jobs and workers."""
-        return self._ask(commands.STATUS)
+        return self._request(commands.STATUS)
 
     def priorityStatus(self) -> list[FunctionQueue]:
         """Return the functions, with their queued jobs by precedence."""
-        return self._ask(commands.PRIORITY_STATUS)
+        return self._request(commands.PRIORITY_STATUS)
 
     def workers(self) -> list[ConnectionStatus]:
         """Return the server's connections, with what each can do."""
-        return self._ask(commands.WORKERS)
+        return self._request(commands.WORKERS)
 
     def showJobs(self) -> list[JobStatus]:
         """Return the jobs that the server has."""
-        return self._ask(commands.SHOW_JOBS)
+        return self._request(commands.SHOW_JOBS)
 
     def showUniqueJobs(self) -> list[UniqueKey]:
         """Return the uniques of the jobs that the server has."""
-        return self._ask(commands.SHOW_UNIQUE_JOBS)
+        return self._request(commands.SHOW_UNIQUE_JOBS)
 
     def version(self) -> str:
         """Return the server's version."""
-        return self._ask(commands.VERSION)
+        return self._request(commands.VERSION)
 
     def verbose(self) -> str:
         """Return the server's log level."""
-        return self._ask(commands.VERBOSE)
+        return self._request(commands.VERBOSE)
 
     def getPid(self) -> int:
         """Return the server's process id."""
-        return self._ask(commands.GETPID)
+        return self._request(commands.GETPID)
 
     def cancelJob(self, handle: str | bytes) -> None:
         """Take a queued job back."""
-        self._ask(commands.CANCEL_JOB, handle)
+        self._request(commands.CANCEL_JOB, handle)
 
     def createFunction(self, function: str | bytes) -> None:
         """Make a function known before a worker has it."""
-        self._ask(commands.CREATE_FUNCTION, function)
+        self._request(commands.CREATE_FUNCTION, function)
 
     def dropFunction(self, function: str | bytes) -> None:
         """Forget a function that nobody uses."""
-        self._ask(commands.DROP_FUNCTION, function)
+        self._request(commands.DROP_FUNCTION, function)
 
     def maxQueue(
         self,
@@ -156,4 +177,4 @@ class AdminClient:
             low: The limit for low precedence.
         """
         arguments = commands.maxqueue_arguments(function, limit, normal, low)
-        self._ask(commands.MAXQUEUE, *arguments)
+        self._request(commands.MAXQUEUE, *arguments)

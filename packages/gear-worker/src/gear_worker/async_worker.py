@@ -210,12 +210,6 @@ class AsyncWorker(AsyncBaseClient):
         while self._waiters:
             self._wake()
 
-    async def close(self, timeout: float | None = 5) -> None:
-        """Close all connections; whoever waits for a job is woken with InterruptedError.
-
-        Args:
-            timeout: Seconds that what was queued has to leave; None for no limit.
-        """
-        self._closing = True
+    def _on_closing(self) -> None:
+        """Wake whoever waits for a job with InterruptedError."""
         self._interrupt()
-        await super().close(timeout)

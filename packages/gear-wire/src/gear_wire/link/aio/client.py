@@ -282,6 +282,9 @@ class AsyncBaseClient:
             return NoConnectedServersError(f"no server is connected: {self!r} was closed")
         return NoConnectedServersError("no server is connected at the moment")
 
+    def _on_closing(self) -> None:
+        """Override to wake those who wait, when the client is being closed."""
+
     async def close(self, timeout: float | None = 5) -> None:
         """Send what was queued, close all connections and end all tasks.
 
@@ -303,5 +306,6 @@ class AsyncBaseClient:
             return
         self._home.enter(self)
         self._closing = True
+        self._on_closing()
         await asyncio.gather(*(link.close(deadline) for link in links))
         self._announce()
