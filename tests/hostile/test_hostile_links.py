@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 import warnings
-import weakref
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
@@ -381,16 +380,11 @@ def test_a_client_that_is_dropped_leaves_nothing(server: gear.Server, up: bool) 
         client.addServer(HOST, port)
     threads = threads_of_gear() - before
     assert threads
-    reference = weakref.ref(client)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         client = None
-        end = time.monotonic() + WAIT
-        while reference() is not None:
-            gc.collect()
-            assert time.monotonic() < end
-            time.sleep(0.01)  # a thread may just be trying to connect
-        for thread in threads:
+        gc.collect()
+        for thread in threads:  # one may just be trying to connect
             thread.join(WAIT)
             assert not thread.is_alive()
     assert any("was dropped without shutdown()" in str(found.message) for found in caught)

@@ -1,23 +1,43 @@
-"""Sockets that a process forked from this one inherits, and must let go of."""
+"""What a process forked from this one inherits, and must let go of."""
 
 import os
-import socket
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
-_sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+class Open(Protocol):
+    """A socket or a selector."""
+
+    def fileno(self) -> int:
+        """Return its descriptor; negative when it is closed."""
 
 
-def let_go_when_forked(sock: socket.socket) -> None:
-    """Have a socket taken from whichever child this process forks, and left alone here.
+_open: weakref.WeakSet[Open] = weakref.WeakSet()
+_methods: set[weakref.WeakMethod[Callable[[], object]]] = set()
+
+
+def let_go_when_forked(*opened: Open) -> None:
+    """Have sockets or selectors taken from whichever child this process forks, and left alone here.
 
     The child's descriptor is made one of the null device: so the child holds no connection, cannot
     write to it or shut it down, and closes nothing else when it drops what it inherited.
 
     Args:
-        sock: The socket; it is not kept alive.
+        opened: What is open; it is not kept alive.
     """
-    _sockets.add(sock)
+    _open.update(opened)
+
+
+def call_when_forked(method: Callable[[], object]) -> None:
+    """Have a method called in whichever child this process forks, where no other thread runs.
+
+    What is to be let go is gone by then.
+
+    Args:
+        method: A bound method; its object is not kept alive.
+    """
+    _methods.add(weakref.WeakMethod(method, _methods.discard))
 
 
 def let_go(descriptors: Iterable[int]) -> None:
@@ -35,11 +55,22 @@ def let_go(descriptors: Iterable[int]) -> None:
         os.close(null)
 
 
-def _let_go() -> None:
-    descriptors = [sock.fileno() for sock in _sockets]
-    _sockets.clear()
+def _begin_child() -> None:
+    descriptors = [_descriptor(opened) for opened in _open]
+    _open.clear()
     let_go(descriptors)
+    for reference in list(_methods):
+        method = reference()
+        if method is not None:
+            method()
+
+
+def _descriptor(opened: Open) -> int:
+    try:
+        return opened.fileno()
+    except ValueError:  # a selector that is closed
+        return -1
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)
+    os.register_at_fork(after_in_child=_begin_child)

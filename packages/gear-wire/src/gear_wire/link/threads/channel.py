@@ -5,7 +5,6 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
 from typing import Final
 
 from gear_wire.errors import DisconnectError
@@ -65,9 +64,8 @@ class Channel:
         self._out: collections.deque[bytes | memoryview] = collections.deque()
         self._queued = 0
         self._sent = 0
-        # Notified when bytes have left, as long as anyone waits for that.
-        self._left = threading.Condition(threading.Lock())
-        self._waiting = 0
+        # Of the threads that wait until bytes have left, one at a time waits for the socket.
+        self._turn = threading.Lock()
         self._gone = False
 
     @property
@@ -99,50 +97,47 @@ class Channel:
                 self._send_lock.release()
         return True
 
-    def wait_for_room(self, deadline: Deadline) -> bool:
-        """Wait while more than `HIGH_WATER` bytes are queued, and the connection stands.
+    def make_room(self, deadline: Deadline) -> bool:
+        """Send as long as more than `HIGH_WATER` bytes are queued, waiting for the socket.
 
         Returns:
             Whether there is room; False when the time is up.
+
+        Raises:
+            DisconnectError, OSError: The connection is gone.
         """
-        return self.pending < HIGH_WATER or self._wait_until(
-            lambda: self.pending < HIGH_WATER, deadline
-        )
+        return self.pending < HIGH_WATER or self.send_up_to(self._queued - HIGH_WATER, deadline)
 
-    def wait_until_sent(self, mark: int, deadline: Deadline) -> bool:
-        """Wait until the kernel has all that was queued when `mark` was read from `queued`.
+    def send_up_to(self, mark: int, deadline: Deadline) -> bool:
+        """Send until the kernel has all that was queued when `mark` was read from `queued`.
 
-        Another thread must be sending.
+        Others may send meanwhile, such as the poll thread.
 
         Returns:
             Whether it has; False when the time is up.
 
         Raises:
-            DisconnectError: The connection is gone.
+            DisconnectError, OSError: The connection is gone.
         """
-        if self._sent < mark and not self._wait_until(lambda: self._sent >= mark, deadline):
-            return False
-        if self._sent < mark:
-            raise DisconnectError("the connection was lost before all was sent")
-        return True
+        left = deadline.left()
+        if not self._turn.acquire(timeout=-1 if left is None else left):
+            return self._sent >= mark
+        try:
+            while self._sent < mark:
+                if self._gone:
+                    raise DisconnectError("the connection was lost before all was sent")
+                if self.flush():
+                    time.sleep(0)  # nothing is left, or another thread is sending it
+                elif not self.wait(write=True, deadline=deadline) and deadline.expired():
+                    return False
+            return True
+        finally:
+            self._turn.release()
 
     @property
     def queued(self) -> int:
         """How many bytes were ever queued."""
         return self._queued
-
-    @property
-    def sent(self) -> int:
-        """How many bytes the kernel has ever taken."""
-        return self._sent
-
-    def _wait_until(self, done: Callable[[], bool], deadline: Deadline) -> bool:
-        with self._left:
-            self._waiting += 1
-            try:
-                return self._left.wait_for(lambda: done() or self._gone, deadline.left())
-            finally:
-                self._waiting -= 1
 
     def wait_until_acknowledged(self, deadline: Deadline) -> None:
         """Wait until the other side's kernel has all that was sent, as far as ours can tell.
@@ -160,12 +155,6 @@ class Channel:
                 self._out.append(last := self._tls.end())
                 self._queued += len(last)
 
-    def _note_sent(self, sent: int) -> None:
-        self._sent += sent
-        if self._waiting:
-            with self._left:
-                self._left.notify_all()
-
     def _send(self) -> bool:
         while self._out:
             chunk = self._next_chunk()
@@ -174,7 +163,7 @@ class Channel:
             except (BlockingIOError, InterruptedError):
                 self._out.appendleft(chunk)
                 return False
-            self._note_sent(sent)
+            self._sent += sent
             if sent < len(chunk):
                 self._out.appendleft(memoryview(chunk)[sent:])
         return True
@@ -240,9 +229,7 @@ class Channel:
 
     def interrupt(self) -> None:
         """Break the connection so that whoever waits on it wakes; closing comes after."""
-        with self._left:
-            self._gone = True
-            self._left.notify_all()
+        self._gone = True
         try:
             self.sock.shutdown(socket.SHUT_RDWR)
         except OSError:

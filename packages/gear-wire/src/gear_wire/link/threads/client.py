@@ -24,9 +24,10 @@ from gear_wire.errors import (
     NoConnectedServersError,
 )
 from gear_wire.jobs import to_client_id
-from gear_wire.link.address import DEFAULT_PORT, ServerAddress
+from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.deadline import Deadline
 from gear_wire.link.heartbeat import PAYLOAD, check_heartbeat
+from gear_wire.link.inherited import call_when_forked
 from gear_wire.link.roster import Roster
 from gear_wire.link.serverlog import ServerLog, why_unconnected
 from gear_wire.link.threads.connecting import Connecting
@@ -45,6 +46,8 @@ THREAD_RETRY: Final = 1.0
 P = ParamSpec("P")
 R = TypeVar("R")
 _clients: "weakref.WeakSet[BaseClient]" = weakref.WeakSet()
+# Those of clients that were dropped, until all that was said is sent.
+_leaving: set[PollLoop] = set()
 
 
 def _weakly(
@@ -107,6 +110,7 @@ class BaseClient(Receiver):
         self._connecting: Connecting | None = None
         self._forked = False
         _clients.add(self)
+        call_when_forked(self._let_go)
 
     def _make_locks(self) -> None:
         self.broadcast_lock: threading.RLock = threading.RLock()
@@ -127,7 +131,7 @@ class BaseClient(Receiver):
         self.shutdown()
 
     def __del__(self) -> None:
-        """Close what nobody can close any more; without waiting, for any thread may get here."""
+        """Have the poll thread close what nobody can close any more: any thread may get here."""
         loop = getattr(self, "_loop", None)  # a constructor that raised made none
         if loop is None or not self.running:
             return
@@ -135,8 +139,8 @@ class BaseClient(Receiver):
         if self._connecting is not None:
             with self.connections_condition:
                 self._connecting.stop()
-        for connection in self._roster.clear():
-            connection.drop()
+        _leaving.add(loop)
+        loop.call(functools.partial(_close, loop, self._roster.clear()))
         loop.end()
         # Last: where warnings are errors, this raises.
         text = f"{self!r} was dropped without shutdown()"
@@ -208,8 +212,7 @@ class BaseClient(Receiver):
     def _begin(self, connection: Connection) -> None:
         """Make a connection this client's, and connect it in the background; under the lock."""
         loop, _ = self._startThreads()
-        address = ServerAddress(connection.host, connection.port)
-        self._server_logs[connection] = ServerLog(self.log, address)
+        self._server_logs[connection] = ServerLog(self.log, connection.address)
         connection.attach(self._state_lock, loop, self)
         self._startConnecting(connection, wait=False)
         if self._heartbeat is not None:
@@ -250,7 +253,7 @@ class BaseClient(Receiver):
         if not self.running:
             return True
         try:
-            connection.connect(cancel=connecting.cancel)
+            connection.open(Deadline(CONNECT_TIMEOUT), connecting.cancel)
         except ConnectionError as error:
             if self.running:
                 self._server_logs[connection].failed(str(error.__cause__ or error))
@@ -323,7 +326,7 @@ class BaseClient(Receiver):
             NoConnectedServersError: There is none.
         """
         if self._forked:
-            self._start_in_child()
+            self._connect_in_child()
         with self._state_lock:
             connection = self._roster.next(time.monotonic())
         if connection is None:
@@ -333,7 +336,7 @@ class BaseClient(Receiver):
     def _promising_connections(self) -> list[Connection]:
         """Return the connections, those to servers that did not answer in time last."""
         if self._forked:
-            self._start_in_child()
+            self._connect_in_child()
         with self._state_lock:
             return self._roster.promising()
 
@@ -434,37 +437,51 @@ class BaseClient(Receiver):
         """Give a connection up, and make it anew in the background."""
         self._lostConnection(connection, "it was disconnected")
 
-    def wait_for_connection(self, connection: Connection, deadline: Deadline) -> bool:
-        """Wait until a connection stands; False when the time is up, or it never will."""
+    def wait_for_connection(self, connection: Connection, deadline: Deadline) -> None:
+        """Wait until a connection stands; raises as `waitForServer` does."""
         with self.connections_condition:
-            return bool(
-                self.connections_condition.wait_for(
-                    lambda: connection in self._roster.active or not self.running, deadline.left()
-                )
-                and self.running
+            self._checkRunning()
+            self.connections_condition.wait_for(
+                lambda: connection in self._roster.active or not self.running, deadline.left()
             )
+            self._checkRunning()
+            if connection not in self._roster.active:
+                why = why_unconnected([self._server_logs[connection]])
+                raise deadline.error(f"{connection!r} was not connected again ({why})")
 
-    def _beat_later(self, loop: PollLoop, connection: Connection, seconds: float) -> None:
+    def _beat_later(
+        self, loop: PollLoop, connection: Connection, seconds: float, asked: float | None = None
+    ) -> None:
         beat = _weakly(self._beat, connection, None)
-        loop.call_later(seconds, lambda: beat(loop))
+        loop.call_later(seconds, lambda: beat(loop, asked))
 
-    def _beat(self, connection: Connection, loop: PollLoop) -> None:
-        """Ask a server that has been silent for an echo, and give it up when it stays so."""
-        heartbeat = self._heartbeat
+    def _beat(self, connection: Connection, loop: PollLoop, asked: float | None) -> None:
+        """Ask a server that has been silent for an echo, and give it up when it stays so.
+
+        A handler that took long kept this thread from reading: what has come counts.
+
+        Args:
+            connection: The connection to the server.
+            loop: Calls this again.
+            asked: When it was asked, on the monotonic clock.
+        """
+        heartbeat, received, now = self._heartbeat, connection.received, time.monotonic()
         if heartbeat is None or not self.running:
             return
-        received, now = connection.received, time.monotonic()
-        silent = 0.0 if received is None else now - received
-        if silent >= 2 * heartbeat:
-            self._lostConnection(connection, f"no answer to a heartbeat in {heartbeat:g} s")
-        elif silent >= heartbeat:
+        if received is None or now - received < heartbeat:
+            left = heartbeat if received is None else received + heartbeat - now
+            self._beat_later(loop, connection, left)
+        elif asked is None or asked < received:
             try:
                 connection.sendRaw(encode(EchoReq(PAYLOAD), Magic.REQ))
             except ConnectionError:
                 pass  # it was lost just now
+            self._beat_later(loop, connection, heartbeat, now)
+        elif connection.readable:
+            self._beat_later(loop, connection, 0.0, asked)
+        else:
+            self._lostConnection(connection, f"no answer to a heartbeat in {heartbeat:g} s")
             self._beat_later(loop, connection, heartbeat)
-            return
-        self._beat_later(loop, connection, max(heartbeat - silent, heartbeat / 10))
 
     def _callSafely(self, hook: Callable[[], None]) -> None:
         try:
@@ -476,11 +493,8 @@ class BaseClient(Receiver):
 
     def check_thread(self, what: str) -> None:
         """Raise GearmanError on the poll thread, where waiting for an answer would hang."""
-        if self._loop is not None and self._loop.here():
-            raise GearmanError(
-                f"{what} was called on the poll thread, in a handler: what it waits for could "
-                "never happen; call it from another thread"
-            )
+        if self._loop is not None:
+            self._loop.check_elsewhere(what)
 
     def shutdown(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Send what was said, close all connections and end all threads.
@@ -491,29 +505,43 @@ class BaseClient(Receiver):
             timeout: Seconds that what was said has to leave; None for no limit. What a server does
                 not take by then is lost.
         """
-        deadline = Deadline(timeout)
+        self.close_connections(Deadline(timeout))()
+
+    def close_connections(self, deadline: Deadline) -> Callable[[], None]:
+        """Do what `shutdown` does, but wait for no thread.
+
+        Args:
+            deadline: How long what was said has to leave.
+
+        Returns:
+            What waits until the threads have ended, except for one that hangs.
+        """
         with self.connections_condition:
             if not self.running:
-                return
+                return _nothing
             self.running = False
             connections = self._roster.clear()
             loop, self._loop = self._loop, None
             connecting, self._connecting = self._connecting, None
-            join = None if connecting is None else connecting.stop()
+            join = _nothing if connecting is None else connecting.stop()
             self.connections_condition.notify_all()
         self._shutdown()
-        here = loop is not None and loop.here()
         for connection in connections:
-            connection.finish(Deadline(0) if here else deadline)
+            connection.finish(deadline)
         for connection in connections:
             with self._state_lock:
                 if connection.session is not None:
                     connection.session.lost()
             connection.drop()
-        if loop is not None:
+        if loop is None:
+            return join
+        loop.end()
+
+        def join_all() -> None:
             loop.stop()
-        if join is not None:
             join()
+
+        return join_all
 
     def _shutdown(self) -> None:
         """Override to wake those who wait, when the client is being shut down."""
@@ -536,16 +564,24 @@ class BaseClient(Receiver):
         """Override to forget more, in a process that was forked; no other thread runs there."""
 
     def _start_in_child(self) -> None:
-        """Connect anew, at the first use in a process that was forked, and wait for a server."""
+        """Begin to connect anew, at the first use in a process that was forked."""
+        with self._state_lock:
+            if self._forked:
+                self._forked = False
+                for connection in self._roster.inactive:
+                    self._begin(connection)
+
+    def _connect_in_child(self) -> None:
+        """Connect anew, where a server that is connected is wanted, and wait for one."""
         with self.connections_condition:
-            if not self._forked:
-                return
-            self._forked = False
-            for connection in self._roster.inactive:
-                self._begin(connection)
+            self._start_in_child()
             self.connections_condition.wait_for(
                 lambda: self._roster.active or not self.running, CONNECT_TIMEOUT
             )
+
+
+def _nothing() -> None:
+    """Wait for no thread."""
 
 
 def _watch(
@@ -559,17 +595,22 @@ def _watch(
         connection.flush()
 
 
-def _let_all_go() -> None:
-    for client in list(_clients):
-        client._let_go()
+def _close(loop: PollLoop, connections: list[Connection]) -> None:
+    """Send what a client that was dropped has said, then close its connections; on its thread."""
+    deadline = Deadline(CLOSE_TIMEOUT)
+    for connection in connections:
+        connection.finish(deadline)
+        connection.detach()
+    _leaving.discard(loop)
 
 
-def _shut_all_down() -> None:
+def _close_all() -> None:
     """Send what was said before the interpreter ends: its threads would end in the middle."""
+    deadline = Deadline(CLOSE_TIMEOUT)
     for client in list(_clients):
-        client.shutdown()
+        client.close_connections(deadline)
+    for loop in list(_leaving):
+        loop.join(deadline)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_all_go)
-atexit.register(_shut_all_down)
+atexit.register(_close_all)

@@ -5,6 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from gear_wire.link.deadline import Deadline
+from gear_wire.link.inherited import let_go_when_forked
+
 JOIN_TIMEOUT: Final = 5.0
 """Seconds that stopping waits for a look-up of a host name, which nothing can interrupt."""
 
@@ -26,6 +29,7 @@ class Connecting:
         ends = socket.socketpair()
         self.cancel: socket.socket = ends[0]
         self._canceller = ends[1]
+        let_go_when_forked(*ends)
 
     def start(self, attempt: Callable[[], bool], delay: Callable[[], float], wait: bool) -> bool:
         """Begin with a server, in a thread of its own; under the condition.
@@ -79,6 +83,7 @@ class Connecting:
         return lambda: self._join(threads)
 
     def _join(self, threads: list[threading.Thread]) -> None:
+        deadline = Deadline(JOIN_TIMEOUT)
         for thread in threads:
             if thread is not threading.current_thread():
-                thread.join(JOIN_TIMEOUT)
+                thread.join(deadline.left())

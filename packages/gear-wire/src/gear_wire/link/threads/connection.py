@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -15,6 +16,7 @@ from gear_wire.jobs import BaseJob, convert_to_bytes, to_bytes, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, ServerAddress
 from gear_wire.link.deadline import Deadline
 from gear_wire.link.heartbeat import PAYLOAD
+from gear_wire.link.inherited import call_when_forked
 from gear_wire.link.quickack import acknowledge
 from gear_wire.link.threads.channel import Channel
 from gear_wire.link.threads.connector import Connector
@@ -39,8 +41,8 @@ class ConnectionOwner(Protocol):
     def renew(self, connection: "Connection") -> None:
         """Give the connection up, and make it anew in the background."""
 
-    def wait_for_connection(self, connection: "Connection", deadline: Deadline) -> bool:
-        """Wait until a connection stands; False when the time is up."""
+    def wait_for_connection(self, connection: "Connection", deadline: Deadline) -> None:
+        """Wait until a connection stands; raises TimeoutError or InterruptedError."""
 
 
 class Connection:
@@ -48,7 +50,9 @@ class Connection:
 
     On its own it has no thread: `readPacket`, `sendAdminRequest` and `echo` read from the socket
     themselves. As part of a Client or Worker, their poll thread reads, or a thread of theirs that
-    waits for an answer; then `disconnect` and `reconnect` have the client make it anew.
+    waits for an answer; then `disconnect`, `connect` and `reconnect` have the client make it anew.
+
+    In a process that was forked, it is not connected: its parent has that connection.
 
     Args:
         host: The server's name or address.
@@ -117,8 +121,9 @@ class Connection:
         self.state: str = "INIT"
         self.state_time: float = time.time()
         self.session: Session | None = None
-        self._owner: ConnectionOwner | None = None
+        self._owner: weakref.ref[ConnectionOwner] | None = None
         self.release()
+        call_when_forked(self.release)
 
     def release(self) -> None:
         """Forget the socket and whoever waits for it, without touching it.
@@ -146,8 +151,14 @@ class Connection:
     def attach(self, lock: threading.RLock, loop: PollLoop, owner: ConnectionOwner) -> None:
         """Make it part of a client: the client's lock guards it, the client's loop reads it."""
         self._lock = lock
-        self._owner = owner
+        self._owner = weakref.ref(owner)
         self._transport = self._polled = PolledTransport(loop)
+
+    def detach(self) -> None:
+        """Make it one of its own: its client is gone."""
+        self.drop()
+        self._owner = self._polled = None
+        self._transport = self._own
 
     @property
     def admin_requests(self) -> list[AdminRequest]:
@@ -181,22 +192,40 @@ class Connection:
 
     # Connecting
 
-    def connect(
-        self, timeout: float | None = CONNECT_TIMEOUT, cancel: socket.socket | None = None
-    ) -> None:
+    def connect(self, timeout: float | None = CONNECT_TIMEOUT) -> None:
         """Connect to the server; one that is connected is disconnected first.
 
         Args:
             timeout: Seconds that it may take; None for a day.
+
+        Raises:
+            ConnectionError: The server cannot be reached, or TLS fails.
+            TimeoutError: One of a Client or Worker was not connected again in time.
+            InterruptedError: That client was shut down.
+            GearmanError: Called in a handler of that client.
+        """
+        deadline = Deadline(timeout)
+        owner = None if self._owner is None else self._owner()
+        if owner is None:
+            self.open(deadline)
+            return
+        self.check_thread("connect")
+        owner.renew(self)
+        owner.wait_for_connection(self, deadline)
+
+    def open(self, deadline: Deadline, cancel: socket.socket | None = None) -> None:
+        """Connect to the server, for whoever then reads.
+
+        Args:
+            deadline: How long it may take.
             cancel: A socket that becomes readable when the attempt shall end.
 
         Raises:
             ConnectionError: The server cannot be reached, or TLS fails.
         """
-        if self.connected:
-            self.drop()
+        self.drop()
         self.log.debug("Connecting to %s", self._address)
-        connector = Connector(self.address, self._tls_context, Deadline(timeout), cancel)
+        connector = Connector(self.address, self._tls_context, deadline, cancel)
         try:
             made = connector.connect()
         except ConnectionError as error:
@@ -228,27 +257,15 @@ class Connection:
 
         One of a Client or Worker is made anew in the background.
         """
-        if self._owner is None:
+        owner = None if self._owner is None else self._owner()
+        if owner is None:
             self.drop()
         else:
-            self._owner.renew(self)
+            owner.renew(self)
 
     def reconnect(self) -> None:
-        """Disconnect and connect again; raises as `connect` does.
-
-        Raises:
-            TimeoutError: One of a Client or Worker did not stand again in time.
-            GearmanError: Called in a handler of that client.
-        """
-        if self._owner is None:
-            self.drop()
-            self.connect()
-            return
-        self.check_thread("reconnect")
-        deadline = Deadline(CONNECT_TIMEOUT)
-        self._owner.renew(self)
-        if not self._owner.wait_for_connection(self, deadline):
-            raise deadline.error(f"{self!r} was not connected again")
+        """Disconnect and connect again; raises as `connect` does."""
+        self.connect()
 
     # Sending
 
@@ -335,7 +352,13 @@ class Connection:
             TimeoutError: The server has not taken it in time.
         """
         channel = self._channel
-        if channel is not None and not self._transport.wait_for_room(channel, deadline):
+        if channel is None:
+            return
+        try:
+            room = self._transport.make_room(channel, deadline)
+        except (OSError, ValueError):
+            room = True  # it is gone, as whoever sends over it next learns
+        if not room:
             raise deadline.error(f"{self!r} has not taken what was sent before")
 
     def send_all(self, deadline: Deadline) -> None:
@@ -349,15 +372,14 @@ class Connection:
         channel = self._channel
         if channel is None:
             raise DisconnectError(f"{self!r} is not connected")
-        mark = channel.queued
         try:
-            self._transport.flush(channel, deadline)
-            done = channel.sent >= mark or self._transport.send_all(channel, mark, deadline)
+            if channel.send_up_to(channel.queued, deadline):
+                return
+            self._transport.flush(channel, Deadline(0))  # the poll thread sends the rest
         except (OSError, ValueError) as error:
             channel.interrupt()
             raise DisconnectError(f"{self!r}: {describe(error)}") from error
-        if not done:
-            raise deadline.error(f"{self!r} has not taken what was sent")
+        raise deadline.error(f"{self!r} has not taken what was sent")
 
     def finish(self, deadline: Deadline) -> None:
         """Send what was queued, and wait until the server's kernel has it, before a close.
@@ -414,6 +436,15 @@ class Connection:
         elif not inbound:
             acknowledge(channel.sock, len(data))
         return inbound
+
+    @property
+    def readable(self) -> bool:
+        """Whether something has come that nobody has read yet."""
+        channel = self._channel
+        try:
+            return channel is not None and channel.wait(write=False, deadline=Deadline(0))
+        except (OSError, ValueError):
+            return False  # it is being closed
 
     def hasPendingData(self) -> bool:
         """Tell whether `readPacket` has something without reading from the socket."""

@@ -1,4 +1,4 @@
-"""The thread that waits for the sockets of one client; what it does with them is in `pool`."""
+"""The thread that waits for the sockets of one client; what it does with them is in `receiver`."""
 
 import collections
 import heapq
@@ -11,8 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from gear_wire.errors import GearmanError
+from gear_wire.link.deadline import Deadline
+from gear_wire.link.inherited import let_go_when_forked
 from gear_wire.link.threads.pauses import Pauses
 
+JOIN_TIMEOUT: Final = 5.0
+"""Seconds that stopping waits for a handler that still runs."""
 READ: Final = selectors.EVENT_READ
 WRITE: Final = selectors.EVENT_WRITE
 Ready = Callable[[int], None]
@@ -40,6 +45,7 @@ class PollLoop:
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
+        let_go_when_forked(self._wake_read, self._wake_write)
         self._selector.register(self._wake_read, READ, self._drain)
         self._watching = threading.Lock()
         self._closed = False
@@ -52,6 +58,18 @@ class PollLoop:
     def here(self) -> bool:
         """Tell whether the caller is the loop's own thread."""
         return threading.get_ident() == self.thread.ident
+
+    def check_elsewhere(self, what: str) -> None:
+        """Raise GearmanError on the loop's own thread, where waiting for an answer would hang.
+
+        Args:
+            what: What was called.
+        """
+        if self.here():
+            raise GearmanError(
+                f"{what} was called on the poll thread, in a handler: what it waits for could "
+                "never happen; call it from another thread"
+            )
 
     def call(self, callback: Callable[[], object]) -> bool:
         """Have a callback run on the loop's thread, soon; False when the loop has ended.
@@ -114,10 +132,18 @@ class PollLoop:
                 pass
 
     def stop(self) -> None:
-        """End the thread after the calls asked for; waits for it unless called on it."""
+        """End the thread after the calls asked for; waits for it unless called on it.
+
+        A handler that hangs is left alone after a while.
+        """
         self.end()
-        if not self.here():
-            self.thread.join()
+        if not self.here() and not self.join(Deadline(JOIN_TIMEOUT)):
+            self._log.warning("A handler still runs, on the thread %s", self.thread.name)
+
+    def join(self, deadline: Deadline) -> bool:
+        """Wait until the thread has ended; False when the time is up."""
+        self.thread.join(deadline.left())
+        return not self.thread.is_alive()
 
     def end(self) -> None:
         """End the thread after the calls asked for, without waiting."""
@@ -163,7 +189,8 @@ class PollLoop:
             except BaseException:
                 self._log.exception("Exception in poll loop")
         self._run_calls()
-        while self._timers and self._timers[0][0] <= time.monotonic():
+        now = time.monotonic()  # once: what is asked for meanwhile waits for the next turn
+        while self._timers and self._timers[0][0] <= now:
             self._calls.append(heapq.heappop(self._timers)[2])
             self._run_calls()
 

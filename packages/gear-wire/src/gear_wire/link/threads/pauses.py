@@ -7,6 +7,8 @@ import select
 import selectors
 import socket
 
+from gear_wire.link.inherited import let_go_when_forked
+
 
 class Pauses:
     """Changes what a selector watches, past the selector, at half of what registering costs.
@@ -24,6 +26,7 @@ class Pauses:
         kind = getattr(selectors, "EpollSelector", None)
         if kind is not None and isinstance(selector, kind) and hasattr(select, "epoll"):
             self._epoll = select.epoll.fromfd(os.dup(selector.fileno()))
+            let_go_when_forked(selector, self)
 
     def pause(self, sock: socket.socket) -> bool:
         """Have a registered socket left alone, at once; False where that is not possible."""
@@ -38,6 +41,10 @@ class Pauses:
             reads = select.EPOLLIN if events & selectors.EVENT_READ else 0
             writes = select.EPOLLOUT if events & selectors.EVENT_WRITE else 0
             self._epoll.modify(sock, reads | writes)
+
+    def fileno(self) -> int:
+        """Return the second descriptor; -1 when there is none."""
+        return -1 if self._epoll is None or self._epoll.closed else self._epoll.fileno()
 
     def close(self) -> None:
         """Give the second descriptor back."""

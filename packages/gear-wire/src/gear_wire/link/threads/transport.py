@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from gear_wire.errors import GearmanError
 from gear_wire.link.deadline import Deadline
 from gear_wire.link.threads.channel import Channel
 from gear_wire.link.threads.inbound import Inbound
@@ -22,25 +21,14 @@ class Transport(Protocol):
     def flush(self, channel: Channel, deadline: Deadline) -> bool:
         """Send what is queued; False when some of it is left. OSError when it is broken."""
 
-    def wait_for_room(self, channel: Channel, deadline: Deadline) -> bool:
-        """Wait while too much is queued; False when the time is up."""
-
-    def send_all(self, channel: Channel, mark: int, deadline: Deadline) -> bool:
-        """Wait until the kernel has all that was queued up to a mark; False when the time is up."""
+    def make_room(self, channel: Channel, deadline: Deadline) -> bool:
+        """Wait while too much is queued; False when the time is up. OSError when it is broken."""
 
     def wait_for(self, done: threading.Event, deadline: Deadline) -> bool:
         """Wait for an answer; False when the time is up."""
 
     def close(self, channel: Channel) -> None:
         """Close a socket, once nobody reads it."""
-
-
-def _send_here(channel: Channel, mark: int, deadline: Deadline) -> bool:
-    """Send on this thread until the kernel has all up to a mark; False when the time is up."""
-    while not channel.flush() or channel.sent < mark:
-        if not channel.wait(write=True, deadline=deadline) and deadline.expired():
-            return False
-    return True
 
 
 class OwnTransport:
@@ -61,15 +49,11 @@ class OwnTransport:
 
     def flush(self, channel: Channel, deadline: Deadline) -> bool:
         """Send all that is queued; False when the time is up."""
-        return _send_here(channel, channel.queued, deadline)
+        return channel.send_up_to(channel.queued, deadline)
 
-    def wait_for_room(self, channel: Channel, deadline: Deadline) -> bool:
+    def make_room(self, channel: Channel, deadline: Deadline) -> bool:
         """Return True: `flush` has sent all."""
         return True
-
-    def send_all(self, channel: Channel, mark: int, deadline: Deadline) -> bool:
-        """Send all up to a mark."""
-        return _send_here(channel, mark, deadline)
 
     def wait_for(self, done: threading.Event, deadline: Deadline) -> bool:
         """Read until something has happened."""
@@ -93,11 +77,7 @@ class PolledTransport:
 
     def check_thread(self, what: str) -> None:
         """Raise GearmanError on the poll thread, where waiting for an answer would hang."""
-        if self.loop.here():
-            raise GearmanError(
-                f"{what} was called on the poll thread, in a handler: what it waits for could "
-                "never happen; call it from another thread"
-            )
+        self.loop.check_elsewhere(what)
 
     def flush(self, channel: Channel, deadline: Deadline) -> bool:
         """Send what can be sent now, and have the poll thread send the rest."""
@@ -115,15 +95,9 @@ class PolledTransport:
         if channel.flush():
             self.loop.watch(channel.sock, READ)
 
-    def wait_for_room(self, channel: Channel, deadline: Deadline) -> bool:
-        """Wait while too much is queued; never on the poll thread, which sends it."""
-        return self.loop.here() or channel.wait_for_room(deadline)
-
-    def send_all(self, channel: Channel, mark: int, deadline: Deadline) -> bool:
-        """Wait until the poll thread has sent all up to a mark; on that thread, send it."""
-        if self.loop.here():
-            return _send_here(channel, mark, deadline)
-        return channel.wait_until_sent(mark, deadline)
+    def make_room(self, channel: Channel, deadline: Deadline) -> bool:
+        """Wait while too much is queued; never on the poll thread, which others wait for."""
+        return self.loop.here() or channel.make_room(deadline)
 
     def wait_for(self, done: threading.Event, deadline: Deadline) -> bool:
         """Wait until the poll thread has made something happen."""
