@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import gc
 import pickle
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,7 +11,13 @@ import pytest
 from scripted_server import ScriptedServer, scripted_server
 from scripted_work import Work
 
-from gear_wire.errors import ConnectionError, InterruptedError, InvalidDataError, TimeoutError
+from gear_wire.errors import (
+    ConnectionError,
+    GearmanError,
+    InterruptedError,
+    InvalidDataError,
+    TimeoutError,
+)
 from gear_wire.packets import (
     BasePacket,
     CanDo,
@@ -300,3 +307,43 @@ def test_a_copy_of_a_job_is_a_value(server: ScriptedServer, work: Work) -> None:
 def test_its_name() -> None:
     assert AsyncWorker().client_id == socket.gethostname().encode()
     assert AsyncWorker("me").log.name == "gear.AsyncWorker.me"
+
+
+def test_one_that_is_dropped_leaves_its_servers(server: ScriptedServer, work: Work) -> None:
+    """Neither its sessions nor the job that it did keep it alive."""
+
+    async def drop() -> None:
+        worker = AsyncWorker("me")
+        worker.register("work")
+        worker.add_server("127.0.0.1", server.port)
+        await worker.wait_for_server(WAIT)
+        work.put(b"x")
+        job = await worker.get_job(WAIT)
+        await job.complete(b"done")
+        (peer,) = server.peers
+        with pytest.warns(ResourceWarning, match="AsyncWorker .* was dropped without close"):
+            del worker
+            gc.collect()
+        while peer.sock.fileno() >= 0:
+            await asyncio.sleep(0.01)  # its thread closes it when it has seen the end
+
+    asyncio.run(asyncio.wait_for(drop(), 20))
+
+
+def test_another_loop_is_refused(server: ScriptedServer, work: Work) -> None:
+    async def test(worker: AsyncWorker) -> None:
+        async def register() -> None:
+            worker.register("other")
+
+        def elsewhere() -> None:
+            for call in (worker.get_job, worker.drain, worker.close, register):
+                with pytest.raises(GearmanError, match="belongs to another event loop"):
+                    asyncio.run(call())
+
+        await asyncio.to_thread(elsewhere)
+        assert list(worker.functions) == [WORK]
+        work.put(b"x")
+        job = await worker.get_job(WAIT)
+        await job.complete()
+
+    run(server, test)
