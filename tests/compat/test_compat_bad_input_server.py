@@ -61,7 +61,7 @@ REFUSED = [
     case(
         "host of another type",
         lambda: started(host=5),
-        (TypeError, "host must be a text .*, not 5"),
+        (TypeError, "host must be a non-empty string, not 5"),
     ),
     case("host NUL", lambda: started(host="a\0b"), about("not the name of a host")),
     *(

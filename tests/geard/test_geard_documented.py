@@ -19,7 +19,7 @@ def test_every_option_that_only_gearmand_has_is_in_the_table_with_its_reason(
     (row,) = re.findall(rf"^\|.*`{foreign.spellings[-1]}`.*\|$", PAGE, re.M)
     assert row.endswith(f"| {foreign.reason} |")
     table = PAGE[: PAGE.index(row)]
-    taken, refused = table.rfind("\nTaken without effect"), table.rfind("\nRefused")
+    taken, refused = table.rfind("\nAccepted but ignored"), table.rfind("\nRefused")
     assert foreign.taken is (taken > refused)
 
 

@@ -29,7 +29,7 @@ def test_a_wrong_key_is_named(tmp_path: Path) -> None:
     file = tmp_path / "geard.toml"
     file.write_text("[geard]\nlisten-adress = 'x'\n")
     assert error_of("--config", str(file)) == (
-        f"{file}: listen-adress is no option; did you mean listen-address?"
+        f"{file}: unknown key listen-adress; did you mean listen-address?"
     )
 
 
@@ -40,7 +40,7 @@ def test_a_file_of_gearmand_gives_options(start: Start, tmp_path: Path) -> None:
     with geard.connect() as sock:
         sock.sendall(b"x" * 21)
         assert sock.recv(1) == b""
-    assert "--threads has no effect" in geard.stop()
+    assert "--threads is ignored" in geard.stop()
 
 
 def test_the_sample_is_right() -> None:

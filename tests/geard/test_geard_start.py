@@ -47,7 +47,7 @@ def test_a_port_in_use_is_told_and_harms_nobody(start: Start) -> None:
     ("options", "error"),
     [
         (["-p", "70000"], "port must be a number from 0 to 65535 or the name of a service, not "),
-        (["-q", "mysql"], "-q mysql is not possible here: jobs are kept in memory; there is no "),
+        (["-q", "mysql"], "-q mysql is not supported: jobs are kept in memory; there is no "),
         (["--job-retries", "300"], "job-retries must be -1 (no limit), 0 (no retries), or between"),
         (["--verbose", "LOUD"], "verbose must be one of ALERT, CRITICAL, DEBUG, ERROR, FATAL, "),
         (["--port-file", "/"], "cannot write /: Is a directory"),
@@ -59,11 +59,14 @@ def test_a_port_in_use_is_told_and_harms_nobody(start: Start) -> None:
         (["--prot", "1"], "unrecognized arguments: --prot 1; see geard --help"),
         (["--back", "1"], "unrecognized arguments: --back 1; see geard --help"),
         (["--nope"], "unrecognized arguments: --nope; see geard --help"),
-        (["--ssl"], "TLS needs --ssl-key, --ssl-cert, --ssl-ca; missing: --ssl-key, --ssl-cert, "),
-        (["--acl", "file"], "--acl is about the names in certificates: it needs TLS"),
+        (
+            ["--ssl"],
+            "TLS requires --ssl-key, --ssl-cert, --ssl-ca; missing: --ssl-key, --ssl-cert, ",
+        ),
+        (["--acl", "file"], "--acl requires TLS: it applies to the names in client certificates"),
         (["--config", "/none.toml"], "cannot read the configuration file /none.toml: "),
-        (["--user", "no-such-user"], "there is no user no-such-user"),
-        (["-f", str(1 << 30)], f"cannot have {1 << 30} file descriptors: "),
+        (["--user", "no-such-user"], "no such user: no-such-user"),
+        (["-f", str(1 << 30)], f"cannot set the limit of file descriptors to {1 << 30}: "),
         (["--log-file", "/none/log"], "cannot log to /none/log: No such file or directory"),
         (["--log-config", "/none.ini"], "--log-config /none.ini: No such file or directory"),
         (["--pid-file", "/none/pid"], "cannot write /none/pid: No such file or directory"),
@@ -116,8 +119,8 @@ def test_files_are_those_of_the_user_that_it_becomes(
 
 def test_options_without_effect_are_noted(start: Start) -> None:
     log = start("--round-robin", "-t", "4", "--queue-type", "builtin").stop()
-    assert "NOTICE gear.Server: --round-robin has no effect: " in log
-    assert "NOTICE gear.Server: -t has no effect: " in log
+    assert "NOTICE gear.Server: --round-robin is ignored: " in log
+    assert "NOTICE gear.Server: -t is ignored: " in log
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_a_descriptor_that_is_no_socket_is_refused(launch: Start) -> None:
     finally:
         os.close(number)
     assert geard.process.wait(TIMEOUT) == 1
-    assert geard.errors.startswith("geard: descriptor 3, passed by systemd, is no socket: ")
+    assert geard.errors.startswith("geard: descriptor 3, passed by systemd, is not a socket: ")
 
 
 @pytest.mark.peer

@@ -50,7 +50,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_an_access_control_list_needs_tls(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"^--acl is about .*: it needs TLS$"):
+    with pytest.raises(ConfigurationError, match=r"^--acl requires TLS: "):
         check(Options(acl=str(tmp_path)))
 
 

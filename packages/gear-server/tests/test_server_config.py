@@ -83,7 +83,7 @@ def test_sections_are_named_after_subjects(tmp_path: Path) -> None:
     [
         ("[a]\ninvoke = (", r"\[a\]: '\(' is no regular expression"),
         ("[a]\ngrant = perhaps", r"\[a\]: Not a boolean: perhaps"),
-        ("[a]\ninvok = x", r"\[a\]: invok is no right; the rights are register, invoke, grant"),
+        ("[a]\ninvok = x", r"\[a\]: unknown right invok; the rights are register, invoke, grant"),
         ("[a]\n[a]\n", "cannot read the ACL file .*already exists"),
         ("word", "cannot read the ACL file .*no section headers"),
     ],

@@ -53,10 +53,10 @@ def test_the_command_line_of_gearmand() -> None:
         "worker_wakeup": 1, "verbose": "NOTICE",
     }  # fmt: skip
     assert given.notes == [
-        "-R has no effect: a worker's functions always take turns",
-        "-t has no effect: one thread serves all connections",
-        "--hashtable-buckets has no effect: tables grow with the jobs in them",
-        "--daemon has no effect: without -d it is a daemon anyway",
+        "-R is ignored: a worker's functions always take turns",
+        "-t is ignored: one thread serves all connections",
+        "--hashtable-buckets is ignored: hash tables grow as needed",
+        "--daemon is ignored: geard is a daemon unless -d is given",
     ]
 
 
@@ -65,12 +65,12 @@ def test_every_foreign_option_is_noted_or_refused_with_its_reason(foreign: Forei
     for spelling in foreign.spellings:
         arguments = [spelling, "1"] if foreign.metavar else [spelling]
         if foreign.taken:
-            assert parse(arguments).notes == [f"{spelling} has no effect: {foreign.reason}"]
+            assert parse(arguments).notes == [f"{spelling} is ignored: {foreign.reason}"]
             continue
         with pytest.raises(ConfigurationError) as caught:
             parse(arguments)
         assert str(caught.value).startswith(spelling)
-        assert str(caught.value).endswith(f"is not possible here: {foreign.reason}")
+        assert str(caught.value).endswith(f"is not supported: {foreign.reason}")
 
 
 def test_no_foreign_spelling_is_ours() -> None:

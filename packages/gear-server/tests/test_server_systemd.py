@@ -94,12 +94,12 @@ def test_what_is_no_listening_tcp_socket_is_refused(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as unix:
         unix.bind(str(tmp_path / "socket"))
         unix.listen()
-        refuse(unix.detach(), "is no TCP socket that listens")
+        refuse(unix.detach(), "is not a listening TCP socket")
     with socket.socket() as silent:
-        refuse(silent.detach(), "is no TCP socket that listens")
+        refuse(silent.detach(), "is not a listening TCP socket")
     number = os.open(os.devnull, os.O_RDONLY)
     try:
-        refuse(number, "is no socket: ")
+        refuse(number, "is not a socket: ")
     finally:
         os.close(number)
 

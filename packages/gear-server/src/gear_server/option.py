@@ -126,7 +126,7 @@ def options_of(struct: type[msgspec.Struct]) -> Mapping[str, Option]:
 
 
 def document(struct: type[msgspec.Struct]) -> None:
-    """Add to a struct's docstring a section with its attributes, in the words of the options."""
+    """Add the help of the options to a struct's docstring, as its attributes."""
     lines = [str(struct.__doc__).rstrip(), "", "    Attributes:"]
     for attribute, option in options_of(struct).items():
         text = f"{option.help[0].upper()}{option.help[1:]}"
@@ -144,7 +144,7 @@ def _kinds(kind: object) -> tuple[msgspec.inspect.Type, ...]:
 
 
 def _holds(kind: msgspec.inspect.Type, value: object) -> bool:
-    """Tell whether a type has values like this one, if others than this one."""
+    """Return whether a value is of the right kind, if out of range."""
     match kind:
         case msgspec.inspect.BoolType():
             return isinstance(value, bool)
@@ -157,7 +157,7 @@ def _holds(kind: msgspec.inspect.Type, value: object) -> bool:
 
 
 def describe(kind: object) -> str:
-    """Return in words what values a type has."""
+    """Describe the values of a type."""
     info = _kinds(kind)[0]
     match info:
         case msgspec.inspect.BoolType():
@@ -173,4 +173,4 @@ def describe(kind: object) -> str:
                 return f"{noun} from {least} to {most}"
             return noun if least is None else f"{noun} of at least {least}"
         case _:
-            return "a text that is not empty"
+            return "a non-empty string"

@@ -1,6 +1,6 @@
-"""What can be set of a server: each setting once, for `gear.Server` and for `geard` alike.
+"""The settings of a server, for `gear.Server` and `geard` alike, each written once.
 
-What only the program `geard` can be told is in `geard.options`.
+The options of the program `geard` alone are in `geard.options`.
 """
 
 from typing import Annotated, Final, Literal
@@ -15,19 +15,19 @@ from gear_wire.link.spin import SPIN
 from gear_wire.link.tls import TLSFiles, check_tls_files
 
 UNLIMITED: Final = -1
-"""Of retries: as many as it takes."""
+"""The number of retries that means no limit."""
 MAX_PREFIX_SIZE: Final = 63
 """Bytes at the start of a job handle: gearmand's limit, without the NUL at the end."""
 MAX_PACKET_SIZE: Final = 256 << 20
-"""Bytes of data in a packet: several times the largest payloads seen, and far from what would bring
-a machine down. gearmand has no limit, and allocates whatever a header asks for."""
+"""Bytes of data in a packet: several times the largest payloads seen, and far less than would bring
+a machine down. gearmand has no limit, and allocates whatever a header announces."""
 MAX_SEND_QUEUE: Final = 256 << 20
 """Bytes that may wait for a connection before it is dropped when more comes: four results of 64 MiB
 may be on their way to a slow reader. gearmand and gear 0.16 have no limit."""
 
 LISTEN, TLS, JOBS, LIMITS, METRICS = "Listen", "TLS", "Jobs", "Limits", "Metrics"
 NOT_IN_GEARD: Final = ""
-"""The group of settings that `geard` has a fixed value for."""
+"""The group of settings that are fixed in `geard`."""
 
 Text = Annotated[str, Meta(min_length=1)]
 Level = Literal["FATAL", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"]
@@ -126,7 +126,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     job_handle_prefix: Annotated[Text | None, Option(
         group=JOBS, metavar="TEXT", read=read_prefix,
         help="prefix of job handles; H: and the host name unless given",
-        expected=f"a text of 1 to {MAX_PREFIX_SIZE} bytes without spaces",
+        expected=f"a string of 1 to {MAX_PREFIX_SIZE} bytes without spaces",
         example="H:name",
     )] = None
     worker_wakeup: Annotated[int, Meta(ge=0), Option(

@@ -1,4 +1,4 @@
-"""Threads that gevent or eventlet have put in the place of real ones."""
+"""Detects threads that gevent or eventlet have replaced."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ from gear_wire.errors import ConfigurationError
 
 
 def patched_by() -> str | None:
-    """Return what has replaced this process's threads, as far as it is known; None for nothing."""
+    """Return the name of the library that has replaced this process's threads; None for none."""
     gevent = sys.modules.get("gevent.monkey")
     if gevent is not None and gevent.is_module_patched("threading"):
         return "gevent"
@@ -18,16 +18,16 @@ def patched_by() -> str | None:
 
 
 def check_loops(patcher: str) -> None:
-    """Check that a loop may run in a thread that is none; all of them are one to asyncio.
+    """Check that no event loop is running: to asyncio, all green threads are one.
 
     Raises:
-        ConfigurationError: A loop runs already.
+        ConfigurationError: A loop is running.
     """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
     raise ConfigurationError(
-        f"after {patcher}'s monkey patching all threads are one, in which an event loop, maybe of "
-        "another gear.Server, runs already: run geard instead, or leave threads unpatched"
+        "an event loop is already running, perhaps that of another gear.Server; with threads "
+        f"patched by {patcher} there can be only one: run geard instead, or do not patch threads"
     )

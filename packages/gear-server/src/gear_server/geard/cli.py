@@ -1,4 +1,4 @@
-"""``geard``: the job server as a program; what it does is in `program`."""
+"""``geard``: the job server as a program; its life is in `program`."""
 
 import os
 import sys
@@ -14,15 +14,15 @@ from gear_wire.errors import GearmanError
 
 
 def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[Options, list[str]]:
-    """Return what the command line, the files that it names and the environment say together.
+    """Combine the command line, the files that it names and the environment.
 
-    The command line counts most, then geard's own file, then gearmand's, then the environment.
+    The command line takes precedence, then geard's own file, then gearmand's, then the environment.
 
     Returns:
-        The options, and a sentence for each that is taken without effect.
+        The options, and a sentence for each that is ignored.
 
     Raises:
-        ConfigurationError: Something in them makes no sense.
+        ConfigurationError: Something in them is invalid.
     """
     line = parse(arguments)
     values, notes = line.values, line.notes
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _nothing() -> None:
-    """Do nothing when the server listens: nobody waits for it."""
+    """Do nothing once the server is listening: no parent process is waiting."""
 
 
 if __name__ == "__main__":

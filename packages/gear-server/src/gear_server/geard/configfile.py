@@ -1,4 +1,4 @@
-"""Reads configuration files: geard's own in TOML, and gearmand's, which is a command line."""
+"""Reads configuration files: geard's own in TOML, and gearmand's, which are command lines."""
 
 import difflib
 import tomllib
@@ -21,15 +21,15 @@ def _read(path: str) -> str:
 
 
 def read_toml(path: str) -> dict[str, object]:
-    """Return the options that a TOML file gives, by their attributes' names.
+    """Return the options in a TOML file, by the names of their attributes.
 
     Raises:
-        ConfigurationError: The file cannot be read, or a key or value in it makes no sense.
+        ConfigurationError: The file cannot be read, or a key or value in it is invalid.
     """
     try:
         document = tomllib.loads(_read(path))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path} is no TOML: {error}") from error
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
     table = document.pop(TABLE, {})
     if document:
         raise ConfigurationError(
@@ -42,7 +42,7 @@ def read_toml(path: str) -> dict[str, object]:
         try:
             attribute = _attribute(key)
             if attribute in values:
-                raise ConfigurationError(f"{key} is given twice, by different names")
+                raise ConfigurationError(f"{key} is given twice, under different names")
             values[attribute] = OPTIONS[attribute].from_value(value)
         except ConfigurationError as error:
             raise ConfigurationError(f"{path}: {error}") from error
@@ -53,22 +53,22 @@ def _attribute(key: str) -> str:
     attribute = BY_KEY.get(key)
     if attribute is not None:
         if not OPTIONS[attribute].in_files:
-            raise ConfigurationError(f"{key} can be given on the command line only")
+            raise ConfigurationError(f"{key} is allowed on the command line only")
         return attribute
     foreign = FOREIGN_BY_SPELLING.get(f"--{key}")
     if foreign is not None:
-        raise ConfigurationError(f"{key} has no meaning here: {foreign.reason}")
+        raise ConfigurationError(f"{key} is not supported: {foreign.reason}")
     allowed = [name for name, attribute in BY_KEY.items() if OPTIONS[attribute].in_files]
     close = difflib.get_close_matches(key.replace("_", "-"), allowed, 1)
     hint = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(sorted(allowed))}"
-    raise ConfigurationError(f"{key} is no option; {hint}")
+    raise ConfigurationError(f"unknown key {key}; {hint}")
 
 
 def read_tokens(path: str) -> Given:
-    """Return what a configuration file of gearmand's says: options between white space.
+    """Return the options in a gearmand configuration file, where they are separated by white space.
 
     Raises:
-        ConfigurationError: The file cannot be read, or an option in it makes no sense.
+        ConfigurationError: The file cannot be read, or an option in it is invalid.
     """
     try:
         given = parse(_read(path).split())
@@ -77,5 +77,5 @@ def read_tokens(path: str) -> Given:
     for attribute in given.values:
         if not OPTIONS[attribute].in_files:
             name = OPTIONS[attribute].name
-            raise ConfigurationError(f"{path}: --{name} can be given on the command line only")
+            raise ConfigurationError(f"{path}: --{name} is allowed on the command line only")
     return given

@@ -1,4 +1,4 @@
-"""Puts a process in the background; what it does there is in `program`."""
+"""Moves the process to the background."""
 
 import os
 import sys
@@ -11,22 +11,22 @@ _READY: Final = b"\1"
 
 
 def check_platform() -> None:
-    """Check that there can be daemons; raises ConfigurationError if not."""
+    """Raise ConfigurationError if this platform has no daemons."""
     if not hasattr(os, "fork"):
-        raise ConfigurationError("there are no daemons on this platform: use -d")
+        raise ConfigurationError("this platform has no daemons: use -d")
 
 
 def daemonize() -> Callable[[], None]:
-    """Go on in the background, with neither terminal nor standard streams.
+    """Continue in the background, without a terminal or standard streams.
 
-    The process that was started waits until the function returned here is called, then ends with
-    code 0; when the background process ends before, with code 1.
+    The original process waits until the function returned here is called, then exits with code 0;
+    if the background process ends before that, with code 1.
 
     Returns:
-        What to call when all that can fail at the start has been done.
+        A function to call once everything that can fail at startup is done.
 
     Raises:
-        ConfigurationError: The platform has no such processes.
+        ConfigurationError: The platform has no daemons.
     """
     check_platform()
     reading, writing = os.pipe()

@@ -1,4 +1,4 @@
-"""Options of gearmand that `geard` takes without effect or refuses, each with the reason."""
+"""gearmand options that `geard` ignores or refuses, each with the reason."""
 
 import itertools
 from typing import Final
@@ -7,14 +7,14 @@ import msgspec
 
 
 class ForeignOption(msgspec.Struct, frozen=True):
-    """An option that only gearmand has a use for.
+    """An option that has a use in gearmand only.
 
     Attributes:
-        spellings: As it is written on a command line.
-        reason: Why it means nothing here.
-        metavar: What its value is called; nothing for a switch.
-        taken: Whether it is taken, and a log line says the reason; else it is an error.
-        harmless: The one value that is taken of an option that is refused otherwise.
+        spellings: How it is written on a command line.
+        reason: Why it is not supported here.
+        metavar: What its value is called; empty for a switch.
+        taken: Whether it is accepted and ignored, with the reason in the log; else it is refused.
+        harmless: The only value that is accepted of an option that is refused otherwise.
     """
 
     spellings: tuple[str, ...]
@@ -25,7 +25,7 @@ class ForeignOption(msgspec.Struct, frozen=True):
 
 
 _IN_MEMORY: Final = "jobs are kept in memory; there is no persistent queue"
-_NO_HTTP: Final = "there is no HTTP here; what speaks Gearman is served"
+_NO_HTTP: Final = "geard speaks Gearman only"
 _STORES: Final = {
     "libsqlite3": ("db", "table"),
     "mysql": ("host", "port", "user", "password", "db", "table"),
@@ -37,11 +37,11 @@ _STORES: Final = {
 }
 
 FOREIGN: Final = (
-    ForeignOption(("--daemon",), "without -d it is a daemon anyway", taken=True),
+    ForeignOption(("--daemon",), "geard is a daemon unless -d is given", taken=True),
     ForeignOption(("-R", "--round-robin"), "a worker's functions always take turns", taken=True),
     ForeignOption(("-t", "--threads"), "one thread serves all connections", "N", taken=True),
-    ForeignOption(("--hashtable-buckets",), "tables grow with the jobs in them", "N", taken=True),
-    ForeignOption(("--coredump",), "nothing here keeps the system from dumping core", taken=True),
+    ForeignOption(("--hashtable-buckets",), "hash tables grow as needed", "N", taken=True),
+    ForeignOption(("--coredump",), "core dumps are left to the system", taken=True),
     ForeignOption(("-q", "--queue-type"), _IN_MEMORY, "TYPE", harmless="builtin"),
     ForeignOption(("--store-queue-on-shutdown",), _IN_MEMORY),
     ForeignOption(("-r", "--protocol"), _NO_HTTP, "NAME", harmless="gear"),

@@ -102,16 +102,16 @@ class SyslogHandler(logging.handlers.SysLogHandler):
 
 
 class Logs:
-    """Where log lines go, for the time of a `with` block; a thread writes them.
+    """The destinations of log lines, for the duration of a `with` block; a thread writes them.
 
     Args:
         file: A path, ``stderr`` or ``none``.
         level: One of `LEVELS`.
-        syslog: Where syslog listens, to log there as well; None not to.
-        config: A file for `logging.config`, which then decides everything; None for none.
+        syslog: The socket of syslog, to log there as well; None not to.
+        config: A configuration file for `logging.config`, which replaces the rest; None for none.
 
     Attributes:
-        stuck: Whether, at the end, the thread hung in a handler.
+        stuck: Whether the thread hung in a handler at the end.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Logs:
         self.stuck: bool = False
 
     def check(self) -> None:
-        """Check that logging could begin; a configuration is applied.
+        """Check that logging could start; a configuration file is applied.
 
         Raises:
             ConfigurationError: It could not.
@@ -143,7 +143,7 @@ class Logs:
         self._syslog_handlers()
 
     def __enter__(self) -> Self:
-        """Begin to log; raises ConfigurationError when that cannot be done."""
+        """Start logging; raises ConfigurationError if that fails."""
         logging.addLevelName(NOTICE, "NOTICE")
         if self._config is not None:
             self._configure()
@@ -155,7 +155,7 @@ class Logs:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Write what is queued, for `FLUSH_TIMEOUT` at most, and log no more."""
+        """Write what is queued, for at most `FLUSH_TIMEOUT`, and stop logging."""
         for logger, enqueue in self._replaced:
             logger.removeHandler(enqueue)
         logging.getLogger().setLevel(self._old_level)
@@ -175,8 +175,8 @@ class Logs:
         """Open the log file again, or read the configuration again.
 
         Raises:
-            OSError: The file cannot be opened; the old one is used further.
-            ConfigurationError: The configuration makes no sense.
+            OSError: The file cannot be opened; logging continues in the old one.
+            ConfigurationError: The configuration is invalid; the old one stays in effect.
             TimeoutError: The thread is stuck.
         """
         self._writer.call(self._reopen)
@@ -197,7 +197,7 @@ class Logs:
                     sink.reopen()
 
     def _put_in_front(self, logger: logging.Logger, sinks: list[logging.Handler]) -> None:
-        """Have the writer's thread call handlers of a logger."""
+        """Move a logger's handlers behind the writer's thread."""
         enqueue = Enqueue(self._writer, sinks)
         self._replaced.append((logger, enqueue))
         for sink in sinks:
@@ -207,11 +207,11 @@ class Logs:
     def _configure(self) -> None:
         path = str(self._config)
         try:
-            open(path, encoding="utf-8").close()  # fileConfig takes a missing file for an empty one
+            open(path, encoding="utf-8").close()  # fileConfig treats a missing file as an empty one
             logging.config.fileConfig(path, disable_existing_loggers=False, encoding="utf-8")
         except OSError as error:
             raise ConfigurationError(f"--log-config {path}: {error.strerror}") from error
-        except Exception as error:  # whatever the classes that it names raise
+        except Exception as error:  # the classes that it names may raise anything
             raise ConfigurationError(f"--log-config {path}: {error!r}") from error
         for logger in _loggers():
             if logger.handlers:

@@ -1,4 +1,4 @@
-"""Writes log lines on a thread of its own, so that a log that is stuck or full stops nobody."""
+"""Writes log lines on a separate thread, so that a stuck or full log stops nothing else."""
 
 import logging
 import logging.handlers
@@ -13,12 +13,12 @@ import msgspec
 from gear_wire.errors import TimeoutError
 
 QUEUE_SIZE: Final = 4 << 20
-"""Bytes of text that may wait to be written; lines that come when more waits are dropped."""
+"""Bytes of text that may wait to be written; beyond that, lines are dropped."""
 LINE_OVERHEAD: Final = 500
 """Bytes that a line counts in addition to its text."""
 FLUSH_TIMEOUT: Final = 2.0
-"""Seconds to wait for the writer: to reopen a file, and to write what is left at the end."""
-TOO_SLOW: Final = "the log takes lines too slowly"
+"""Seconds to wait for the thread: to reopen a file, and to write what is left at the end."""
+TOO_SLOW: Final = "the log is too slow"
 
 
 def explain(error: BaseException | None) -> str:
@@ -35,7 +35,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class _Call(msgspec.Struct):
-    """Something to do between two lines, and how it went."""
+    """Something to do between two lines, and its outcome."""
 
     function: Callable[[], object]
     done: threading.Event
@@ -45,8 +45,8 @@ class _Call(msgspec.Struct):
 class LogWriter:
     """A queue of log lines, and the thread that hands them to handlers.
 
-    Lines that a handler cannot write, or that find the queue full, are dropped and counted. The
-    next line that can be written is followed by one that tells how many were lost, and why.
+    Lines that a handler cannot write, and those that exceed the queue, are dropped and counted. The
+    next line that can be written is followed by one that reports how many were lost, and why.
 
     Args:
         logger: The name under which the writer reports lines that were lost.
@@ -65,12 +65,12 @@ class LogWriter:
 
     @property
     def lost(self) -> int:
-        """How many lines were lost that no line of the log has told of."""
+        """How many lines were lost without a report in the log."""
         return self._lost
 
     @property
     def reason(self) -> str:
-        """Why the last of them was."""
+        """Why the last of them was lost."""
         return self._reason
 
     def start(self) -> None:
@@ -99,7 +99,7 @@ class LogWriter:
         self.lose(explain(error))
 
     def call(self, function: Callable[[], object]) -> None:
-        """Have the thread call something after the lines that are queued, and wait for it.
+        """Call something on the thread, after the queued lines, and wait for it.
 
         Raises:
             TimeoutError: The thread is stuck.
@@ -108,12 +108,12 @@ class LogWriter:
         call = _Call(function, threading.Event())
         self._queue.put(call)
         if not call.done.wait(FLUSH_TIMEOUT):
-            raise TimeoutError(f"the log is stuck: it took no line for {FLUSH_TIMEOUT:g} s")
+            raise TimeoutError(f"the log is stuck: nothing was written for {FLUSH_TIMEOUT:g} s")
         if call.error is not None:
             raise call.error
 
     def stop(self) -> bool:
-        """Write what is queued, and end the thread; tells whether it did, or is stuck."""
+        """Write what is queued and end the thread; returns False if it is stuck."""
         self._queue.put(None)
         self._thread.join(FLUSH_TIMEOUT)
         return not self._thread.is_alive()
@@ -160,7 +160,7 @@ class LogWriter:
 
 
 class Enqueue(logging.handlers.QueueHandler):
-    """A handler in the place of others, which the writer's thread calls.
+    """A handler in place of others, which the writer's thread calls.
 
     Args:
         writer: The writer.
@@ -172,7 +172,7 @@ class Enqueue(logging.handlers.QueueHandler):
         self._writer = writer
         self.sinks: list[logging.Handler] = sinks
         for sink in sinks:
-            # Handlers of any class report here what would be a traceback on standard error.
+            # Handlers of any class report failures here instead of printing tracebacks to stderr.
             vars(sink)["handleError"] = self._note_failure
 
     def enqueue(self, record: logging.LogRecord) -> None:

@@ -1,4 +1,4 @@
-"""How the program has its memory managed: for many jobs that wait, and for large payloads."""
+"""Tunes memory management for many queued jobs and for large payloads."""
 
 import ctypes
 import gc
@@ -9,25 +9,25 @@ _TRIM_THRESHOLD: Final = -1, 256 << 20
 _MMAP_THRESHOLD: Final = -3, 8 << 20
 """Numbers of mallopt(3), with how many bytes.
 
-Larger pieces are mapped, and given back when they are free: a table of a million jobs that has
-grown leaves tables of 20 and 10 MiB behind.
+Larger blocks are mapped, and returned to the system when freed: a growing table of a million jobs
+leaves tables of 20 and 10 MiB behind.
 """
 
 
 def relax_collector() -> None:
-    """Have the garbage collector look less often.
+    """Make garbage collections rare.
 
-    Jobs that wait are many objects that live long, and the usual thresholds have it look at them
-    again and again, for a tenth of the time. The server makes no cycles: counting references does.
+    Queued jobs are many long-lived objects; with the default thresholds the collector traverses
+    them over and over, for a tenth of the time. The server makes no reference cycles.
     """
     gc.freeze()
     gc.set_threshold(50_000, 10, 10)
 
 
 def keep_heap() -> None:
-    """Have glibc keep what large payloads used, instead of mapping new pages for each.
+    """Make glibc keep the memory of large payloads instead of mapping new pages for each.
 
-    Nothing elsewhere: other C libraries cannot be told.
+    Does nothing with other C libraries, which have no such setting.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,4 +1,4 @@
-"""What `geard` can be told: the settings of a server, and what only a program needs."""
+"""The options of `geard`: the settings of a server, and those of the program alone."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final
@@ -19,10 +19,10 @@ GROUPS: Final = (START, LISTEN, TLS, JOBS, LIMITS, LOG, METRICS)
 # fmt: off
 # One paragraph per option, as a table.
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What `geard` is told.
+    """The options of `geard`.
 
     Attributes:
-        settings: What the server is told.
+        settings: Those of the server.
     """
 
     foreground: Annotated[bool, Option(
@@ -119,14 +119,14 @@ BY_KEY: Final[Mapping[str, str]] = {
 
 
 def settle(given: Mapping[str, object], environ: Mapping[str, str]) -> Options:
-    """Return all options, of which some are given by their attributes' names.
+    """Return all options, given some of them by the names of their attributes.
 
     Args:
-        given: What the command line and the files say.
-        environ: The environment, which gives what they leave open.
+        given: Those of the command line and the files.
+        environ: The environment, for those that are not given.
 
     Raises:
-        ConfigurationError: A variable of the environment has a value that makes no sense.
+        ConfigurationError: An environment variable has an invalid value.
     """
     values = dict(given)
     for attribute in given:

@@ -1,4 +1,4 @@
-"""Reads the command line of `geard` by the tables in `options` and `foreign`."""
+"""Parses the command line of `geard`, using the tables in `options` and `foreign`."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ from gear_wire.errors import ConfigurationError
 
 
 class Given(msgspec.Struct, frozen=True):
-    """What a command line says.
+    """The options on a command line.
 
     Attributes:
-        values: The options that are given, by their attributes' names.
-        notes: A sentence for each that is taken without effect.
+        values: Their values by the names of their attributes.
+        notes: A sentence for each that is ignored.
     """
 
     values: dict[str, object]
@@ -26,7 +26,7 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Names an option's value once, after all its spellings."""
+    """Shows the name of an option's value once, after all its spellings."""
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         spellings = ", ".join(action.option_strings)
@@ -34,14 +34,14 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises an error in one line where argparse would print its usage and end the program."""
+    """Raises a one-line error where argparse would print the usage and exit."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigurationError(f"{message}; see geard --help")
 
 
 class _TakeForeign(argparse.Action):
-    """Refuses an option of gearmand, or notes why it has no effect."""
+    """Refuses a gearmand option, or notes why it is ignored."""
 
     def __call__(
         self,
@@ -54,9 +54,9 @@ class _TakeForeign(argparse.Action):
         text = f"{values}" if foreign.metavar else ""
         if not foreign.taken and (not text or text.lower() != foreign.harmless):
             shown = f"{option_string} {text}".rstrip()
-            raise ConfigurationError(f"{shown} is not possible here: {foreign.reason}")
+            raise ConfigurationError(f"{shown} is not supported: {foreign.reason}")
         if foreign.taken:
-            getattr(namespace, self.dest).append(f"{option_string} has no effect: {foreign.reason}")
+            getattr(namespace, self.dest).append(f"{option_string} is ignored: {foreign.reason}")
 
 
 def _describe(option: Option) -> str:
@@ -79,7 +79,7 @@ def _add(group: argparse._ArgumentGroup, attribute: str, option: Option) -> None
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line; what it returns is text, and True for switches."""
+    """Return the command-line parser; its values are text, or True for switches."""
     parser = _Parser(
         prog="geard",
         usage="geard [OPTION]...",
@@ -99,7 +99,7 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     for attribute, option in OPTIONS.items():
         _add(groups[option.group], attribute, option)
-    without_effect = parser.add_argument_group("Options of gearmand, accepted but ignored")
+    without_effect = parser.add_argument_group("gearmand options that are accepted but ignored")
     for foreign in FOREIGN:
         without_effect.add_argument(
             *foreign.spellings,
@@ -113,10 +113,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def parse(arguments: Sequence[str]) -> Given:
-    """Return what a command line says.
+    """Parse a command line.
 
     Raises:
-        ConfigurationError: It names what there is not, or gives a value that makes no sense.
+        ConfigurationError: It has an unknown option or an invalid value.
     """
     namespace = make_parser().parse_args(arguments, argparse.Namespace(notes=[]))
     return Given(dict(_convert(namespace)), namespace.notes)

@@ -1,4 +1,4 @@
-"""Whose rights the process has, and how many files it may open."""
+"""Switches the user of the process, and sets how many files it may open."""
 
 import os
 
@@ -6,34 +6,34 @@ from gear_wire.errors import ConfigurationError
 
 
 def become(user: str) -> None:
-    """Give up the rights of root for those of a user, with all of its groups, for good.
+    """Switch from root to another user, with all of its groups, for good.
 
     Args:
         user: The user's name.
 
     Raises:
-        ConfigurationError: There is no such user, or the process is not root's.
+        ConfigurationError: There is no such user, or the process does not run as root.
     """
     try:
         import pwd
     except ImportError:
-        raise ConfigurationError("this platform has no users to become") from None
+        raise ConfigurationError("this platform cannot switch users") from None
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
-        raise ConfigurationError(f"there is no user {user}") from None
+        raise ConfigurationError(f"no such user: {user}") from None
     if os.geteuid() != 0:
-        raise ConfigurationError(f"only root can become the user {user}")
+        raise ConfigurationError(f"only root can switch to user {user}")
     os.setgroups(os.getgrouplist(user, entry.pw_gid))
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
 
 
 def allow_descriptors(number: int) -> None:
-    """Set how many files and connections the process may have open at a time.
+    """Set the maximum number of open files and connections.
 
     Raises:
-        ConfigurationError: It may not have so many.
+        ConfigurationError: The system does not allow that many.
     """
     try:
         import resource
@@ -46,4 +46,6 @@ def allow_descriptors(number: int) -> None:
             resource.RLIMIT_NOFILE, (number, hard if unlimited else max(hard, number))
         )
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"cannot have {number} file descriptors: {error}") from error
+        raise ConfigurationError(
+            f"cannot set the limit of file descriptors to {number}: {error}"
+        ) from error

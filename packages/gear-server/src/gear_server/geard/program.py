@@ -1,4 +1,4 @@
-"""The life of `geard`, from binding to the last signal; what it can be told is in `options`."""
+"""The life of `geard`, from binding its port to the last signal."""
 
 import contextlib
 import logging
@@ -27,17 +27,17 @@ from gear_wire.link.tls import TLSFiles, check_tls_files
 
 DAEMON_LOG: Final = "/var/log/geard/geard.log"
 DAEMON_PID_FILE: Final = "/var/run/geard/geard.pid"
-"""Where gear 0.16's geard logged and wrote its number when it was a daemon."""
+"""Where gear 0.16's geard logged and wrote its process ID as a daemon."""
 
 _SIGNALS: Final = tuple(
     getattr(signal, name)
     for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP")
-    if hasattr(signal, name)  # Windows has two of them
+    if hasattr(signal, name)  # Windows has only two of them
 )
 _GRACEFUL: Final = {"SIGTERM", "SIGUSR1"}
 
 
-def _where_there_is_a_directory(path: str) -> str | None:
+def _if_directory_exists(path: str) -> str | None:
     return path if os.path.isdir(os.path.dirname(path)) else None
 
 
@@ -48,7 +48,7 @@ def make_logs(options: Options) -> Logs:
     if file is None and options.foreground:
         file = "stderr"
     elif file is None:
-        file = _where_there_is_a_directory(DAEMON_LOG)
+        file = _if_directory_exists(DAEMON_LOG)
         syslog = syslog or (file is None and os.path.exists(SYSLOG))
     return Logs(
         file or "none", options.settings.verbose, SYSLOG if syslog else None, options.log_config
@@ -58,7 +58,7 @@ def make_logs(options: Options) -> Logs:
 def _pid_file(options: Options) -> str | None:
     if options.pid_file is not None or options.foreground:
         return options.pid_file
-    return _where_there_is_a_directory(DAEMON_PID_FILE)
+    return _if_directory_exists(DAEMON_PID_FILE)
 
 
 def _tls_files(options: Options) -> TLSFiles | None:
@@ -72,7 +72,7 @@ def _tls_files(options: Options) -> TLSFiles | None:
     }
     missing = [name for name, path in files.items() if path is None]
     if missing:
-        raise ConfigurationError(f"TLS needs {', '.join(files)}; missing: {', '.join(missing)}")
+        raise ConfigurationError(f"TLS requires {', '.join(files)}; missing: {', '.join(missing)}")
     return check_tls_files(*files.values())
 
 
@@ -81,27 +81,29 @@ def _acl(options: Options) -> ACL | None:
 
 
 def check(options: Options) -> None:
-    """Look whether the options fit together, and the files that they name can be used.
+    """Check that the options fit together, and that the files that they name can be used.
 
     Raises:
-        ConfigurationError: They do not, or one cannot.
+        ConfigurationError: They do not, or one of them cannot.
     """
     files = _tls_files(options)
     if files is not None:
         files.serverContext()
     elif options.acl is not None:
-        raise ConfigurationError("--acl is about the names in certificates: it needs TLS")
+        raise ConfigurationError(
+            "--acl requires TLS: it applies to the names in client certificates"
+        )
     _acl(options)
 
 
 def rehearse(options: Options) -> None:
-    """Check whether the server could start, as far as that can be told beforehand.
+    """Check that the server could start, as far as that can be known beforehand.
 
-    A port that is in use is fine: the server that is to be replaced may have it. The process takes
-    the limits and the user that it would run with, and is of no use for anything else.
+    A port in use is fine: the server that is to be replaced may have it. The process takes on the
+    limits and the user that the server would run with, and must exit afterwards.
 
     Raises:
-        ConfigurationError: It could not, because of something that was asked for.
+        ConfigurationError: It could not, because of one of the options.
         OSError: It could not listen.
     """
     if not options.foreground:
@@ -121,7 +123,7 @@ def rehearse(options: Options) -> None:
 
 
 def make_server(options: Options, sockets: Sequence[socket.socket]) -> Server:
-    """Return a server that runs; raises ConfigurationError for files that cannot be used."""
+    """Start a server; raises ConfigurationError for files that cannot be used."""
     return Server(settings=options.settings, acl=_acl(options), sockets=sockets)
 
 
@@ -135,21 +137,21 @@ def run(
     """Serve until a signal says to stop.
 
     Args:
-        options: What to do.
+        options: The options.
         notes: Lines for the log.
-        inherited: Sockets that listen already; without any, new ones are bound.
-        notifier: Whom to tell how it goes.
-        ready: Called when the server listens.
+        inherited: Listening sockets; if there are none, new ones are bound.
+        notifier: The service manager.
+        ready: Called once the server is listening.
 
     Raises:
-        ConfigurationError: It cannot start because of something that was asked for.
+        ConfigurationError: It cannot start because of one of the options.
         OSError: It cannot listen.
     """
     if options.file_descriptors is not None:
         allow_descriptors(options.file_descriptors)
     sockets = inherited or listen(options.settings)
     if options.user is not None:
-        new_event_loop().close()  # loads modules that the user may have no right to read
+        new_event_loop().close()  # loads modules that the user may not be allowed to read
         become(options.user)
     with (
         make_logs(options) as logs,
@@ -177,14 +179,14 @@ def _name(sock: socket.socket) -> str:
 
 
 class Program:
-    """A server that runs, and what it does about signals.
+    """A running server and its reaction to signals.
 
     Args:
-        options: What it was told.
+        options: The options.
         server: The server.
-        logs: Where it logs.
-        signals: What arrives.
-        notifier: Whom it tells how it goes.
+        logs: Its logs.
+        signals: The signals.
+        notifier: The service manager.
     """
 
     def __init__(
@@ -198,7 +200,7 @@ class Program:
         self._log = logging.getLogger("gear.Server")
 
     def announce(self, sockets: Iterable[socket.socket], notes: Iterable[str]) -> None:
-        """Tell the log and the service manager that the server listens."""
+        """Tell the log and the service manager that the server is listening."""
         names = ", ".join(map(_name, sockets))
         self._log.log(NOTICE, "geard %s listening on %s", __version__, names)
         for note in notes:
@@ -206,7 +208,7 @@ class Program:
         self._notifier.send(READY, f"STATUS=Listening on {names}")
 
     def serve(self) -> None:
-        """Obey signals, until one of them says to leave."""
+        """Handle signals until one of them stops the server."""
         stopping: set[str] = set()
         for number in self._signals:
             name = "DONE" if number == DONE else signal.Signals(number).name
@@ -215,7 +217,7 @@ class Program:
             if name == "SIGHUP":
                 self._reload()
             elif name in _GRACEFUL and name not in stopping:
-                stopping |= {name, "SIGUSR1"}  # which asks for no more than SIGTERM did
+                stopping |= {name, "SIGUSR1"}  # which adds nothing to SIGTERM
                 self._drain(None if name == "SIGUSR1" else self._options.grace)
             elif name != "SIGUSR1":
                 break
@@ -230,7 +232,7 @@ class Program:
         self._log.log(NOTICE, "geard stopped")
 
     def _drain(self, limit: float | None) -> None:
-        """Let jobs end: those that run, within a limit; or all, as gearmand does after SIGUSR1."""
+        """Wait for running jobs, up to a limit; or for all jobs, as gearmand does after SIGUSR1."""
         queued = limit is None
         jobs = self._server.total_jobs if queued else self._server.running_jobs
         self._notifier.send(STOPPING, f"STATUS=Waiting for {jobs} jobs")

@@ -1,4 +1,4 @@
-"""A small file that says something about the process for as long as it runs."""
+"""A small file with a fact about the process, for as long as it runs."""
 
 import os
 from typing import Self
@@ -8,11 +8,11 @@ from gear_wire.errors import ConfigurationError
 
 
 class RunFile:
-    """A file of one line, for the time of a `with` block; it appears whole or not at all.
+    """A file of one line, for the duration of a `with` block; it is written atomically.
 
     Args:
-        path: Where it is; None for no file.
-        line: What it says.
+        path: Its path; None for no file.
+        line: Its content.
     """
 
     def __init__(self, path: str | None, line: str) -> None:
@@ -50,7 +50,7 @@ class RunFile:
             os.replace(fresh, path)
 
     def __exit__(self, *error: object) -> None:
-        """Remove it, unless it is another's by now."""
+        """Remove it, unless another process has replaced it."""
         path = self._path
         if path is None or not os.path.isfile(path):
             return
@@ -60,4 +60,4 @@ class RunFile:
             if ours:
                 os.unlink(path)
         except (OSError, UnicodeError):
-            pass  # whoever took the file away or over may keep it
+            pass  # whoever removed or replaced the file may keep it

@@ -1,4 +1,4 @@
-"""Turns signals into events that one thread waits for; what they mean is in `program`."""
+"""Turns signals into events that one thread waits for."""
 
 import signal
 import socket
@@ -10,14 +10,14 @@ DONE: Final = 0
 
 
 def _note(number: int, frame: object) -> None:
-    """Do nothing: Python has written the number to the descriptor by now."""
+    """Do nothing: Python has already written the number to the descriptor."""
 
 
 class Signals:
-    """The signals that arrive in a `with` block, in their order; the main thread's alone.
+    """The signals that arrive in a `with` block, in order; for the main thread only.
 
-    Python writes the number of each to a socket, whichever thread the system interrupted: no
-    signal is lost between two waits, and none has to be kept from other threads.
+    Python writes the number of each to a socket, whichever thread was interrupted: no signal is
+    lost between two waits, and none has to be blocked in other threads.
 
     Args:
         numbers: The signals.
@@ -27,7 +27,7 @@ class Signals:
         self._numbers = tuple(numbers)
 
     def __enter__(self) -> Self:
-        """Begin to collect them."""
+        """Start collecting them."""
         self._reading, self._writing = socket.socketpair()
         self._writing.setblocking(False)
         self._old_descriptor = signal.set_wakeup_fd(self._writing.fileno())
@@ -35,7 +35,7 @@ class Signals:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave the signals to whoever had them."""
+        """Restore the previous handlers."""
         for number, handler in self._old_handlers.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._old_descriptor)
@@ -43,7 +43,7 @@ class Signals:
         self._writing.close()
 
     def __iter__(self) -> Iterator[int]:
-        """Wait for each."""
+        """Wait for the next, again and again."""
         while True:
             yield self._reading.recv(1)[0]
 
@@ -52,4 +52,4 @@ class Signals:
         try:
             self._writing.send(bytes([DONE]))
         except OSError:
-            pass  # nobody waits any more
+            pass  # the waiting is over

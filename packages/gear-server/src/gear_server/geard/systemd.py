@@ -1,4 +1,4 @@
-"""Tells systemd how the server does, and takes the sockets that it opened."""
+"""Reports the server's state to systemd, and takes over the sockets that it opened."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ STOPPING: Final = "STOPPING=1"
 
 
 class Notifier:
-    """Sends states to the service manager; to nobody when there is none.
+    """Reports states to the service manager, if there is one.
 
     Args:
         address: The value of NOTIFY_SOCKET: a path, or ``@`` and an abstract name.
@@ -25,7 +25,7 @@ class Notifier:
         self._address = address
 
     def send(self, *states: str) -> None:
-        """Send states such as `READY` or ``STATUS=…``; who does not listen misses them."""
+        """Send states such as `READY` or ``STATUS=…``; errors are ignored."""
         if not self._address:
             return
         address = self._address
@@ -35,10 +35,10 @@ class Notifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
                 sock.sendto("\n".join(states).encode(), address)
         except OSError:
-            pass  # a server that works is worth more than a report of it
+            pass  # the server matters more than reporting on it
 
     def reloading(self) -> None:
-        """Tell that a reload begins; `READY` ends it."""
+        """Report that a reload begins; `READY` ends it."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self.send("RELOADING=1", f"MONOTONIC_USEC={now}")
 
@@ -46,14 +46,14 @@ class Notifier:
 def inherited_sockets(
     environ: MutableMapping[str, str], first: int = FIRST_DESCRIPTOR
 ) -> list[socket.socket]:
-    """Return the sockets that systemd opened for this process; the environment forgets them.
+    """Return the sockets that systemd opened for this process, and clear the environment of them.
 
     Args:
         environ: The environment.
-        first: The number of the first descriptor.
+        first: The first descriptor.
 
     Raises:
-        ConfigurationError: One of them is no TCP socket that listens.
+        ConfigurationError: One of them is not a listening TCP socket.
     """
     process = environ.pop("LISTEN_PID", "")
     count = environ.pop("LISTEN_FDS", "")
@@ -68,12 +68,12 @@ def _listener(number: int) -> socket.socket:
         sock = socket.socket(fileno=number)
     except OSError as error:
         raise ConfigurationError(
-            f"descriptor {number}, passed by systemd, is no socket: {error.strerror}"
+            f"descriptor {number}, passed by systemd, is not a socket: {error.strerror}"
         ) from error
     if not listens(sock):
         sock.close()
         raise ConfigurationError(
-            f"descriptor {number}, passed by systemd, is no TCP socket that listens"
+            f"descriptor {number}, passed by systemd, is not a listening TCP socket"
         )
     sock.set_inheritable(False)
     sock.setblocking(False)

@@ -1,17 +1,17 @@
-"""Tells whether a file could be written, without writing it."""
+"""Checks whether a file could be written, without touching it."""
 
 import errno
 import os
 
 
 def check_writable(path: str) -> None:
-    """Check that a file can be opened for writing, or made if there is none.
+    """Check that a file can be opened for writing, or created.
 
     Args:
-        path: The file. It is neither made nor changed.
+        path: The file; it is neither created nor changed.
 
     Raises:
-        OSError: What opening it would raise.
+        OSError: The error that opening it would raise.
     """
     if os.path.isdir(path):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)

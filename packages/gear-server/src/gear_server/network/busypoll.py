@@ -1,4 +1,4 @@
-"""Keeps a loop from sleeping while more is likely to come at once; the loop is that of `aio`."""
+"""Keeps an event loop from sleeping while more input is likely to arrive at once."""
 
 import time
 from collections.abc import Callable
@@ -9,14 +9,14 @@ CallSoon = Callable[[Callable[[], None]], object]
 
 
 class BusyPoll:
-    """Has a loop look for more, again and again, for a moment after something came.
+    """Makes a loop poll without sleeping for a moment after activity.
 
-    Where that seems to pay: see `Spin`. For a job that goes to and fro alone, each of its four
-    packets would wake a processor that had just gone to sleep.
+    As long as that pays: see `Spin`. When jobs come one at a time, each of a job's four packets
+    would otherwise wake a CPU that has just gone to sleep.
 
     Args:
-        call_soon: Has the loop call something in its next turn.
-        seconds: How long it looks after the last that came; 0 for not at all.
+        call_soon: Makes the loop call something in its next turn.
+        seconds: How long to keep polling after the last activity; 0 disables.
     """
 
     def __init__(self, call_soon: CallSoon, seconds: float) -> None:
@@ -27,7 +27,7 @@ class BusyPoll:
         self._end = 0.0
 
     def begin(self) -> None:
-        """Look for more from now on, if that pays; called whenever something came."""
+        """Start polling, if that pays; called after each activity."""
         if self._looking:
             self._spin.note(found=True)
         elif self._seconds and self._spin.due():
@@ -38,7 +38,7 @@ class BusyPoll:
         self._end = time.monotonic() + self._seconds
 
     def _look(self) -> None:
-        # A loop with a call to make looks at its sockets, and does not wait for them.
+        # A loop with a pending call polls its sockets without waiting.
         if self._looking and time.monotonic() < self._end:
             self._call_soon(self._look)
         elif self._looking:
@@ -46,6 +46,6 @@ class BusyPoll:
             self._spin.note(found=False)
 
     def end(self) -> None:
-        """Look no more."""
+        """Stop polling."""
         self._looking = False
         self._seconds = 0.0

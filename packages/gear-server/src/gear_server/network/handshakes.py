@@ -1,6 +1,6 @@
-"""Accepts connections over TLS, and tells who was refused and why.
+"""Accepts TLS connections, and logs which were refused and why.
 
-The servers of asyncio and uvloop drop a connection whose handshake fails without a word to anybody.
+The servers of asyncio and uvloop silently drop connections whose handshake fails.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from gear_wire.link.inherited import let_go_when_forked
 
 HANDSHAKE_TIMEOUT: Final = 10.0
 ACCEPT_PAUSE: Final = 0.1
-"""Seconds to wait when the process may have no more descriptors."""
+"""Seconds to wait when the process has run out of descriptors."""
 EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 REFUSALS_AT_ONCE: Final = 10
 REFUSALS_INTERVAL: Final = 10.0
-"""So many refusals are logged in so many seconds; others are counted."""
+"""At most this many refusals are logged in this many seconds; more are counted."""
 
 
 def explain(error: Exception) -> str:
-    """Return in words why a handshake failed."""
+    """Return the reason for a failed handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the client's certificate is not accepted: {error.verify_message}"
     reason = getattr(error, "reason", None)
@@ -36,7 +36,7 @@ def explain(error: Exception) -> str:
 
 
 class _Refusals:
-    """Logs refusals, a few at a time."""
+    """Logs refusals, at a limited rate."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
@@ -45,15 +45,15 @@ class _Refusals:
         self._more = 0
 
     def note(self, address: tuple[object, ...], error: Exception) -> None:
-        """Log a refusal, unless there were many in the last seconds."""
-        # Who only looks whether the port is open, as load balancers do, is no client.
+        """Log a refusal, unless there were many just before."""
+        # Health checks of load balancers connect and disconnect without a handshake.
         level = logging.WARNING
         if isinstance(error, ConnectionError) and not isinstance(error, ConnectionAbortedError):
             level = logging.INFO
         now = time.monotonic()
         if now - self._begin >= REFUSALS_INTERVAL:
             if self._more:
-                self._log.warning("Refused %d more TLS connections since", self._more)
+                self._log.warning("Refused %d more TLS connections in the meantime", self._more)
             self._begin, self._logged, self._more = now, 0, 0
         if self._logged == REFUSALS_AT_ONCE:
             self._more += 1
@@ -65,13 +65,13 @@ class _Refusals:
 
 
 class TLSListener:
-    """Accepts connections of one listening socket, each with a handshake of its own.
+    """Accepts connections on a listening socket, and performs their handshakes.
 
     Args:
         sock: The socket.
-        context: TLS.
-        make_protocol: Returns the protocol of a connection, when its handshake has succeeded.
-        log: Where refusals go.
+        context: The TLS context.
+        make_protocol: Returns the protocol for a connection.
+        log: Logs refusals.
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class TLSListener:
         self._accepting = self._loop.create_task(self._accept())
 
     def close(self) -> None:
-        """Accept no more connections, and give up the handshakes that have begun."""
+        """Stop accepting connections, and abort handshakes in progress."""
         for task in (self._accepting, *self._handshakes):
             task.cancel()
 
     async def wait_closed(self) -> None:
-        """Wait until that is done."""
+        """Wait until everything is closed."""
         await asyncio.gather(self._accepting, *self._handshakes, return_exceptions=True)
 
     async def _accept(self) -> None:
@@ -110,7 +110,7 @@ class TLSListener:
                 task = self._loop.create_task(self._shake_hands(sock, address))
                 self._handshakes.add(task)
                 task.add_done_callback(self._handshakes.discard)
-                await asyncio.sleep(0)  # others have their turn, however many come
+                await asyncio.sleep(0)  # lets others have a turn, however many connect
         finally:
             self._socket.close()
 

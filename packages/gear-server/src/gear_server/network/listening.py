@@ -1,4 +1,4 @@
-"""Listening sockets, and the file of the access control list."""
+"""Opens listening sockets, and reads access control lists."""
 
 import configparser
 import errno
@@ -32,33 +32,33 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
         try:
             return _bind_all(addresses, settings.port, settings.backlog)
         except OSError as error:
-            # The port that the first address has free may be in use on the next.
+            # The port that is free on the first address may be in use on the next.
             if error.errno != errno.EADDRINUSE or not tries:
                 raise
 
 
 def listens(sock: socket.socket) -> bool:
-    """Tell whether a socket is one of TCP and listens."""
+    """Return whether a socket is a listening TCP socket."""
     tcp = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
     return tcp and bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def check_listeners(sockets: Sequence[socket.socket]) -> list[socket.socket]:
-    """Return sockets that a program gives a server to listen on.
+    """Check sockets that were opened elsewhere, and return them.
 
     Raises:
-        ConfigurationError: There is none, or one of them is not a TCP socket that listens.
+        ConfigurationError: There are none, or one of them is not a listening TCP socket.
     """
     for sock in sockets:
         if not listens(sock):
-            raise ConfigurationError(f"a server takes TCP sockets that listen, not {sock!r}")
+            raise ConfigurationError(f"sockets must be listening TCP sockets, not {sock!r}")
     if not sockets:
-        raise ConfigurationError("a server needs a socket to listen on")
+        raise ConfigurationError("sockets must not be empty: a server must listen on one")
     return list(sockets)
 
 
 def try_to_bind(settings: ServerSettings) -> None:
-    """Check that the addresses can be bound, unless a server has them that runs already.
+    """Check that the addresses can be bound, or are bound by a running server.
 
     Raises:
         OSError: An address cannot be bound, for another reason than that it is in use.
@@ -84,7 +84,7 @@ def _addresses(settings: ServerSettings) -> Sequence[Address]:
 
 
 def _bind_all(addresses: Sequence[Address], port: int, backlog: int | None) -> list[socket.socket]:
-    """Return a socket for each address, which listens if there is a backlog."""
+    """Return a socket for each address; they listen if a backlog is given."""
     sockets: list[socket.socket] = []
     missing: OSError | None = None
     for family, _, _, _, address in addresses:
@@ -94,7 +94,7 @@ def _bind_all(addresses: Sequence[Address], port: int, backlog: int | None) -> l
             failure = OSError(
                 error.errno, f"cannot listen on {address[0]} port {port}: {error.strerror}"
             )
-            # A machine without IPv6 has an address of it all the same; any other failure counts.
+            # Machines without IPv6 may list an IPv6 address all the same; other failures count.
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 for sock in sockets:
                     sock.close()
@@ -131,7 +131,7 @@ def read_acl(path: str | os.PathLike[str]) -> ACL:
     A section may have ``register``, ``invoke`` and ``grant``.
 
     Raises:
-        ConfigurationError: The file cannot be read, or an entry makes no sense.
+        ConfigurationError: The file cannot be read, or an entry is invalid.
     """
     parser = configparser.ConfigParser(interpolation=None)
     try:
@@ -151,7 +151,7 @@ def read_acl(path: str | os.PathLike[str]) -> ACL:
 def _acl_entry(section: configparser.SectionProxy) -> ACLEntry:
     unknown = [key for key in section if key not in ACL_KEYS]
     if unknown:
-        raise ACLError(f"{unknown[0]} is no right; the rights are {', '.join(ACL_KEYS)}")
+        raise ACLError(f"unknown right {unknown[0]}; the rights are {', '.join(ACL_KEYS)}")
     return ACLEntry(
         section.name,
         section.get("register"),

@@ -1,4 +1,4 @@
-"""Moves bytes between sockets and the engine on an asyncio loop; threads are in `server`."""
+"""Moves bytes between sockets and the engine on an asyncio loop."""
 
 import asyncio
 import contextlib
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     import ssl
 
 TICK: Final = 0.001
-"""Seconds to which timers of libuv are rounded: less would be none, and the loop would spin."""
+"""Seconds to which libuv rounds timers: less would be zero, and the loop would spin."""
 DELIVERY_CHECK: Final = 0.02
-"""Seconds between two looks at what is left to deliver, before the end."""
+"""Seconds between checks for undelivered data while the server drains."""
 FLUSH_TIMEOUT: Final = 1.0
-"""Seconds in which, at the end, what is queued must leave."""
+"""Seconds to flush what is queued when connections are closed."""
 LARGE_READ: Final = 131072
-"""Bytes that must be missing of a packet to be read to where they stay."""
+"""A packet that still lacks this many bytes is read straight into its final buffer."""
 
 
 class StreamPeer(Peer):
     """A peer with the transport of its connection.
 
     Attributes:
-        transport: Where its bytes go; None before and after.
-        congested: Whether more bytes wait in the transport than may.
+        transport: The transport; None before it is connected and after it is closed.
+        congested: Whether the transport buffers more than the limit.
     """
 
     transport: asyncio.Transport | None = None
     congested: bool = False
 
     def undelivered(self) -> int:
-        """Return how many bytes wait for the peer to read what came before."""
+        """Return the number of bytes waiting to be sent."""
         transport = self.transport
         if transport is None:
             return 0
@@ -52,7 +52,7 @@ class StreamPeer(Peer):
         """Hand what is queued to the transport, or disconnect a slow consumer.
 
         Args:
-            log: Where a peer that is disconnected is named.
+            log: Logs a peer that is disconnected.
         """
         transport = self.transport
         outbox = self.outbox
@@ -77,7 +77,7 @@ class StreamPeer(Peer):
 
 
 class _Listener(Protocol):
-    """What accepts connections, over TLS or not."""
+    """Accepts connections, over TLS or not."""
 
     def close(self) -> None: ...
 
@@ -85,16 +85,16 @@ class _Listener(Protocol):
 
 
 class Owner(Protocol):
-    """Whom an `AsyncServer` serves: it makes the peers and may look at all that comes."""
+    """The owner of an `AsyncServer`: makes its peers, and is called back."""
 
     def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
-        """Return the peer of a fresh connection."""
+        """Return the peer of a new connection."""
 
     def on_lost(self, peer: StreamPeer) -> None:
-        """Take note that a connection is about to be forgotten."""
+        """Called before a lost connection is forgotten."""
 
     def on_turn(self) -> None:
-        """Take note that a turn of the loop is over."""
+        """Called at the end of each turn of the loop."""
 
 
 class _Stream(asyncio.Protocol):
@@ -121,7 +121,7 @@ class _Stream(asyncio.Protocol):
             self._read_on(self._peer, len(data))
 
     def _read_on(self, peer: StreamPeer, size: int) -> None:
-        """Go on reading what is unfinished."""
+        """Continue reading an unfinished packet."""
         unfinished = self._reader.hand_over(LARGE_READ)
         if unfinished is not None and peer.transport is not None:
             _LargeRead(self, peer.transport, LargeFrame(*unfinished))
@@ -129,12 +129,12 @@ class _Stream(asyncio.Protocol):
             self.acknowledge(size)
 
     def acknowledge(self, size: int) -> None:
-        """Have what was read of an unfinished packet acknowledged."""
+        """Acknowledge what was read of an unfinished packet."""
         if self._socket is not None:
             acknowledge(self._socket, size)
 
     def take(self, frame: Frame) -> None:
-        """Take in a packet that was read elsewhere."""
+        """Receive a packet that was read by another protocol."""
         if self._peer is not None and not self._peer.closing:
             self._server.receive(self._peer, [frame])
 
@@ -152,7 +152,7 @@ class _Stream(asyncio.Protocol):
 
 
 class _LargeRead(asyncio.BufferedProtocol):
-    """A connection while a large packet comes, which is read to where it stays."""
+    """A connection while a large packet arrives, which is read straight into its final buffer."""
 
     def __init__(self, stream: _Stream, transport: asyncio.Transport, frame: LargeFrame) -> None:
         self._stream = stream
@@ -162,7 +162,7 @@ class _LargeRead(asyncio.BufferedProtocol):
         self._hand_to(self)
 
     def _hand_to(self, protocol: asyncio.BaseProtocol) -> None:
-        # uvloop looks at what kind of protocol it has when it starts to read.
+        # uvloop checks the kind of protocol when it starts reading.
         self._transport.pause_reading()
         self._transport.set_protocol(protocol)
         self._transport.resume_reading()
@@ -195,7 +195,7 @@ class _LargeRead(asyncio.BufferedProtocol):
 
 
 def common_name(certificate: object) -> str | None:
-    """Return whom a certificate names, as `ssl` gives it; None when it names nobody."""
+    """Return the common name in a certificate, as parsed by `ssl`; None if it has none."""
     if not isinstance(certificate, dict):
         return None
     for attributes in certificate.get("subject", ()):
@@ -206,14 +206,14 @@ def common_name(certificate: object) -> str | None:
 
 
 class AsyncServer:
-    """A job server on the loop that runs.
+    """A job server on the running loop.
 
     Args:
-        engine: What it serves.
-        settings: Its limits and keepalive.
+        engine: The engine.
+        settings: Limits and keepalive.
         lock: Held around every call into the engine.
-        owner: Makes the peers, and sees all that comes before the engine does.
-        context: TLS; None for plaintext.
+        owner: Makes the peers, and is called back.
+        context: The TLS context; None for plaintext.
     """
 
     def __init__(
@@ -246,7 +246,7 @@ class AsyncServer:
         self._deadline = 0.0
 
     async def start(self, sockets: list[socket.socket]) -> None:
-        """Accept connections on sockets that listen."""
+        """Start accepting connections on listening sockets."""
         for sock in sockets:
             self._servers.append(await self._listen(sock))
 
@@ -260,7 +260,7 @@ class AsyncServer:
         return TLSListener(sock, self._context, lambda: _Stream(self), self.log)
 
     def stop_listening(self) -> None:
-        """Accept no more connections."""
+        """Stop accepting connections."""
         for server in self._servers:
             server.close()
 
@@ -273,11 +273,11 @@ class AsyncServer:
         ]
 
     def undelivered(self) -> int:
-        """Return how many bytes wait for peers to read what came before."""
+        """Return the number of bytes waiting to be sent to peers."""
         return sum(peer.undelivered() for peer in list(self._peers))
 
     def drain(self) -> None:
-        """Accept no more connections; a turn follows whenever more has been delivered."""
+        """Stop accepting connections, and take a turn whenever more has been delivered."""
         self.stop_listening()
         self._draining = True
         self.schedule_flush()
@@ -287,7 +287,7 @@ class AsyncServer:
         self.schedule_flush()
 
     async def close(self) -> None:
-        """Close all connections, once what is queued for them has left or cannot leave."""
+        """Flush and close all connections."""
         self.stop_listening()
         if self.settings.tell_abandoned:
             with self._lock:
@@ -305,7 +305,7 @@ class AsyncServer:
         for peer in list(self._peers):
             if peer.transport is not None:
                 self.log.warning(
-                    "Dropping slow consumer %r at the end: %d bytes unsent",
+                    "Dropping slow consumer %r at shutdown: %d bytes unsent",
                     peer, peer.undelivered(),
                 )  # fmt: skip
                 peer.transport.abort()
@@ -323,7 +323,7 @@ class AsyncServer:
     # Connections
 
     def connected(self, transport: asyncio.Transport) -> StreamPeer:
-        """Take in a connection."""
+        """Add a connection."""
         sock = transport.get_extra_info("socket")
         address = transport.get_extra_info("peername") or ("-", 0)
         descriptor = -1
@@ -345,7 +345,7 @@ class AsyncServer:
         return peer
 
     def receive(self, peer: StreamPeer, events: list[Event]) -> None:
-        """Take in what one read brought."""
+        """Receive what one read returned."""
         if self.log.isEnabledFor(logging.DEBUG):
             self._log(peer, events)
         try:
@@ -367,7 +367,7 @@ class AsyncServer:
                 self.log.debug("Received %r from %r", event, peer)
 
     def lost(self, peer: StreamPeer) -> None:
-        """Forget a connection."""
+        """Remove a lost connection."""
         with self._lock:
             self._owner.on_lost(peer)
             self.engine.connection_lost(peer, time.monotonic())
@@ -379,7 +379,7 @@ class AsyncServer:
     # Once a turn of the loop
 
     def schedule_flush(self) -> None:
-        """Have what was queued sent at the end of this turn of the loop."""
+        """Schedule a flush at the end of this turn of the loop."""
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
@@ -387,7 +387,7 @@ class AsyncServer:
     def _flush(self) -> None:
         self._flushing = False
         reads, self._reads = self._reads, 0
-        # A few reads are no crowd: whoever they come from is answered at once.
+        # After a few reads there is nothing to batch: answer at once.
         self._busy = reads > 2 or (reads > 0 and self._deferred)
         self._end_turn()
         if reads:
@@ -421,5 +421,5 @@ class AsyncServer:
         self._timer = None
         with self._lock:
             self.engine.tick(time.monotonic())
-        # Timers come before reads: that there are none yet tells nothing.
+        # Timers run before reads: that there are no reads yet means nothing.
         self._end_turn()

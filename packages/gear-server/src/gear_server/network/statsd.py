@@ -1,4 +1,4 @@
-"""Gathers metrics in memory and sends them to a statsd server now and then; expects no answer."""
+"""Collects metrics in memory and sends them to a statsd server periodically."""
 
 import contextlib
 import socket
@@ -9,15 +9,15 @@ from gear_server.settings import ServerSettings
 from gear_wire.errors import ConfigurationError
 
 INTERVAL: Final = 1.0
-"""Seconds between two times that metrics are sent."""
+"""Seconds between reports."""
 DATAGRAM_SIZE: Final = 1432
-"""Bytes of a datagram that Ethernet carries in one frame, whatever is added on the way."""
+"""Payload of a UDP datagram that fits into one Ethernet frame, with room for tunnels."""
 SAMPLES: Final = 16
-"""At least so many of the timings of one key are sent each time; all, if there are less."""
+"""At least this many timings per key are sent in each report; all, if there are fewer."""
 
 
 class _Timings:
-    """Evenly spread samples of the timings of one key."""
+    """Evenly spaced samples of the timings of one key."""
 
     __slots__ = ("count", "samples", "stride")
 
@@ -63,22 +63,22 @@ class Statsd:
         self._timings: dict[str, _Timings] = {}
 
     def gauge(self, key: str, value: int) -> None:
-        """Note how much of something there is; sent if it has changed."""
+        """Set a gauge; it is sent if its value has changed."""
         self._gauges[key] = value
 
     def incr(self, key: str) -> None:
-        """Count something."""
+        """Increment a counter."""
         self._counters[key] = self._counters.get(key, 0) + 1
 
     def timing(self, key: str, milliseconds: float) -> None:
-        """Note how long something took."""
+        """Record how long something took."""
         timings = self._timings.get(key)
         if timings is None:
             timings = self._timings[key] = _Timings()
         timings.add(milliseconds)
 
     def flush(self) -> None:
-        """Send what was noted since the last time; who does not listen misses it."""
+        """Send what was collected since the last report; errors are ignored."""
         datagram = b""
         for line in self._lines():
             data = f"{self._prefix}{line}".encode()
@@ -99,7 +99,7 @@ class Statsd:
         for key, value in self._counters.items():
             yield f"{key}:{value}|c"
         for key, timings in self._timings.items():
-            # A server that is told the rate counts them as those that they stand for.
+            # With the rate, the statsd server scales the number of samples back up.
             rate = f"|@{len(timings.samples) / timings.count:.6g}" if timings.stride > 1 else ""
             for milliseconds in timings.samples:
                 yield f"{key}:{milliseconds:.3f}|ms{rate}"
@@ -109,11 +109,11 @@ class Statsd:
             self._socket.sendto(datagram, self._address)
 
     def fileno(self) -> int:
-        """Return the number of the socket's descriptor."""
+        """Return the descriptor of the socket."""
         return self._socket.fileno()
 
     def close(self) -> None:
-        """Send what is left, and close the socket."""
+        """Send a last report, and close the socket."""
         self.flush()
         self._socket.close()
 
