@@ -77,8 +77,7 @@ class ThreadWorker(threading.Thread):
         """Do one job after the other until the worker is shut down."""
         with contextlib.suppress(gear.InterruptedError):
             while True:
-                job = self._worker.getJob()
-                with contextlib.suppress(gear.ConnectionError):  # the server takes the job back
+                with self._worker.getJob() as job:
                     self._do(job)
 
     def _do(self, job: gear.WorkerJob) -> None:
@@ -120,7 +119,7 @@ class AsyncioWorker(threading.Thread):
             for function in (COUNT, REVERSE):
                 worker.register(function)
             async for job in worker:
-                with contextlib.suppress(gear.ConnectionError):
+                async with job:
                     await self._do(job)
 
     async def _do(self, job: gear.AsyncWorkerJob) -> None:
@@ -164,7 +163,7 @@ class Progress:
         if percent < self._shown + step and done < len(self.jobs):
             return
         self._shown = percent
-        text = f"{percent:3} %  {done} of {len(self.jobs)} jobs done"
+        text = f"{percent:3} % of all bytes counted, {done} of {len(self.jobs)} jobs done"
         if not self._terminal:
             print(text, flush=True)
             return
@@ -287,9 +286,8 @@ def running_workers(port: int) -> Iterator[None]:
 
 
 def own_documents() -> list[Path]:
-    """Return the documents of this project."""
-    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("docs/**/*.rst")]
-    return sorted(path for path in documents if "_build" not in path.parts)
+    """Return the guides of this project."""
+    return [ROOT / "README.md", ROOT / "docs/tutorial.md", *sorted(ROOT.glob("docs/how-to/*.md"))]
 
 
 def read(paths: Sequence[Path]) -> dict[str, bytes]:
@@ -313,7 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nargs="*",
         type=Path,
         metavar="FILE",
-        help="a file to count the words of (default: the documents of this project)",
+        help="a file to count the words of (default: the guides of this project)",
     )
     options = parser.parse_args(arguments)
     try:
