@@ -8,7 +8,6 @@ import secrets
 import socket
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, Self, cast
 
@@ -33,7 +32,7 @@ from gear_wire.enums import Magic
 from gear_wire.errors import ConfigurationError, GearmanError
 from gear_wire.jobs import convert_to_bytes, to_bytes, to_handle
 from gear_wire.link.address import DEFAULT_PORT, check_port
-from gear_wire.link.inherited import let_go
+from gear_wire.link.inherited import call_when_forked, let_go, let_go_when_forked
 from gear_wire.link.tls import check_tls_files
 from gear_wire.packet import Packet
 from gear_wire.timeouts import check_timeout
@@ -132,6 +131,10 @@ class _Absent:
 
     def __exit__(self, *error: object) -> None:
         """Do nothing: it was never entered."""
+
+
+_inherited: "list[Server]" = []
+"""Kept for ever: what they have of event loops must not be closed in another process."""
 
 
 class Server(ServerHandlers, ServerViews):
@@ -269,7 +272,8 @@ class Server(ServerHandlers, ServerViews):
                 raise self._failure
             undo.pop_all()
         self._process = os.getpid()
-        _servers.add(self)
+        let_go_when_forked(*self._listening)
+        call_when_forked(self._let_go)
 
     def __repr__(self) -> str:
         return f"<gear.{type(self).__name__} 0x{id(self):x} port: {self.port}>"
@@ -322,12 +326,11 @@ class Server(ServerHandlers, ServerViews):
 
     def _let_go(self) -> None:
         """Leave the server to the process from which this one was forked."""
-        descriptors = [sock.fileno() for sock in self._listening]
+        _inherited.append(self)
         if self._server is not None:
-            descriptors += self._server.descriptors()
+            let_go(self._server.descriptors())
         if self._statsd is not None:
-            descriptors.append(self._statsd.fileno())
-        let_go(descriptors)
+            let_go([self._statsd.fileno()])
         self.running = False
         self._server = None
         absent = _Absent(
@@ -474,20 +477,3 @@ class Server(ServerHandlers, ServerViews):
         with self.lock:
             self._engine.close(connection)
         self._flush_soon()
-
-
-_servers: weakref.WeakSet[Server] = weakref.WeakSet()
-_inherited: list[Server] = []
-"""Kept for ever: what they have of event loops must not be closed in another process."""
-
-
-def _let_go_of_all() -> None:
-    inherited = list(_servers)
-    _servers.clear()
-    _inherited.extend(inherited)
-    for server in inherited:
-        server._let_go()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go_of_all)

@@ -12,6 +12,8 @@ from gear_wire.errors import ConfigurationError
 FIRST_DESCRIPTOR: Final = 3
 READY: Final = "READY=1"
 STOPPING: Final = "STOPPING=1"
+SEND_TIMEOUT: Final = 1.0
+"""Seconds to wait for a service manager that does not read."""
 
 
 class Notifier:
@@ -33,6 +35,7 @@ class Notifier:
             address = f"\0{address[1:]}"
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+                sock.settimeout(SEND_TIMEOUT)
                 sock.sendto("\n".join(states).encode(), address)
         except OSError:
             pass  # the server matters more than reporting on it
