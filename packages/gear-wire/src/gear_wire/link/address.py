@@ -189,6 +189,12 @@ class ServerAddress(msgspec.Struct, frozen=True):
             check = False
         return self.tls.clientContext(check)
 
+    def set_options(self, sock: socket.socket) -> None:
+        """Set the options that its sockets have."""
+        # 0.16 lost 40 ms a job to Nagle's algorithm.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.keepalive.apply(sock)
+
     def __str__(self) -> str:
         """Return it as log lines and errors name it."""
         return f"{self.host} port {self.port}"

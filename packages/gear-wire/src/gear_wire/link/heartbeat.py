@@ -2,11 +2,18 @@
 
 from typing import Final
 
+from gear_wire.codec import encode
+from gear_wire.enums import Magic
 from gear_wire.errors import ConfigurationError
+from gear_wire.packets import EchoReq
 from gear_wire.timeouts import check_timeout
 
 PAYLOAD: Final = b"gear heartbeat"
 """The data of an ECHO_REQ that asks whether the server lives."""
+PROBE: Final = encode(EchoReq(PAYLOAD), Magic.REQ)
+"""That ECHO_REQ, as it is sent."""
+SILENCE: Final = 0.5
+"""Seconds after which a server that says nothing after the TLS handshake is asked for an echo."""
 
 
 def check_heartbeat(heartbeat: float | None) -> float | None:

@@ -1,34 +1,23 @@
 """Connects to a server on an asyncio loop: its addresses race, then TLS shakes hands."""
 
 import asyncio
-import itertools
 import socket
 from typing import TYPE_CHECKING, Final
 
-from gear_wire.codec import encode
-from gear_wire.enums import Magic
 from gear_wire.errors import ConnectionError, GearmanError
 from gear_wire.link.address import ServerAddress
 from gear_wire.link.aio.stream import Stream, StreamOwner
 from gear_wire.link.aio.within import within
+from gear_wire.link.candidates import STAGGER, Candidate, all_failed, in_order
 from gear_wire.link.deadline import Deadline
-from gear_wire.link.heartbeat import PAYLOAD
-from gear_wire.link.inherited import let_go_when_forked
+from gear_wire.link.heartbeat import PROBE, SILENCE
 from gear_wire.link.tls import TLSStream, describe
-from gear_wire.packets import EchoReq
 
 if TYPE_CHECKING:
     import ssl
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds an attempt to connect may take: look-up, TCP and TLS together."""
-STAGGER: Final = 0.25
-"""Seconds after which the next address is tried too, as RFC 8305 recommends."""
-_SILENCE: Final = 0.5
-"""Seconds after which a server that says nothing after the TLS handshake is asked for an echo."""
-
-Address = tuple[int, int, int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
-"""Family, kind and protocol of a socket, and where it connects to."""
 
 
 async def open_stream(
@@ -60,8 +49,6 @@ async def open_stream(
             tls = None if context is None else TLSStream(context, server.host)
             stream = Stream(owner, sock, tls, max_line_size)
             try:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                server.keepalive.apply(sock)
                 await asyncio.get_running_loop().create_connection(lambda: stream, sock=sock)
                 await _accepted(stream)
             except BaseException:
@@ -74,9 +61,9 @@ async def open_stream(
 
 async def _accepted(stream: Stream) -> None:
     await asyncio.shield(stream.secured)
-    await asyncio.wait((stream.accepted,), timeout=_SILENCE)
+    await asyncio.wait((stream.accepted,), timeout=SILENCE)
     if not stream.accepted.done():
-        stream.write(encode(EchoReq(PAYLOAD), Magic.REQ))
+        stream.write(PROBE)
     await asyncio.shield(stream.accepted)
 
 
@@ -84,16 +71,16 @@ async def _connect(server: ServerAddress) -> socket.socket:
     """Return a connected socket, of the first address that takes the connection."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
-    addresses = _interleaved([(family, kind, proto, at) for family, kind, proto, _, at in found])
+    candidates = in_order(found)
     attempts: set[asyncio.Task[socket.socket]] = set()
     errors: list[Exception] = []
     try:
-        while addresses or attempts:
-            if addresses:
-                attempts.add(loop.create_task(_attempt(addresses.pop(0))))
+        while candidates or attempts:
+            if candidates:
+                attempts.add(loop.create_task(_attempt(server, candidates.pop(0))))
             done, attempts = await asyncio.wait(
                 attempts,
-                timeout=STAGGER if addresses else None,
+                timeout=STAGGER if candidates else None,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             connected = [task.result() for task in done if task.exception() is None]
@@ -106,23 +93,14 @@ async def _connect(server: ServerAddress) -> socket.socket:
         for task in attempts:
             task.add_done_callback(_discard)
             task.cancel()
-    raise ConnectionError("; ".join(dict.fromkeys(map(describe, errors))) or "it has no address")
+    raise all_failed(errors)
 
 
-def _interleaved(addresses: list[Address]) -> list[Address]:
-    """Return the addresses with their families in turn, beginning with the first one's."""
-    families = dict.fromkeys(address[0] for address in addresses)
-    queues = [[address for address in addresses if address[0] == family] for family in families]
-    return [address for row in itertools.zip_longest(*queues) for address in row if address]
-
-
-async def _attempt(address: Address) -> socket.socket:
-    family, kind, protocol, where = address
-    sock = socket.socket(family, kind, protocol)
-    let_go_when_forked(sock)
+async def _attempt(server: ServerAddress, candidate: Candidate) -> socket.socket:
+    sock = candidate.socket()
     try:
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, where)
+        server.set_options(sock)
+        await asyncio.get_running_loop().sock_connect(sock, candidate.where)
     except BaseException:
         sock.close()
         raise

@@ -18,9 +18,9 @@ from gear_wire.link.aio.home import Home
 from gear_wire.link.aio.stream import Stream
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
-from gear_wire.link.heartbeat import PAYLOAD
+from gear_wire.link.heartbeat import PROBE
 from gear_wire.link.serverlog import ServerLog
-from gear_wire.packets import BasePacket, EchoReq
+from gear_wire.packets import BasePacket
 from gear_wire.session import Session
 
 CLOSE_TIMEOUT: Final = 5.0
@@ -262,7 +262,7 @@ class AsyncLink:
                 await asyncio.wait((stream.closed,), timeout=beat - quiet)
                 continue
             asked = time.monotonic()
-            stream.write(encode(EchoReq(PAYLOAD), Magic.REQ))
+            stream.write(PROBE)
             await asyncio.wait((stream.closed,), timeout=beat)
             if stream.received < asked:
                 stream.break_off(f"no answer to a heartbeat in {beat} s")

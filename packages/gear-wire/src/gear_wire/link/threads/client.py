@@ -14,8 +14,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
-from gear_wire.codec import encode
-from gear_wire.enums import Magic
 from gear_wire.errors import (
     ConfigurationError,
     ConnectionError,
@@ -26,7 +24,7 @@ from gear_wire.errors import (
 from gear_wire.jobs import to_client_id
 from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.deadline import Deadline
-from gear_wire.link.heartbeat import PAYLOAD, check_heartbeat
+from gear_wire.link.heartbeat import PROBE, check_heartbeat
 from gear_wire.link.inherited import call_when_forked
 from gear_wire.link.roster import Roster
 from gear_wire.link.serverlog import ServerLog, why_unconnected
@@ -35,7 +33,6 @@ from gear_wire.link.threads.connection import CONNECT_TIMEOUT, Connection
 from gear_wire.link.threads.loop import PollLoop
 from gear_wire.link.threads.receiver import Receiver
 from gear_wire.packet import Packet
-from gear_wire.packets import EchoReq
 from gear_wire.session import Session
 
 CLOSE_TIMEOUT: Final = 5.0
@@ -473,7 +470,7 @@ class BaseClient(Receiver):
             self._beat_later(loop, connection, left)
         elif asked is None or asked < received:
             try:
-                connection.sendRaw(encode(EchoReq(PAYLOAD), Magic.REQ))
+                connection.sendRaw(PROBE)
             except ConnectionError:
                 pass  # it was lost just now
             self._beat_later(loop, connection, heartbeat, now)

@@ -1,31 +1,20 @@
 """Connects a socket without ever blocking for good: addresses race, then TLS shakes hands."""
 
 import collections
-import itertools
 import selectors
 import socket
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from gear_wire.codec import encode
-from gear_wire.enums import Magic
 from gear_wire.errors import ConnectionError, DisconnectError
 from gear_wire.link.address import ServerAddress
+from gear_wire.link.candidates import STAGGER, Candidate, all_failed, in_order
 from gear_wire.link.deadline import Deadline
-from gear_wire.link.heartbeat import PAYLOAD
-from gear_wire.link.inherited import let_go_when_forked
+from gear_wire.link.heartbeat import PROBE, SILENCE
 from gear_wire.link.threads.channel import LONGEST_WAIT, RECEIVE_SIZE, WaitSelector
 from gear_wire.link.tls import TLSStream, describe
-from gear_wire.packets import EchoReq
 
 if TYPE_CHECKING:
     import ssl
-
-STAGGER: Final = 0.25
-"""Seconds after which the next address is tried too, as RFC 8305 recommends."""
-SILENCE: Final = 0.5
-"""Seconds after which a server that says nothing after the TLS handshake is asked for an echo."""
-
-Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, object]
 
 
 class Connected(NamedTuple):
@@ -77,9 +66,6 @@ class Connector:
         """
         sock = self._race()
         try:
-            # 0.16 lost 40 ms a job to Nagle's algorithm.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._server.keepalive.apply(sock)
             if self._context is None:
                 return Connected(sock, None, b"")
             tls = TLSStream(self._context, self._server.host)
@@ -96,7 +82,7 @@ class Connector:
     # TCP
 
     def _race(self) -> socket.socket:
-        waiting = collections.deque(_interleaved(self._look_up()))
+        waiting = collections.deque(self._look_up())
         errors: list[Exception] = []
         with WaitSelector() as attempts:
             try:
@@ -112,31 +98,26 @@ class Connector:
             finally:
                 for sock in _sockets(attempts):
                     sock.close()
-        reasons = dict.fromkeys(map(describe, errors))
-        raise ConnectionError("; ".join(reasons) or "it has no address")
+        raise all_failed(errors)
 
-    def _look_up(self) -> list[Address]:
+    def _look_up(self) -> list[Candidate]:
+        server = self._server
         try:
-            found: list[Address] = [
-                *socket.getaddrinfo(self._server.host, self._server.port, type=socket.SOCK_STREAM)
-            ]
+            return in_order(socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             raise ConnectionError(f"cannot look up the host: {describe(error)}") from error
-        return found
 
     def _begin(
-        self, address: Address, attempts: selectors.BaseSelector, errors: list[Exception]
+        self, candidate: Candidate, attempts: selectors.BaseSelector, errors: list[Exception]
     ) -> None:
-        family, kind, protocol, _, where = address
         try:
-            sock = socket.socket(family, kind, protocol)
+            sock = candidate.socket()
         except OSError as error:
             errors.append(error)
             return
-        let_go_when_forked(sock)
-        sock.setblocking(False)
         try:
-            sock.connect(where)  # type: ignore[arg-type]  # typeshed's own Any, from getaddrinfo
+            self._server.set_options(sock)
+            sock.connect(candidate.where)
         except BlockingIOError:
             pass
         except OSError as error:
@@ -183,7 +164,7 @@ class Connector:
         try:
             data = self._receive(sock, Deadline.sooner(SILENCE, self._deadline))
         except TimeoutError:
-            tls.encrypt(encode(EchoReq(PAYLOAD), Magic.REQ))
+            tls.encrypt(PROBE)
             self._send(sock, tls.outgoing())
             data = self._receive(sock, self._deadline)
         return tls.decrypt(data)
@@ -221,10 +202,3 @@ def _sockets(attempts: selectors.BaseSelector) -> list[socket.socket]:
         for key in attempts.get_map().values()
         if key.events & selectors.EVENT_WRITE and isinstance(key.fileobj, socket.socket)
     ]
-
-
-def _interleaved(addresses: list[Address]) -> list[Address]:
-    """Return the addresses with their families in turn, beginning with the first one's."""
-    families = dict.fromkeys(address[0] for address in addresses)
-    queues = [[address for address in addresses if address[0] == family] for family in families]
-    return [address for row in itertools.zip_longest(*queues) for address in row if address]
