@@ -38,7 +38,10 @@ async def work() -> None:
             assert_type(job.arguments, bytes)
             await job.status(1, 2)
             assert_type(await job.complete(job.arguments[::-1]), None)
-        assert_type(await worker.get_job(timeout=1), gear.AsyncWorkerJob)
+        async with await worker.get_job(timeout=1) as job:
+            assert_type(job, gear.AsyncWorkerJob)
+            raise ValueError
+        assert_type(await worker.drain(timeout=1), bool)
 
 
 async def administer() -> list[str]:

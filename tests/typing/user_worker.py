@@ -36,6 +36,15 @@ def work_on_text(worker: gear.TextWorker) -> None:
     job.sendWorkException(b"bytes are fine")
 
 
+def work_in_blocks(worker: gear.Worker) -> str:
+    with worker.getJob() as job:
+        assert_type(job, gear.WorkerJob)
+        job.sendWorkComplete()
+        return "ended"
+    assert_type(worker.drain(timeout=5), bool)
+    return "an exception was swallowed"
+
+
 class SlowWorker(gear.Worker):
     """Takes its time before it asks for a job."""
 
@@ -48,4 +57,5 @@ def main() -> None:
     worker = SlowWorker("a name")
     worker.addServer("localhost", port="4730")
     work(worker)
+    work_in_blocks(worker)
     work_on_text(gear.TextWorker("another"))

@@ -1,0 +1,55 @@
+"""The workers of the how-tos stop as they say: a signal comes, and what runs is finished."""
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gear
+from programs import Programs, programs
+
+WAIT = 30.0
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+PROGRAM = re.compile(r"```\{code-block\} python\n:caption: worker\.py\n\n(.*?)```", re.DOTALL)
+PLACES = 4
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Programs]:
+    with programs(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def server() -> Iterator[gear.Server]:
+    """One that fails a job whose worker is lost."""
+    server = gear.Server(0, host="127.0.0.1")
+    yield server
+    server.shutdown()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("page", ["threads.md", "asyncio.md"])
+def test_what_runs_is_finished(
+    page: str, number: signal.Signals, process: Programs, server: gear.Server
+) -> None:
+    printed = PROGRAM.search((HOW_TO / page).read_text())
+    assert printed is not None
+    source = printed.group(1).replace('"localhost"', f'"127.0.0.1", {server.port}')
+    with gear.Client("client") as client:
+        client.addServer("127.0.0.1", server.port)
+        client.waitForServer(WAIT)
+        worker = process.start_python(source)
+        jobs = [gear.Job("slow square", str(each)) for each in range(PLACES + 1)]
+        for job in jobs:
+            client.submitJob(job)
+        assert server.waitFor(lambda: server.running_jobs == PLACES, WAIT)
+        worker.send_signal(number)
+        results = [job.result(WAIT) for job in jobs[:PLACES]]
+        assert results == [b"%d" % each**2 for each in range(PLACES)]
+        _, complaints = worker.communicate(timeout=WAIT)
+        assert (worker.returncode, complaints) == (0, "")
+        assert not jobs[PLACES].complete
+        assert (server.running_jobs, server.waiting_jobs) == (0, 1)
