@@ -51,5 +51,6 @@ def test_what_runs_is_finished(
         assert results == [b"%d" % each**2 for each in range(PLACES)]
         _, complaints = worker.communicate(timeout=WAIT)
         assert (worker.returncode, complaints) == (0, "")
-        assert not jobs[PLACES].complete
-        assert (server.running_jobs, server.waiting_jobs) == (0, 1)
+        # The last job waits, or was taken before Python noticed the signal; it was not lost.
+        assert not jobs[PLACES].failure
+        assert server.running_jobs == 0
