@@ -213,7 +213,7 @@ class Job(BaseJob):
             self._reset()
         self._unanswered = True
         self._guard = guard
-        self.connection = connection
+        self.connection: object | None = connection
         return self._life
 
     def _accept(self, handle: bytes, life: int) -> Self:

@@ -41,7 +41,8 @@ class AsyncWorkerJob(AssignedJob):
             session: The protocol's state of it.
             log: The worker's logger.
         """
-        self.connection = self._link = link
+        self.connection: object | None = link
+        self._link = link
         self._session = session
         self._log = log
 

@@ -168,7 +168,7 @@ class WorkerJob(AssignedJob):
             sender: What sends a packet over it.
             log: The worker's logger.
         """
-        self.connection = connection
+        self.connection: object | None = connection
         self._sender = sender
         self._log = log
 

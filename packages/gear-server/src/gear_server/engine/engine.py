@@ -20,6 +20,7 @@ from gear_server.engine.uniques import Uniques
 from gear_server.settings import UNLIMITED, ServerSettings
 from gear_wire.enums import Magic, PacketType, Precedence
 from gear_wire.framing import HEADER, RESPONSE_MAGIC, Event, Frame, TextLine
+from gear_wire.packets import BasePacket
 from gear_wire.table import frame_key
 
 UNIQUE_SIZE: Final = 64
@@ -106,12 +107,13 @@ class Engine:
         self.unknown: Rule = refuse
         self.on_line: Callable[[Peer, bytes, float], None] = self.text
         # Bound once: the rules say all that they say through these.
-        self.send = self.outboxes.send
-        self.send_later = self.outboxes.send_later
-        self.send_packet = self.outboxes.send_packet
-        self.send_payload = self.outboxes.send_payload
-        self.send_to_all = self.outboxes.send_to_all
-        self.send_error = self.outboxes.send_error
+        outboxes = self.outboxes
+        self.send: Callable[[Peer, bytes], None] = outboxes.send
+        self.send_later: Callable[[Peer, bytes], None] = outboxes.send_later
+        self.send_packet: Callable[[Peer, BasePacket], None] = outboxes.send_packet
+        self.send_payload: Callable[[Peer, int, bytes, bytes], None] = outboxes.send_payload
+        self.send_to_all: Callable[[dict[Peer, int], int, bytes], None] = outboxes.send_to_all
+        self.send_error: Callable[[Peer, bytes, bytes], None] = outboxes.send_error
         self._timeouts: dict[ServerJob, Timer] = {}
         self._wall_clock = wall_clock
         self._epochs = Timers()

@@ -82,7 +82,7 @@ class LogFile(DescriptorHandler):
         """Continue in a new file of the same name; in the old one, with OSError, if that fails."""
         fresh = self._open()
         os.close(self.descriptor)
-        self.descriptor = fresh
+        self.descriptor: int = fresh
 
     def close(self) -> None:
         """Close the file."""
