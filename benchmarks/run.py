@@ -151,7 +151,7 @@ def report(options: argparse.Namespace, found: dict[str, object], results: list[
         text = json.dumps(found | {"results": as_json(results, floors)}, indent=1)
         options.json.write_text(text + "\n", encoding="utf-8")
     if options.svg is not None:
-        options.svg.write_text(draw(results, floors), encoding="utf-8")
+        options.svg.write_text(draw(results), encoding="utf-8")
     return int(any(result.failures(result.ours) for result in results))
 
 

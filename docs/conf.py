@@ -6,11 +6,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 import gear
-from gear_server import jobs, peers, queues
 from gear_wire.table import BY_TYPE
-
-# These modules name each other: at run time, jobs does without the others.
-vars(jobs).update(Peer=peers.Peer, Function=queues.Function, JobQueue=queues.JobQueue)
 
 project = "gear"
 author = "the authors of gear"
@@ -29,6 +25,7 @@ exclude_patterns = ["_build", "examples"]
 html_theme = "furo"
 html_title = f"gear {release}"
 html_static_path = ["_static"]
+html_css_files = ["boxes.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -49,9 +46,12 @@ python_use_unqualified_type_names = True
 nitpick_ignore_regex = [
     ("py:.*", r"(argparse|asyncio|collections|datetime|enum|logging|os|re|socket|ssl)\..*"),
     ("py:.*", r"(threading|types|typing|msgspec)\..*"),
-    # Of the server, not for programs.
-    ("py:.*", r"gear_server\.(aio|connections|engine|peers|queues)\..*"),
-    ("py:.*", r"gear_wire\.link\.loop\.PollLoop|gear_wire\.text\.Row"),
+    # The library's own, behind what programs use.
+    (
+        "py:.*",
+        r"gear_(client|worker|wire|server)\.(session|link|face|network|engine|async_job)\..*",
+    ),
+    ("py:class", r"gear_wire\.text\.Row"),
 ]
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -35,7 +36,8 @@ def test_quick_run_of_one_question_writes_figures_and_chart(tmp_path: Path) -> N
         pytest.skip(result.stderr)
     assert result.returncode == 0, result.stderr
     assert "2. background submits" in result.stdout
-    assert chart.read_text().startswith("<svg")
+    assert ElementTree.parse(chart).getroot().tag.endswith("svg")
+    assert "@media (prefers-color-scheme: dark)" in chart.read_text()
 
     found = json.loads(figures.read_text())
     assert set(found) == {"machine", "gearmand", "pythons", "options", "results"}

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 import gear
+from gear_server.engine.rules import packet_rules
 from gear_wire import constants
+from gear_wire.enums import Magic, PacketType
+from gear_wire.handlers import PacketHandlers
+from gear_wire.table import BY_TYPE, frame_key
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -55,6 +59,39 @@ def test_the_first_examples_are_as_they_are_tested() -> None:
     for example in printed["PRINTED"].values():
         indented = "".join(f"   {line}\n" for line in example.splitlines())
         assert indented in reference
+
+
+def handlers(cls: type) -> set[str]:
+    """Return the handlers that a class has beyond those that only log an unexpected packet."""
+    return {
+        name
+        for base in cls.__mro__
+        if base is not PacketHandlers
+        for name in vars(base)
+        if name.startswith("handle")
+    }
+
+
+@pytest.mark.parametrize("cls", [gear.Client, gear.Worker])
+def test_the_how_to_names_each_event(cls: type) -> None:
+    text = (ROOT / "docs" / "how-to" / "events.md").read_text()
+    section = text.partition(f"\n## The events of a {cls.__name__.lower()}\n")[2].partition(
+        "\n## "
+    )[0]
+    assert set(re.findall(r"`(handle\w+)`", section)) == handlers(cls) | {"handlePacket"}
+
+
+def test_the_reference_of_a_server_leaves_out_what_a_server_refuses() -> None:
+    text = (REFERENCE / "server.rst").read_text()
+    hidden = re.search(r":exclude-members: (.*?)\n\n", text, re.DOTALL)
+    assert hidden is not None
+    rules = packet_rules()
+    unexpected = rules[frame_key(Magic.REQ, PacketType.NOOP)]
+    assert set(re.findall(r"handle\w+", hidden[1])) == {
+        info.handler
+        for number, info in BY_TYPE.items()
+        if rules[frame_key(Magic.REQ, number)] is unexpected
+    }
 
 
 @pytest.mark.parametrize(
