@@ -183,7 +183,7 @@ def test_a_peer_that_is_silent_over_tls(tmp_path: Path) -> None:
     def answer(peer: Peer, message: object) -> None:
         assert ended.wait(30)  # it does not even read the end of TLS
 
-    with scripted_server(answer, files.serverContext()) as server:
+    with scripted_server(answer, files.server_context()) as server:
         try:
             asyncio.run(asyncio.wait_for(ask(server.port), 10))
         finally:

@@ -328,7 +328,7 @@ def test_closing_sends_what_a_slow_server_has_not_taken(secure: bool, files: TLS
             assert reading.wait(10)
             peer.send(Noop())  # which would make a closed socket reset the connection
 
-    with scripted_server(answer, files.serverContext() if secure else None) as server:
+    with scripted_server(answer, files.server_context() if secure else None) as server:
 
         async def test(client: Client) -> None:
             client.add_server(
@@ -413,7 +413,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> TLSFiles:
 
 
 def test_tls(files: TLSFiles) -> None:
-    with scripted_server(context=files.serverContext()) as server:
+    with scripted_server(context=files.server_context()) as server:
 
         async def test(client: Client) -> None:
             keepalive = Keepalive(True)

@@ -196,7 +196,7 @@ def test_a_client_that_the_server_refuses_is_not_connected(
 ) -> None:
     ours, theirs = trustme.CA(), trustme.CA()
     mine = files(tmp_path / "client", ours, theirs)
-    context = files(tmp_path / "server", theirs, theirs).serverContext()
+    context = files(tmp_path / "server", theirs, theirs).server_context()
     context.minimum_version = context.maximum_version = version
     with scripted_server(context=context) as server:
 
@@ -213,7 +213,7 @@ def test_a_server_that_says_nothing_after_its_handshake(loop: Loop, tmp_path: Pa
     """It sends no tickets, and so is asked for an echo."""
     authority = trustme.CA()
     mine = files(tmp_path / "client", authority, authority)
-    context = files(tmp_path / "server", authority, authority).serverContext()
+    context = files(tmp_path / "server", authority, authority).server_context()
     context.num_tickets = 0
     with scripted_server(context=context) as server:
 

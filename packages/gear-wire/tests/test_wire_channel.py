@@ -172,7 +172,7 @@ def test_the_end_of_tls_is_the_end_though_the_socket_stays_open(tmp_path: Path) 
     authority.cert_pem.write_to_path(files.ca)
 
     def serve() -> None:
-        with files.serverContext().wrap_socket(theirs, server_side=True) as sock:
+        with files.server_context().wrap_socket(theirs, server_side=True) as sock:
             sock.sendall(b"bye")
             sock.settimeout(30)
             with pytest.raises(ssl.SSLError):
@@ -180,7 +180,7 @@ def test_the_end_of_tls_is_the_end_though_the_socket_stays_open(tmp_path: Path) 
 
     thread = threading.Thread(target=serve)
     thread.start()
-    tls = TLSStream(files.clientContext(), "localhost")
+    tls = TLSStream(files.client_context(), "localhost")
     data = b""
     while not tls.handshake(data):
         ours.sendall(tls.outgoing())

@@ -208,7 +208,7 @@ class Files:
 
 def test_tls_echo(tmp_path: Path) -> None:
     files = Files(tmp_path)
-    with scripted_server(context=TLSFiles(*files.all).serverContext()) as server:
+    with scripted_server(context=TLSFiles(*files.all).server_context()) as server:
         connection = Connection("127.0.0.1", server.port, *files.all)
         connection.connect()
         data = bytes(range(256)) * (1 << 13)
@@ -221,7 +221,7 @@ def test_tls_echo(tmp_path: Path) -> None:
 
 def test_tls_checks_the_name_of_the_server(tmp_path: Path) -> None:
     files = Files(tmp_path, "elsewhere.example")
-    with scripted_server(context=TLSFiles(*files.all).serverContext()) as server:
+    with scripted_server(context=TLSFiles(*files.all).server_context()) as server:
         with pytest.raises(ConnectionError, match="TLS handshake"):
             Connection("127.0.0.1", server.port, *files.all).connect()
         lenient = Connection("127.0.0.1", server.port, *files.all, ssl_check_hostname=False)
@@ -234,7 +234,7 @@ def test_tls_refuses_another_authority(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     ours, theirs = Files(tmp_path / "a"), Files(tmp_path / "b")
-    with scripted_server(context=TLSFiles(*theirs.all).serverContext()) as server:
+    with scripted_server(context=TLSFiles(*theirs.all).server_context()) as server:
         with pytest.raises(ConnectionError, match="TLS handshake"):
             Connection("127.0.0.1", server.port, *ours.all).connect()
 

@@ -34,7 +34,7 @@ def test_its_parts() -> None:
 def test_from_a_frame_and_back() -> None:
     connection = Connection()
     (frame,) = FrameReader().feed(STATUS.toBinary())
-    packet = Packet.fromFrame(frame, connection)  # type: ignore[arg-type]  # a packet is a Frame
+    packet = Packet.from_frame(frame, connection)  # type: ignore[arg-type]  # a packet is a Frame
     assert packet == STATUS
     assert packet.connection is connection
 

@@ -48,7 +48,7 @@ class Pool(BaseClient):
         self.changed = threading.Condition()
         super().__init__("pool")
 
-    def _newSession(self, connection: Connection) -> Session:
+    def _new_session(self, connection: Connection) -> Session:
         return EchoSession()
 
     def note(self, what: object) -> None:

@@ -43,7 +43,7 @@ def test_a_reply_of_one_line(line: bytes) -> None:
 
 def test_only_a_line_that_may_be_the_end_is_looked_at() -> None:
     request = Status()
-    looks = [request.mayEnd(text) for text in (b"a\n", b"b\n", b"c\n.d\n", b".\n")]
+    looks = [request.may_end(text) for text in (b"a\n", b"b\n", b"c\n.d\n", b".\n")]
     assert looks == [True, False, False, True]
 
 
@@ -53,7 +53,7 @@ def test_a_subclass_with_an_end_of_its_own_looks_each_time() -> None:
             return data.endswith(b"END\n"), b""
 
     request = Own()
-    assert all(request.mayEnd(b"x\n") for _ in range(3))
+    assert all(request.may_end(b"x\n") for _ in range(3))
 
 
 def test_a_request_may_be_sent_again() -> None:

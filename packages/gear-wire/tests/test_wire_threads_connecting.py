@@ -46,7 +46,7 @@ class Client(BaseClient):
         self.seen: queue.SimpleQueue[object] = queue.SimpleQueue()
         super().__init__("connecting", heartbeat=heartbeat)
 
-    def _newSession(self, connection: Connection) -> Session:
+    def _new_session(self, connection: Connection) -> Session:
         return Greeter()
 
     def handleNoop(self, packet: Packet) -> object:
@@ -235,7 +235,7 @@ def test_a_client_that_the_server_refuses_is_not_connected(
 ) -> None:
     ours, theirs = trustme.CA(), trustme.CA()
     mine = files(tmp_path / "client", ours, theirs)
-    context = files(tmp_path / "server", theirs, theirs).serverContext()
+    context = files(tmp_path / "server", theirs, theirs).server_context()
     context.minimum_version = context.maximum_version = version
     with scripted_server(context=context) as server:
         with pytest.raises(ConnectionError, match="alert unknown ca"):
@@ -251,7 +251,7 @@ def test_a_server_that_says_nothing_after_its_handshake(client: Client, tmp_path
     """It sends no tickets, and so is asked for an echo, of which nobody hears."""
     authority = trustme.CA()
     mine = files(tmp_path / "client", authority, authority)
-    context = files(tmp_path / "server", authority, authority).serverContext()
+    context = files(tmp_path / "server", authority, authority).server_context()
     context.num_tickets = 0
     with scripted_server(context=context) as server:
         client.addServer("127.0.0.1", server.port, mine.key, mine.cert, mine.ca)
@@ -267,7 +267,7 @@ def test_what_a_server_says_at_once_after_its_handshake_is_heard(
     """It comes together with what connecting waits for."""
     authority = trustme.CA()
     mine = files(tmp_path / "client", authority, authority)
-    context = files(tmp_path / "server", authority, authority).serverContext()
+    context = files(tmp_path / "server", authority, authority).server_context()
 
     def greet(server: ScriptedServer) -> None:
         server.wait_for(lambda: server.peers)
@@ -303,7 +303,7 @@ def test_the_environment_turns_the_check_of_names_off(
     authority = trustme.CA()
     mine = files(tmp_path / "client", authority, authority)
     theirs = files(tmp_path / "server", authority, authority, "elsewhere.example")
-    with scripted_server(context=theirs.serverContext()) as server:
+    with scripted_server(context=theirs.server_context()) as server:
         with pytest.raises(ConnectionError, match="GEAR_SSL_CHECK_HOSTNAME=0 in the environment"):
             Connection("127.0.0.1", server.port, mine.key, mine.cert, mine.ca).connect(10)
         monkeypatch.setenv("GEAR_SSL_CHECK_HOSTNAME", "0")

@@ -51,7 +51,7 @@ class Client(BaseClient):
         self.seen: queue.SimpleQueue[object] = queue.SimpleQueue()
         super().__init__("lifetime")
 
-    def _newSession(self, connection: Connection) -> Session:
+    def _new_session(self, connection: Connection) -> Session:
         return Greeter()
 
     def handleNoop(self, packet: Packet) -> object:
@@ -133,7 +133,7 @@ def test_shutting_down_over_a_slow_reader_that_speaks_tls(tmp_path: Path) -> Non
     certificate.cert_chain_pems[0].write_to_path(files.cert)
     authority.cert_pem.write_to_path(files.ca)
     slow = Slow()
-    with scripted_server(slow.answer, files.serverContext()) as server:
+    with scripted_server(slow.answer, files.server_context()) as server:
         client = Client()
         client.addServer("127.0.0.1", server.port, files.key, files.cert, files.ca)
         client.waitForServer(10)
@@ -303,7 +303,7 @@ from gear_wire.packet import Packet
 from gear_wire.session import Session
 
 class Client(BaseClient):
-    def _newSession(self, connection):
+    def _new_session(self, connection):
         return Session()
 
     def handleNoop(self, packet):

@@ -60,9 +60,9 @@ def test_a_file_that_is_not_there_is_named(files: TLSFiles, tmp_path: Path, inde
 
 
 def test_contexts_ask_for_certificates_and_take_no_old_protocol(files: TLSFiles) -> None:
-    client, server = files.clientContext(), files.serverContext()
+    client, server = files.client_context(), files.server_context()
     assert client.check_hostname
-    assert not files.clientContext(check_hostname=False).check_hostname
+    assert not files.client_context(check_hostname=False).check_hostname
     for context in (client, server):
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.minimum_version is ssl.TLSVersion.TLSv1_2
@@ -73,9 +73,11 @@ class Ends:
     """A client's TLSStream and a server's end of it, both in memory."""
 
     def __init__(self, files: TLSFiles) -> None:
-        self.client = TLSStream(files.clientContext(), "localhost")
+        self.client = TLSStream(files.client_context(), "localhost")
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.server = files.serverContext().wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.server = files.server_context().wrap_bio(
+            self.incoming, self.outgoing, server_side=True
+        )
         done, data = False, b""
         for _ in range(10):
             done = self.client.handshake(data)

@@ -35,7 +35,7 @@ class _CommandRequest(AdminRequest):
     def getCommand(self) -> bytes:
         return self._line
 
-    def _isAnswer(self, line: bytes) -> bool:
+    def _is_answer(self, line: bytes) -> bool:
         return not self._table or (line.startswith(b"ERR ") and line.endswith(b"\r\n"))
 
 

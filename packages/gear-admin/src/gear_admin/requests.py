@@ -61,7 +61,7 @@ class ShowUniqueJobsAdminRequest(AdminRequest):
     def __init__(self) -> None:
         super().__init__()
 
-    def _isAnswer(self, line: bytes) -> bool:
+    def _is_answer(self, line: bytes) -> bool:
         # A unique may be anything, "OK" too.
         return line.startswith(b"ERR ") and line.endswith(b"\r\n")
 

@@ -56,7 +56,7 @@ class Client(BaseClient):
     def _was_forked(self) -> None:
         self._latches.clear()
 
-    def _newSession(self, connection: Connection) -> ClientSession:
+    def _new_session(self, connection: Connection) -> ClientSession:
         return ClientSession(self.client_id, sorted(self.options), connection.related_jobs)
 
     def _request(
@@ -208,7 +208,7 @@ class Client(BaseClient):
             if state.known:
                 return state
         if state is None:
-            raise self._noServer()
+            raise self._no_server()
         return state
 
     def _ask_state(
@@ -252,7 +252,7 @@ class Client(BaseClient):
         option = to_option(name)
         deadline = Deadline(timeout)
         with self._state_lock:
-            self._checkRunning()
+            self._check_running()
             self.options.add(option)
             connections = self.active_connections[:]
         asked = [(each, self._ask_option(each, option, deadline)) for each in connections]
@@ -400,5 +400,5 @@ class Client(BaseClient):
 
     def handleError(self, packet: Packet) -> object:
         """Handle ERROR: it is logged, and ends the request that it answers."""
-        self._logError(packet)
+        self._log_error(packet)
         return self._apply_unless_by_hand(packet)

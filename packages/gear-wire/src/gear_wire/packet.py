@@ -74,7 +74,7 @@ class Packet:
         self._decoded: BasePacket | None = None
 
     @classmethod
-    def fromFrame(cls, frame: Frame, connection: PacketConnection | None = None) -> "Packet":
+    def from_frame(cls, frame: Frame, connection: PacketConnection | None = None) -> "Packet":
         """Return the packet of a frame received over a connection."""
         return cls(frame.magic.value, frame.type, frame.body, connection)
 

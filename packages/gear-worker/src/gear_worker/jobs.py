@@ -196,7 +196,7 @@ class WorkerJob(AssignedJob):
         elif self.connection is not None:
             # Made by a program, which had it sent over the connection that it gave the job.
             frame = to_frame(packet)
-            cast(PacketConnection, self.connection).sendPacket(Packet.fromFrame(frame))
+            cast(PacketConnection, self.connection).sendPacket(Packet.from_frame(frame))
         else:
             raise DisconnectError(f"{self!r} came over no connection")
         self._reported(packet)

@@ -66,7 +66,7 @@ class Worker(BaseClient):
             raise ConfigurationError("give client_id; worker_id is an old name of it")
         name = client_id or worker_id or socket.gethostname()
         self.worker_id: str | bytes = name
-        self._assignments: Assignments[WorkerJob] = Assignments(self._makeJob, grab_all)
+        self._assignments: Assignments[WorkerJob] = Assignments(self._make_job, grab_all)
         self._interrupts = 0
         self._reports = 0
         super().__init__(name, heartbeat=heartbeat)
@@ -153,7 +153,7 @@ class Worker(BaseClient):
         self.check_thread("getJob")
         deadline = Deadline(timeout)
         with self._state_lock:
-            self._checkRunning()
+            self._check_running()
             if self._assignments.draining:
                 raise InterruptedError(f"{self!r} is being drained")
             interrupts = self._interrupts
@@ -161,9 +161,9 @@ class Worker(BaseClient):
             self._queue()
         try:
             self._flush()
-            self._lookForJob(interrupts)
+            self._look_for_job(interrupts)
             while True:
-                job = self._waitForJob(interrupts, deadline)
+                job = self._wait_for_job(interrupts, deadline)
                 if job is not None:
                     return job
                 if deadline.expired():
@@ -172,7 +172,7 @@ class Worker(BaseClient):
             with self._state_lock:
                 self._assignments.leave()
 
-    def _lookForJob(self, interrupts: int) -> None:
+    def _look_for_job(self, interrupts: int) -> None:
         """Look for a moment whether a job comes, before sleeping; with one server alone."""
         connections = self.active_connections[:]
         if len(connections) == 1:
@@ -182,7 +182,7 @@ class Worker(BaseClient):
                 lambda: self._assignments.waiting < 2,
             )
 
-    def _waitForJob(self, interrupts: int, deadline: Deadline) -> WorkerJob | None:
+    def _wait_for_job(self, interrupts: int, deadline: Deadline) -> WorkerJob | None:
         """Return the next job; None after a while, or when something must be said first."""
         with self._assigned:
             if not self._assignments.jobs and self._interrupts == interrupts:
@@ -247,12 +247,12 @@ class Worker(BaseClient):
     def _shutdown(self) -> None:
         self.stopWaitingForJobs()
 
-    def _newSession(self, connection: Connection) -> WorkerSession[WorkerJob]:
+    def _new_session(self, connection: Connection) -> WorkerSession[WorkerJob]:
         return WorkerSession(
             self.client_id, self._assignments, connection.related_jobs, connection.changeState
         )
 
-    def _makeJob(self, session: WorkerSession[WorkerJob], packet: Assigned) -> WorkerJob:
+    def _make_job(self, session: WorkerSession[WorkerJob], packet: Assigned) -> WorkerJob:
         job = self.job_class.from_packet(packet)
         connection = next(known for known in self.active_connections if known.session is session)
 
@@ -291,7 +291,7 @@ class Worker(BaseClient):
         """Do what a packet says; nothing for one that came over no connection of a worker."""
         return None if _is_by_hand(packet) else super()._apply(packet)
 
-    def _applyAssignment(self, packet: Packet, kind: type[Assigned]) -> object:
+    def _apply_assignment(self, packet: Packet, kind: type[Assigned]) -> object:
         job = self._apply(packet)
         with self._assigned:
             if _is_by_hand(packet):
@@ -311,21 +311,21 @@ class Worker(BaseClient):
 
     def handleJobAssign(self, packet: Packet) -> object:
         """Handle JOB_ASSIGN: the job goes to a thread in `getJob`."""
-        return self._applyAssignment(packet, JobAssign)
+        return self._apply_assignment(packet, JobAssign)
 
     def handleJobAssignUnique(self, packet: Packet) -> object:
         """Handle JOB_ASSIGN_UNIQ: the job goes to a thread in `getJob`."""
-        return self._applyAssignment(packet, JobAssignUnique)
+        return self._apply_assignment(packet, JobAssignUnique)
 
     def handleJobAssignAll(self, packet: Packet) -> object:
         """Handle JOB_ASSIGN_ALL: the job goes to a thread in `getJob`."""
-        return self._applyAssignment(packet, JobAssignAll)
+        return self._apply_assignment(packet, JobAssignAll)
 
     def handleError(self, packet: Packet) -> object:
         """Handle ERROR: it is logged; the connection and its jobs go on."""
         session = getattr(packet.connection, "session", None)
         if not (isinstance(session, WorkerSession) and session.expects(packet.getArgument(0))):
-            self._logError(packet)
+            self._log_error(packet)
         return None
 
     # What 0.16's users call beside the documented methods

@@ -121,7 +121,7 @@ class ServerHandlers(PacketHandlers):
         handler = getattr(self, name)
 
         def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-            packet = Packet.fromFrame(frame, as_connection(peer))
+            packet = Packet.from_frame(frame, as_connection(peer))
             self._guarded(lambda: handler(packet), name)
 
         return rule

@@ -217,7 +217,7 @@ class Server(ServerHandlers, ServerViews):
         )
         tls = settings.tls()
         # A file that cannot be used must be reported here, not in the thread.
-        self._context = None if tls is None else tls.serverContext()
+        self._context = None if tls is None else tls.server_context()
         if not isinstance(acl, ACL | None):
             raise TypeError(f"acl must be a gear.ACL or None, not {type(acl).__name__}")
         self.client_id: bytes | None = None if server_id is None else _server_id(server_id)

@@ -88,7 +88,7 @@ def check(options: Options) -> None:
     """
     files = _tls_files(options)
     if files is not None:
-        files.serverContext()
+        files.server_context()
     elif options.acl is not None:
         raise ConfigurationError(
             "--acl requires TLS: it applies to the names in client certificates"

@@ -187,7 +187,7 @@ class ServerAddress(msgspec.Struct, frozen=True):
         if check and os.environ.get(CHECK_VARIABLE) == "0":
             _log.warning("%s=0: accepting any name in the certificate of %s", CHECK_VARIABLE, self)
             check = False
-        return self.tls.clientContext(check)
+        return self.tls.client_context(check)
 
     def set_options(self, sock: socket.socket) -> None:
         """Set the options that its sockets have."""

@@ -24,7 +24,7 @@ class TLSFiles(msgspec.Struct, frozen=True):
     cert: str
     ca: str
 
-    def clientContext(self, check_hostname: bool = True) -> ssl.SSLContext:
+    def client_context(self, check_hostname: bool = True) -> ssl.SSLContext:
         """Return a context that shows our certificate and demands the server's.
 
         Args:
@@ -39,7 +39,7 @@ class TLSFiles(msgspec.Struct, frozen=True):
         context.check_hostname = check_hostname
         return self._load(context)
 
-    def serverContext(self) -> ssl.SSLContext:
+    def server_context(self) -> ssl.SSLContext:
         """Return a context that shows our certificate and demands the client's; raises as above."""
         import ssl
 

@@ -196,41 +196,41 @@ class BaseClient(Receiver):
             tcp_keepidle, tcp_keepintvl, tcp_keepcnt, ssl_check_hostname=ssl_check_hostname,
         )  # fmt: skip
         with self._state_lock:
-            self._checkRunning()
+            self._check_running()
             for known in (*self._roster.active, *self._roster.inactive):
                 if (known.host, known.port) == (connection.host, connection.port):
                     raise ConfigurationError(
                         f"server {known.host} port {known.port} was added before"
                     )
-            self._startThreads()
+            self._start_threads()
             self._roster.add(connection)
             self._begin(connection)
 
     def _begin(self, connection: Connection) -> None:
         """Make a connection this client's, and connect it in the background; under the lock."""
-        loop, _ = self._startThreads()
+        loop, _ = self._start_threads()
         self._server_logs[connection] = ServerLog(self.log, connection.address)
         connection.attach(self._state_lock, loop, self)
-        self._startConnecting(connection, wait=False)
+        self._start_connecting(connection, wait=False)
         if self._heartbeat is not None:
             self._beat_later(loop, connection, self._heartbeat)
 
-    def _startThreads(self) -> tuple[PollLoop, Connecting]:
+    def _start_threads(self) -> tuple[PollLoop, Connecting]:
         if self._loop is None or self._connecting is None:
             self._loop = PollLoop("Gearman client poll", self.log)
             self._connecting = Connecting(self.connections_condition)
         return self._loop, self._connecting
 
-    def _checkRunning(self) -> None:
+    def _check_running(self) -> None:
         if not self.running:
             raise InterruptedError(f"{self!r} was shut down")
         if self._forked:
             self._start_in_child()
 
-    def _startConnecting(self, connection: Connection, wait: bool) -> None:
+    def _start_connecting(self, connection: Connection, wait: bool) -> None:
         """Have a thread connect, or ask for one again when there is none; under the lock."""
-        loop, connecting = self._startThreads()
-        connect = _weakly(self._connectOnce, connection, True)
+        loop, connecting = self._start_threads()
+        connect = _weakly(self._connect_once, connection, True)
         started = connecting.start(
             lambda: connect(connecting), _weakly(self._delay, connection, 0.0), wait
         )
@@ -244,9 +244,9 @@ class BaseClient(Receiver):
     def _ask_for_thread(self, connection: Connection) -> None:
         with self._state_lock:
             if self.running and not connection.connected:
-                self._startConnecting(connection, wait=False)
+                self._start_connecting(connection, wait=False)
 
-    def _connectOnce(self, connection: Connection, connecting: Connecting) -> bool:
+    def _connect_once(self, connection: Connection, connecting: Connecting) -> bool:
         if not self.running:
             return True
         try:
@@ -266,25 +266,25 @@ class BaseClient(Receiver):
             if not self.running or loop is None:
                 connection.drop()
                 return True
-            connection.session = self._newSession(connection)
+            connection.session = self._new_session(connection)
             connection.session.greet()
             connection.queue_session()
             self._roster.up(connection, time.monotonic())
             self._server_logs[connection].connected()
         connection.flush()
-        self._callSafely(lambda: self._onConnect(connection))
+        self._call_safely(lambda: self._onConnect(connection))
         sock = connection.conn
         if sock is None:
             return True
         loop.call(
             functools.partial(_watch, connection, sock, _weakly(self._poll, connection, None))
         )
-        self._callSafely(lambda: self._onActiveConnection(connection))
+        self._call_safely(lambda: self._onActiveConnection(connection))
         with self.connections_condition:
             self.connections_condition.notify_all()
         return True
 
-    def _newSession(self, connection: Connection) -> Session:
+    def _new_session(self, connection: Connection) -> Session:
         """Return the protocol's state for a fresh connection; under the state lock."""
         raise NotImplementedError
 
@@ -307,11 +307,11 @@ class BaseClient(Receiver):
         self.check_thread("waitForServer")
         deadline = Deadline(timeout)
         with self.connections_condition:
-            self._checkRunning()
+            self._check_running()
             self.connections_condition.wait_for(
                 lambda: self._roster.active or not self.running, deadline.left()
             )
-            self._checkRunning()
+            self._check_running()
             if not self._roster.active:
                 why = why_unconnected(self._server_logs.values())
                 raise deadline.error(f"no server was connected ({why})")
@@ -327,7 +327,7 @@ class BaseClient(Receiver):
         with self._state_lock:
             connection = self._roster.next(time.monotonic())
         if connection is None:
-            raise self._noServer()
+            raise self._no_server()
         return connection
 
     def _promising_connections(self) -> list[Connection]:
@@ -347,7 +347,7 @@ class BaseClient(Receiver):
             with self._state_lock:
                 self._roster.answered(connection)
 
-    def _noServer(self) -> NoConnectedServersError:
+    def _no_server(self) -> NoConnectedServersError:
         if not self.running:
             return NoConnectedServersError(f"no server is connected: {self!r} was shut down")
         return NoConnectedServersError("no server is connected at the moment")
@@ -428,7 +428,7 @@ class BaseClient(Receiver):
         with self.connections_condition:
             self.connections_condition.notify_all()
             if self.running:
-                self._startConnecting(connection, wait=True)
+                self._start_connecting(connection, wait=True)
 
     def renew(self, connection: Connection) -> None:
         """Give a connection up, and make it anew in the background."""
@@ -437,11 +437,11 @@ class BaseClient(Receiver):
     def wait_for_connection(self, connection: Connection, deadline: Deadline) -> None:
         """Wait until a connection stands; raises as `waitForServer` does."""
         with self.connections_condition:
-            self._checkRunning()
+            self._check_running()
             self.connections_condition.wait_for(
                 lambda: connection in self._roster.active or not self.running, deadline.left()
             )
-            self._checkRunning()
+            self._check_running()
             if connection not in self._roster.active:
                 why = why_unconnected([self._server_logs[connection]])
                 raise deadline.error(f"{connection!r} was not connected again ({why})")
@@ -480,7 +480,7 @@ class BaseClient(Receiver):
             self._lostConnection(connection, f"no answer to a heartbeat in {heartbeat:g} s")
             self._beat_later(loop, connection, heartbeat)
 
-    def _callSafely(self, hook: Callable[[], None]) -> None:
+    def _call_safely(self, hook: Callable[[], None]) -> None:
         try:
             hook()
         except BaseException:

@@ -50,7 +50,7 @@ class InboundReader:
                 continue
             self._take_text(lines, inbound, lock)
             if isinstance(event, Frame):
-                inbound.append(Packet.fromFrame(event, self._connection))
+                inbound.append(Packet.from_frame(event, self._connection))
             else:
                 self._log.error("%r: %s", self._connection, event.reason)
                 self.broken = True

@@ -117,10 +117,10 @@ class Receiver(PacketHandlers):
 
     def handleError(self, packet: Packet) -> object:
         """Handle ERROR: it is logged, and ends the request that it answers."""
-        self._logError(packet)
+        self._log_error(packet)
         return self._apply(packet)
 
-    def _logError(self, packet: Packet) -> None:
+    def _log_error(self, packet: Packet) -> None:
         error = packet.data.replace(b"\0", b": ").decode(errors="replace")
         self.log.error("Server %r: %s", packet.connection, error)
 

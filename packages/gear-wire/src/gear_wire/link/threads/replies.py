@@ -31,7 +31,7 @@ class Replies:
                 break
             request = self.waiting[0]
             # Joined only when it may be whole: a reply may have a million lines.
-            if not request.mayEnd(self._parts[-1]):
+            if not request.may_end(self._parts[-1]):
                 break
             reply = b"".join(self._parts)
             complete, rest = request.isComplete(reply)

@@ -76,7 +76,7 @@ class AdminRequest:
         self._begun = False
         self._scanned = 0
 
-    def mayEnd(self, text: bytes) -> bool:
+    def may_end(self, text: bytes) -> bool:
         """Tell whether `isComplete` must look at what has come.
 
         Args:
@@ -104,7 +104,7 @@ class AdminRequest:
 
     def _end(self, data: bytes) -> int:
         line_end = _first_line(data)
-        if line_end and (self.one_line or self._isAnswer(data[:line_end])):
+        if line_end and (self.one_line or self._is_answer(data[:line_end])):
             return line_end
         if data.startswith(_DOTS):
             return line_end
@@ -114,7 +114,7 @@ class AdminRequest:
         ends = [found + len(end) for end in _ENDS if (found := data.find(end, start)) >= 0]
         return min(ends, default=0)
 
-    def _isAnswer(self, line: bytes) -> bool:
+    def _is_answer(self, line: bytes) -> bool:
         return _is_answer(line)
 
     def setComplete(self) -> None:
