@@ -14,7 +14,7 @@ class Open(Protocol):
 
 
 _open: weakref.WeakSet[Open] = weakref.WeakSet()
-_methods: set[weakref.WeakMethod[Callable[[], object]]] = set()
+_methods: dict[int, Callable[[], None]] = {}
 
 
 def let_go_when_forked(*opened: Open) -> None:
@@ -35,9 +35,20 @@ def call_when_forked(method: Callable[[], object]) -> None:
     What is to be let go is gone by then.
 
     Args:
-        method: A bound method; its object is not kept alive.
+        method: A bound method, the only one of its object, which is not kept alive.
     """
-    _methods.add(weakref.WeakMethod(method, _methods.discard))
+    owner: object = getattr(method, "__self__")  # noqa: B009  # callables in general have none
+    function: Callable[[object], object] = getattr(method, "__func__")  # noqa: B009
+    number, methods = id(owner), _methods
+    # Not a WeakMethod: when the interpreter ends, its callback may find itself gone, and says so.
+    reference = weakref.ref(owner, lambda _: methods.pop(number, None))
+
+    def call() -> None:
+        alive = reference()
+        if alive is not None:
+            function(alive)
+
+    _methods[number] = call
 
 
 def let_go(descriptors: Iterable[int]) -> None:
@@ -59,10 +70,8 @@ def _begin_child() -> None:
     descriptors = [_descriptor(opened) for opened in _open]
     _open.clear()
     let_go(descriptors)
-    for reference in list(_methods):
-        method = reference()
-        if method is not None:
-            method()
+    for call in list(_methods.values()):
+        call()
 
 
 def _descriptor(opened: Open) -> int:
