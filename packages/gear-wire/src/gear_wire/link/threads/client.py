@@ -28,7 +28,7 @@ from gear_wire.link.heartbeat import PROBE, check_heartbeat
 from gear_wire.link.inherited import call_when_forked
 from gear_wire.link.roster import Roster
 from gear_wire.link.serverlog import ServerLog, why_unconnected
-from gear_wire.link.threads.connecting import Connecting
+from gear_wire.link.threads.attempts import Attempts
 from gear_wire.link.threads.connection import CONNECT_TIMEOUT, Connection
 from gear_wire.link.threads.loop import PollLoop
 from gear_wire.link.threads.receiver import Receiver
@@ -104,7 +104,7 @@ class BaseClient(Receiver):
         self._roster: Roster[Connection] = Roster()
         self._server_logs: dict[Connection, ServerLog] = {}
         self._loop: PollLoop | None = None
-        self._connecting: Connecting | None = None
+        self._attempts: Attempts | None = None
         self._forked = False
         _clients.add(self)
         call_when_forked(self._let_go)
@@ -133,9 +133,9 @@ class BaseClient(Receiver):
         if loop is None or not self.running:
             return
         self.running = False
-        if self._connecting is not None:
+        if self._attempts is not None:
             with self.connections_condition:
-                self._connecting.stop()
+                self._attempts.stop()
         _leaving.add(loop)
         loop.call(functools.partial(_close, loop, self._roster.clear()))
         loop.end()
@@ -215,11 +215,11 @@ class BaseClient(Receiver):
         if self._heartbeat is not None:
             self._beat_later(loop, connection, self._heartbeat)
 
-    def _start_threads(self) -> tuple[PollLoop, Connecting]:
-        if self._loop is None or self._connecting is None:
+    def _start_threads(self) -> tuple[PollLoop, Attempts]:
+        if self._loop is None or self._attempts is None:
             self._loop = PollLoop("Gearman client poll", self.log)
-            self._connecting = Connecting(self.connections_condition)
-        return self._loop, self._connecting
+            self._attempts = Attempts(self.connections_condition)
+        return self._loop, self._attempts
 
     def _check_running(self) -> None:
         if not self.running:
@@ -229,10 +229,10 @@ class BaseClient(Receiver):
 
     def _start_connecting(self, connection: Connection, wait: bool) -> None:
         """Have a thread connect, or ask for one again when there is none; under the lock."""
-        loop, connecting = self._start_threads()
+        loop, attempts = self._start_threads()
         connect = _weakly(self._connect_once, connection, True)
-        started = connecting.start(
-            lambda: connect(connecting), _weakly(self._delay, connection, 0.0), wait
+        started = attempts.start(
+            lambda: connect(attempts), _weakly(self._delay, connection, 0.0), wait
         )
         if not started:
             self._server_logs[connection].failed("the system gives no more threads")
@@ -246,11 +246,11 @@ class BaseClient(Receiver):
             if self.running and not connection.connected:
                 self._start_connecting(connection, wait=False)
 
-    def _connect_once(self, connection: Connection, connecting: Connecting) -> bool:
+    def _connect_once(self, connection: Connection, attempts: Attempts) -> bool:
         if not self.running:
             return True
         try:
-            connection.open(Deadline(CONNECT_TIMEOUT), connecting.cancel)
+            connection.open(Deadline(CONNECT_TIMEOUT), attempts.cancel)
         except ConnectionError as error:
             if self.running:
                 self._server_logs[connection].failed(str(error.__cause__ or error))
@@ -519,8 +519,8 @@ class BaseClient(Receiver):
             self.running = False
             connections = self._roster.clear()
             loop, self._loop = self._loop, None
-            connecting, self._connecting = self._connecting, None
-            join = _nothing if connecting is None else connecting.stop()
+            attempts, self._attempts = self._attempts, None
+            join = _nothing if attempts is None else attempts.stop()
             self.connections_condition.notify_all()
         self._shutdown()
         for connection in connections:
@@ -548,7 +548,7 @@ class BaseClient(Receiver):
     def _let_go(self) -> None:
         """Forget what a forked process inherited: threads, locks and sockets are the parent's."""
         self._make_locks()
-        self._loop = self._connecting = None
+        self._loop = self._attempts = None
         connections = self._roster.clear()
         for connection in connections:
             connection.release()

@@ -18,12 +18,11 @@ from gear_wire.link.deadline import Deadline
 from gear_wire.link.heartbeat import PAYLOAD
 from gear_wire.link.inherited import call_when_forked
 from gear_wire.link.quickack import acknowledge
+from gear_wire.link.threads.answers import Answers, Echo
 from gear_wire.link.threads.channel import Channel
 from gear_wire.link.threads.connector import Connector
-from gear_wire.link.threads.echoes import Echo, Echoes
 from gear_wire.link.threads.inbound import Inbound, InboundReader
 from gear_wire.link.threads.loop import PollLoop, Ready
-from gear_wire.link.threads.replies import Replies
 from gear_wire.link.threads.requests import AdminRequest
 from gear_wire.link.threads.transport import OwnTransport, PolledTransport
 from gear_wire.link.tls import describe
@@ -132,13 +131,12 @@ class Connection:
         """
         self.session = None
         self._lock = threading.RLock()
-        self._replies = Replies(self.log)
-        self._echoes = Echoes()
+        self._answers = Answers(self.log)
         self._channel: Channel | None = None
         self._own = OwnTransport(self._read_once)
         self._polled: PolledTransport | None = None
         self._transport: OwnTransport | PolledTransport = self._own
-        self._reader = InboundReader(self, self._replies, self.log)
+        self._reader = InboundReader(self, self._answers, self.log)
 
     @property
     def address(self) -> ServerAddress:
@@ -163,7 +161,7 @@ class Connection:
     @property
     def admin_requests(self) -> list[AdminRequest]:
         """The administrative requests that wait for a reply, oldest first."""
-        return self._replies.waiting
+        return self._answers.requests
 
     @property
     def connected(self) -> bool:
@@ -231,8 +229,8 @@ class Connection:
         except ConnectionError as error:
             raise ConnectionError(f"cannot connect to {self._address}: {error}") from error
         with self._lock:
-            self._own.inbox.clear()
-            self._reader = InboundReader(self, self._replies, self.log)
+            self._own.clear()
+            self._reader = InboundReader(self, self._answers, self.log)
             self.related_jobs.clear()
             self.options.clear()
             self._channel = Channel(made.sock, made.tls, self._lock, made.first)
@@ -243,8 +241,7 @@ class Connection:
         """Close the socket; whoever waits for an answer over it is woken with an error."""
         with self._lock:
             channel, self._channel = self._channel, None
-            requests = self._replies.reset()
-            self._echoes.reset()
+            requests = self._answers.reset()
             self.changeState("INIT")
         if channel is not None:
             channel.interrupt()
@@ -448,7 +445,7 @@ class Connection:
 
     def hasPendingData(self) -> bool:
         """Tell whether `readPacket` has something without reading from the socket."""
-        return bool(self._own.inbox)
+        return self._own.holds_packets
 
     def readPacket(self) -> Inbound:
         """Return the next packet, or the next administrative request that was answered; waits.
@@ -458,7 +455,7 @@ class Connection:
         """
         if self._owner is not None:
             raise GearmanError("readPacket: the poll thread of the client reads this connection")
-        return self._own.inbox.take()
+        return self._own.receive()
 
     def _read_once(self, deadline: Deadline) -> list[Inbound]:
         channel = self._channel
@@ -481,7 +478,7 @@ class Connection:
     def handleEchoRes(self, data: bytes) -> bool:
         """Wake whoever waits for this echo; False for an answer that nobody waits for."""
         with self._lock:
-            awaited = self._echoes.take(data)
+            awaited = self._answers.receive_echo(data)
         if not awaited and data != PAYLOAD:
             self.log.debug("Received an ECHO_RES that nobody waits for: %r", data)
         return awaited
@@ -514,10 +511,10 @@ class Connection:
         with self._lock:
             request.begin()
             self.queue(command)
-            self._replies.waiting.append(request)
+            self._answers.expect(request)
         self.flush(deadline)
         came = self._transport.wait_for(request.settled, deadline)
-        self._own.inbox.discard(request)
+        self._own.discard(request)
         if not came:
             raise deadline.error(f"no reply to {command!r} from {self!r}")
         if request.response is None:
@@ -543,11 +540,11 @@ class Connection:
         self.wait_for_room(deadline)
         with self._lock:
             self.queue(encode(EchoReq(waiting.data)))
-            self._echoes.add(waiting)
+            self._answers.expect_echo(waiting)
         self.flush(deadline)
         if not self._transport.wait_for(waiting.settled, deadline):
             with self._lock:
-                self._echoes.discard(waiting)
+                self._answers.forget_echo(waiting)
             raise deadline.error(f"no ECHO_RES from {self!r}")
         if waiting.reply is None:
             raise DisconnectError(f"{self!r} was lost before the ECHO_RES")

@@ -4,7 +4,7 @@ import logging
 import threading
 
 from gear_wire.framing import Frame, FrameReader, TextLine
-from gear_wire.link.threads.replies import Replies
+from gear_wire.link.threads.answers import Answers
 from gear_wire.link.threads.requests import AdminRequest
 from gear_wire.packet import Packet, PacketConnection
 
@@ -16,16 +16,16 @@ class InboundReader:
 
     Args:
         connection: Where the packets say that they come from.
-        replies: The requests that wait for text.
-        log: Where it is told what is no Gearman.
+        answers: The requests that wait for text.
+        log: Where it is told what is not Gearman.
 
     Attributes:
-        broken: Whether what came is no Gearman: nothing more can be read.
+        broken: Whether what came is not Gearman: nothing more can be read.
     """
 
-    def __init__(self, connection: PacketConnection, replies: Replies, log: logging.Logger) -> None:
+    def __init__(self, connection: PacketConnection, answers: Answers, log: logging.Logger) -> None:
         self._connection = connection
-        self._replies = replies
+        self._answers = answers
         self._log = log
         self._reader = FrameReader(max_line_size=None)
         self.broken: bool = False
@@ -61,7 +61,7 @@ class InboundReader:
         if not lines:
             return
         with lock:
-            answered = self._replies.take(b"".join(lines))
+            answered = self._answers.receive_text(b"".join(lines))
         lines.clear()
         for request in answered:
             request.setComplete()

@@ -1,5 +1,6 @@
 """Who reads a connection and waits for it: its own callers, or the poll thread of a client."""
 
+import collections
 import threading
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -7,7 +8,6 @@ from typing import Protocol
 from gear_wire.link.deadline import Deadline
 from gear_wire.link.threads.channel import Channel
 from gear_wire.link.threads.inbound import Inbound
-from gear_wire.link.threads.inbox import Inbox
 from gear_wire.link.threads.loop import READ, WRITE, PollLoop, Ready
 from gear_wire.link.threads.reading import Reading
 
@@ -34,15 +34,18 @@ class Transport(Protocol):
 class OwnTransport:
     """A connection on its own: whoever waits for something reads the socket meanwhile.
 
-    Args:
-        read: Reads once before a deadline, and returns what is to be kept.
+    Threads take turns at reading, one at a time for all of them.
 
-    Attributes:
-        inbox: What was read and nobody has taken yet.
+    Args:
+        read: Reads once what comes before a deadline, and returns what is to be kept of it.
     """
 
     def __init__(self, read: Callable[[Deadline], Iterable[Inbound]]) -> None:
-        self.inbox: Inbox = Inbox(read)
+        self._read = read
+        self._received: collections.deque[Inbound] = collections.deque()
+        # Held while it is decided who reads; notified after each read.
+        self._changed = threading.Condition()
+        self._reading = False
 
     def check_thread(self, what: str) -> None:
         """Do nothing: there is no poll thread."""
@@ -56,12 +59,61 @@ class OwnTransport:
         return True
 
     def wait_for(self, done: threading.Event, deadline: Deadline) -> bool:
-        """Read until something has happened."""
-        return self.inbox.read_until(done.is_set, deadline)
+        """Read until something has happened; raises what reading raises."""
+        return self._read_until(done.is_set, deadline)
 
     def close(self, channel: Channel) -> None:
         """Close the socket."""
         channel.close()
+
+    @property
+    def holds_packets(self) -> bool:
+        """Whether something was received that nobody has taken yet."""
+        return bool(self._received)
+
+    def receive(self) -> Inbound:
+        """Return the oldest that was received and not taken, or that comes; as `wait_for`."""
+        taken: list[Inbound] = []
+
+        def done() -> bool:
+            if self._received:
+                taken.append(self._received.popleft())
+            return bool(taken)
+
+        self._read_until(done, Deadline(None))
+        return taken[0]
+
+    def discard(self, item: Inbound) -> None:
+        """Forget something that was received, if it is there."""
+        with self._changed:
+            if item in self._received:
+                self._received.remove(item)
+
+    def clear(self) -> None:
+        """Forget all that was received."""
+        self._received.clear()
+
+    def _read_until(self, done: Callable[[], bool], deadline: Deadline) -> bool:
+        """Read until something is done, or let another thread read meanwhile."""
+        with self._changed:
+            while not done():
+                if deadline.expired():
+                    return False
+                if self._reading:
+                    self._changed.wait(deadline.left())
+                else:
+                    self._read_once(deadline)
+        return True
+
+    def _read_once(self, deadline: Deadline) -> None:
+        self._reading = True
+        self._changed.release()
+        try:
+            self._received.extend(self._read(deadline))
+        finally:
+            self._changed.acquire()
+            self._reading = False
+            self._changed.notify_all()
 
 
 class PolledTransport:

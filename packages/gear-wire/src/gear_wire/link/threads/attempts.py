@@ -12,7 +12,7 @@ JOIN_TIMEOUT: Final = 5.0
 """Seconds that stopping waits for a look-up of a host name, which nothing can interrupt."""
 
 
-class Connecting:
+class Attempts:
     """Tries to connect until it succeeds, in a thread a server.
 
     Args:
