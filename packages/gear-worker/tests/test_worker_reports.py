@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 from scripted_server import Peer, ScriptedServer, scripted_server
@@ -55,7 +55,7 @@ def server(work: Unread) -> Iterator[ScriptedServer]:
 Act = Callable[[], None]
 
 
-def on_threads(server: ScriptedServer, act: Act) -> None:
+def on_threads(server: ScriptedServer, act: Callable[[Worker], None]) -> None:
     """End a job with a large result, and do something while that is on its way."""
     worker = Worker("me")
     worker.addServer("127.0.0.1", server.port)
@@ -72,7 +72,7 @@ def on_threads(server: ScriptedServer, act: Act) -> None:
     thread.start()
     thread.join(0.3)
     assert thread.is_alive(), "it returned, and the server has read nothing"
-    act()
+    act(worker)
     thread.join(WAIT)
     assert not thread.is_alive()
     worker.shutdown()
@@ -80,7 +80,7 @@ def on_threads(server: ScriptedServer, act: Act) -> None:
         raise errors[0]
 
 
-def on_asyncio(server: ScriptedServer, act: Act) -> None:
+def on_asyncio(server: ScriptedServer, act: Callable[[AsyncWorker], Awaitable[None]]) -> None:
     async def main() -> None:
         async with AsyncWorker("me") as worker, asyncio.timeout(WAIT):
             worker.add_server("127.0.0.1", server.port)
@@ -88,14 +88,69 @@ def on_asyncio(server: ScriptedServer, act: Act) -> None:
             task = asyncio.create_task(job.complete(LARGE))
             await asyncio.wait((task,), timeout=0.3)
             assert not task.done(), "it returned, and the server has read nothing"
-            act()
+            await act(worker)
             await task
 
     asyncio.run(main())
 
 
-FACES = pytest.mark.parametrize("face", [on_threads, on_asyncio])
+def drained_on_threads(server: ScriptedServer, act: Act, timeout: float) -> tuple[bool, bool]:
+    """Drain a worker whose last result is on its way, and do something meanwhile.
+
+    Returns what `drain` returned, and whether the report could be sent.
+    """
+    drained: list[bool] = []
+    draining: list[threading.Thread] = []
+
+    def drain(worker: Worker) -> None:
+        draining.append(threading.Thread(target=lambda: drained.append(worker.drain(timeout))))
+        draining[0].start()
+        draining[0].join(0.2)
+        assert draining[0].is_alive(), "it is drained, and the server has read nothing"
+        act()
+
+    sent = True
+    try:
+        on_threads(server, drain)
+    except ConnectionError:
+        sent = False
+    draining[0].join(WAIT)
+    return drained[0], sent
+
+
+def drained_on_asyncio(server: ScriptedServer, act: Act, timeout: float) -> tuple[bool, bool]:
+    drained: list[bool] = []
+
+    async def drain(worker: AsyncWorker) -> None:
+        task = asyncio.create_task(worker.drain(timeout))
+        await asyncio.wait((task,), timeout=0.2)
+        assert not task.done(), "it is drained, and the server has read nothing"
+        act()
+        drained.append(await task)
+
+    sent = True
+    try:
+        on_asyncio(server, drain)
+    except ConnectionError:
+        sent = False
+    return drained[0], sent
+
+
+def report_on_threads(server: ScriptedServer, act: Act) -> None:
+    on_threads(server, lambda worker: act())
+
+
+def report_on_asyncio(server: ScriptedServer, act: Act) -> None:
+    async def do(worker: AsyncWorker) -> None:
+        act()
+
+    on_asyncio(server, do)
+
+
+FACES = pytest.mark.parametrize("face", [report_on_threads, report_on_asyncio])
+DRAINED = pytest.mark.parametrize("drained", [drained_on_threads, drained_on_asyncio])
 Face = Callable[[ScriptedServer, Act], None]
+Drained = Callable[[ScriptedServer, Act, float], tuple[bool, bool]]
 
 
 @FACES
@@ -112,6 +167,21 @@ def test_it_raises_when_the_connection_is_lost_meanwhile(
 ) -> None:
     with pytest.raises(ConnectionError):
         face(server, server.drop)
+
+
+@DRAINED
+def test_a_worker_that_drains_waits_for_a_result_that_is_on_its_way(
+    drained: Drained, server: ScriptedServer, work: Unread
+) -> None:
+    assert drained(server, work.read.set, WAIT) == (True, True)
+    server.wait_for(lambda: WorkComplete(H1, LARGE) in server.messages)
+
+
+@DRAINED
+def test_a_result_that_is_cut_off_has_not_ended_its_job(
+    drained: Drained, server: ScriptedServer
+) -> None:
+    assert drained(server, lambda: None, 0.5) == (False, False)
 
 
 def test_a_handler_leaves_it_to_the_poll_thread(server: ScriptedServer, work: Unread) -> None:

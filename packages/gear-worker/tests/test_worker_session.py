@@ -206,17 +206,17 @@ def test_a_lost_noop_is_made_up_for(place: Workplace) -> None:
     session.apply(NoJob())
     session.packets_to_send()
     assert session.state is State.SLEEP
-    assert place.assignments.look(0.0) == ASK_AGAIN
+    assert place.assignments.tick(0.0) == ASK_AGAIN
     assert session.packets_to_send() == []
-    assert place.assignments.look(ASK_AGAIN) == GRAB_PATIENCE
+    assert place.assignments.tick(ASK_AGAIN) == GRAB_PATIENCE
     assert (session.packets_to_send(), session.state) == ([GRAB], State.GRAB_WAIT)
-    place.assignments.look(2 * ASK_AGAIN)
+    place.assignments.tick(2 * ASK_AGAIN)
     assert session.packets_to_send() == []
     session.apply(NoJob())
     assert (session.packets_to_send(), session.state) == ([PreSleep()], State.SLEEP)
     place.assignments.leave()
-    place.assignments.look(3 * ASK_AGAIN)
-    place.assignments.look(4 * ASK_AGAIN)
+    place.assignments.tick(3 * ASK_AGAIN)
+    place.assignments.tick(4 * ASK_AGAIN)
     assert session.packets_to_send() == []
 
 
@@ -320,22 +320,22 @@ def test_another_server_is_asked_when_one_does_not_answer(
     place: Workplace, hung_and_well: Two
 ) -> None:
     hung, well = hung_and_well
-    assert place.assignments.look(7.0) == GRAB_PATIENCE
-    assert place.assignments.look(7.0 + GRAB_PATIENCE * 0.9) == GRAB_PATIENCE
+    assert place.assignments.tick(7.0) == GRAB_PATIENCE
+    assert place.assignments.tick(7.0 + GRAB_PATIENCE * 0.9) == GRAB_PATIENCE
     assert well.packets_to_send() == []
-    assert place.assignments.look(7.0 + GRAB_PATIENCE) == GRAB_PATIENCE  # for the other's answer
+    assert place.assignments.tick(7.0 + GRAB_PATIENCE) == GRAB_PATIENCE  # for the other's answer
     assert (hung.packets_to_send(), well.packets_to_send()) == ([], [GRAB])
     well.apply(NoJob())
     assert well.packets_to_send() == [SLEEP]
-    assert place.assignments.look(9.0) == ASK_AGAIN
+    assert place.assignments.tick(9.0) == ASK_AGAIN
     well.apply(Noop())
     assert well.packets_to_send() == [GRAB]
 
 
 def test_a_server_that_hangs_holds_up_no_later_caller(place: Workplace, hung_and_well: Two) -> None:
     _, well = hung_and_well
-    place.assignments.look(0.0)
-    place.assignments.look(GRAB_PATIENCE)
+    place.assignments.tick(0.0)
+    place.assignments.tick(GRAB_PATIENCE)
     for number in range(3):
         assert well.packets_to_send() == [GRAB]
         well.apply(assignment(number))
@@ -348,8 +348,8 @@ def test_a_late_answer_is_kept_and_the_server_is_as_good_as_any(
     place: Workplace, hung_and_well: Two
 ) -> None:
     hung, well = hung_and_well
-    place.assignments.look(0.0)
-    place.assignments.look(GRAB_PATIENCE)
+    place.assignments.tick(0.0)
+    place.assignments.tick(GRAB_PATIENCE)
     well.packets_to_send()
     well.apply(assignment(1))
     place.assignments.jobs.popleft()
@@ -364,15 +364,15 @@ def test_a_late_answer_is_kept_and_the_server_is_as_good_as_any(
 
 def test_an_answer_ends_lateness_before_the_next_grab(place: Workplace, hung_and_well: Two) -> None:
     hung, well = hung_and_well
-    place.assignments.look(0.0)
+    place.assignments.tick(0.0)
     hung.apply(NoJob())
     hung.packets_to_send()
     well.packets_to_send()
     hung.apply(Noop())
     well.apply(NoJob())
     assert hung.packets_to_send() == [GRAB]
-    # Its age counts from here, not from the look before.
-    assert place.assignments.look(GRAB_PATIENCE) == GRAB_PATIENCE
+    # Its age counts from here, not from the tick before.
+    assert place.assignments.tick(GRAB_PATIENCE) == GRAB_PATIENCE
     assert hung.late is False
 
 
@@ -390,8 +390,8 @@ def test_a_worker_that_drains_asks_for_nothing(place: Workplace) -> None:
     assert (place.assignments.coming, bool(changes)) == (False, True)
     place.assignments.register(FunctionRecord("reverse"))
     session.apply(Noop())
-    place.assignments.look(0.0)
-    place.assignments.look(ASK_AGAIN)
+    place.assignments.tick(0.0)
+    place.assignments.tick(ASK_AGAIN)
     assert session.packets_to_send() == [CanDo(REVERSE)]
 
 
@@ -421,8 +421,8 @@ def test_a_server_that_hangs_is_not_waited_for_when_the_worker_drains(
     place: Workplace, hung_and_well: Two
 ) -> None:
     hung, well = hung_and_well
-    place.assignments.look(0.0)
-    place.assignments.look(GRAB_PATIENCE)
+    place.assignments.tick(0.0)
+    place.assignments.tick(GRAB_PATIENCE)
     well.apply(NoJob())
     place.assignments.drain(lambda: None)
     assert hung.grabs == 1

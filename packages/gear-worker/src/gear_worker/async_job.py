@@ -72,7 +72,16 @@ class AsyncWorkerJob(AssignedJob):
         self._link.send_queued()
         self._reported(packet)
         if isinstance(packet, ENDINGS):
-            await self._link.flush()
+            await self._flush(self._link, self._session)
+
+    async def _flush(self, link: AsyncLink, session: "WorkerSession[AsyncWorkerJob]") -> None:
+        session.assignments.reporting()
+        sent = False
+        try:
+            await link.flush()
+            sent = True
+        finally:
+            session.assignments.reported(sent)
 
     async def data(self, data: str | bytes = b"") -> None:
         """Send a part of the result, or news, to the client: WORK_DATA."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import collections
-import contextlib
 import functools
 import logging
 import socket
@@ -138,7 +137,7 @@ class AsyncWorker(AsyncBaseClient):
         try:
             async with within(deadline, "no job came"):
                 while not self._assignments.jobs:
-                    patience = self._assignments.look(time.monotonic())
+                    patience = self._assignments.tick(time.monotonic())
                     self._send_queued()
                     await self._woken(patience)
                     self._check_open()
@@ -191,19 +190,22 @@ class AsyncWorker(AsyncBaseClient):
         deadline = Deadline(timeout)
         assignments = self._assignments
         assignments.drain(self._announce)
-        await self._drained(
-            lambda: not assignments.coming, Deadline.sooner(GRAB_PATIENCE, deadline)
-        )
+        patience = Deadline.sooner(GRAB_PATIENCE, deadline)
+        await self._wait_until(lambda: not assignments.coming, patience)
         self._interrupt()
-        await self._drained(lambda: not assignments.running or self._closing, deadline)
+        ended = await self._wait_until(lambda: not assignments.running or self._closing, deadline)
         await self.close(Deadline.sooner(CLOSE_TIMEOUT, deadline).left())
-        return not assignments.cut_off
+        return ended and not assignments.cut_off
 
-    async def _drained(self, condition: Callable[[], bool], deadline: Deadline) -> None:
-        with contextlib.suppress(TimeoutError):
+    async def _wait_until(self, condition: Callable[[], bool], deadline: Deadline) -> bool:
+        """Wait until something is true, or the time is up; returns whether it is true."""
+        try:
             async with within(deadline, "not drained"):
                 while not condition():
                     await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _interrupt(self) -> None:
         self._interrupted = True

@@ -51,7 +51,8 @@ class Assignments(Generic[Job]):
         jobs: The jobs that came and are not taken yet, oldest first.
         grab: The packet that asks for a job.
         draining: Whether no more jobs are asked for.
-        cut_off: How many jobs were lost with their connections before their end, while draining.
+        cut_off: How many jobs were lost with their connections before their end had left, while
+            draining.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Assignments(Generic[Job]):
         self.grab: BasePacket = GrabJobAll() if grab_all else GrabJobUniq()
         self.draining: bool = False
         self.cut_off: int = 0
+        self._reports = 0
         self._on_change: Callable[[], object] | None = None
         self._sessions: collections.deque[WorkerSession[Job]] = collections.deque()
 
@@ -130,7 +132,7 @@ class Assignments(Generic[Job]):
                 self._sessions.append(session)
                 needed -= 1
 
-    def look(self, now: float) -> float:
+    def tick(self, now: float) -> float:
         """Do what time demands; for callers who are about to wait.
 
         A server that hangs would hold up the jobs of the others, as what it was asked for counts
@@ -145,10 +147,10 @@ class Assignments(Generic[Job]):
             now: Seconds on any clock that never goes back.
 
         Returns:
-            Seconds until the next look.
+            Seconds until the next tick.
         """
         for session in self._sessions:
-            session.look(now)
+            session.tick(now)
             if session.overslept and self.needed:
                 session.ask()
         self.ask()
@@ -171,6 +173,17 @@ class Assignments(Generic[Job]):
         self.draining = True
         self._on_change = on_change
 
+    def reporting(self) -> None:
+        """Note a report that is about to be sent."""
+        self._reports += 1
+
+    def reported(self, sent: bool) -> None:
+        """Note that a report was sent, or could not be."""
+        self._reports -= 1
+        if self.draining and not sent:
+            self.cut_off += 1
+        self.changed()
+
     def changed(self) -> None:
         """Tell who drains the worker that a job was taken, ended or did not come."""
         if self._on_change is not None:
@@ -184,8 +197,8 @@ class Assignments(Generic[Job]):
 
     @property
     def running(self) -> int:
-        """How many jobs were taken and have not ended."""
-        return sum(len(self._taken(session)) for session in self._sessions)
+        """How many jobs were taken and have not ended, or the end of which is still being sent."""
+        return self._reports + sum(len(self._taken(session)) for session in self._sessions)
 
     def _taken(self, session: "WorkerSession[Job]") -> list[BaseJob]:
         untaken = {id(job) for job in self.jobs}
@@ -203,6 +216,7 @@ class Assignments(Generic[Job]):
         self._sessions.clear()
         self.jobs.clear()
         self.waiting = 0
+        self._reports = 0
 
     def closed(self, session: "WorkerSession[Job]") -> None:
         """Forget a connection, and the jobs that came over it and were not taken."""
@@ -226,6 +240,7 @@ class WorkerSession(Session, Generic[Job]):
         on_state: Told of each new state.
 
     Attributes:
+        assignments: As given.
         jobs: The jobs that run here, by handle.
         state: What the connection does.
         grabs: How many GRAB_JOBs are not answered.
@@ -243,7 +258,7 @@ class WorkerSession(Session, Generic[Job]):
     ) -> None:
         super().__init__()
         self._client_id = client_id
-        self._assignments = assignments
+        self.assignments: Assignments[Job] = assignments
         self.jobs: dict[bytes, BaseJob] = related_jobs
         self._on_state = on_state
         self.state: State = State.INIT
@@ -264,10 +279,10 @@ class WorkerSession(Session, Generic[Job]):
     def greet(self) -> None:
         """Introduce the worker and all it can do, and ask for a job if one is needed."""
         self.queue(SetClientID(ClientID(self._client_id)))
-        for record in self._assignments.functions.values():
+        for record in self.assignments.functions.values():
             self.queue(record.packet)
         self._follow(Event.GREETING)
-        self._assignments.opened(self)
+        self.assignments.opened(self)
 
     def announce(self, record: FunctionRecord) -> None:
         """Tell of a function; jobs of it may be queued already, so sleep is over."""
@@ -275,7 +290,7 @@ class WorkerSession(Session, Generic[Job]):
         if self.state is State.SLEEP:
             self._follow(Event.WOKEN)
 
-    def look(self, now: float) -> None:
+    def tick(self, now: float) -> None:
         """Note for how long nothing has changed.
 
         Args:
@@ -289,7 +304,7 @@ class WorkerSession(Session, Generic[Job]):
 
     def ask(self) -> None:
         """Ask for a job."""
-        self.queue(self._assignments.grab)
+        self.queue(self.assignments.grab)
         self.grabs += 1
         self._follow(Event.GRAB)
 
@@ -304,7 +319,7 @@ class WorkerSession(Session, Generic[Job]):
         handle: bytes = getattr(packet, "handle", b"")
         if isinstance(packet, ENDINGS):
             self.jobs.pop(handle, None)
-            self._assignments.changed()
+            self.assignments.changed()
             if isinstance(packet, WorkFail) and handle == self._last_exception:
                 self._needless_fails += 1
             self._last_exception = handle if isinstance(packet, WorkException) else None
@@ -342,22 +357,22 @@ class WorkerSession(Session, Generic[Job]):
 
     def _noop(self, packet: Noop) -> None:
         self._follow(Event.NOOP)
-        self._assignments.ask()
+        self.assignments.ask()
 
     def _no_job(self, packet: NoJob) -> None:
         self._answered(Event.NO_JOB)
-        if self.state is State.IDLE and self._assignments.needed:
+        if self.state is State.IDLE and self.assignments.needed:
             # A job that comes now makes the server answer PRE_SLEEP with a NOOP: none is missed.
             self.queue(PreSleep())
             self._follow(Event.PRE_SLEEP)
-        self._assignments.ask()
+        self.assignments.ask()
 
     def _job_assign(self, packet: Assigned) -> Job:
         self._answered(Event.JOB_ASSIGN)
-        job = self._assignments.make_job(self, packet)
+        job = self.assignments.make_job(self, packet)
         self.jobs[packet.handle] = job
-        self._assignments.jobs.append(job)
-        self._assignments.ask()
+        self.assignments.jobs.append(job)
+        self.assignments.ask()
         return job
 
     def _answered(self, event: Event) -> None:
@@ -365,14 +380,14 @@ class WorkerSession(Session, Generic[Job]):
         self.late = False
         if not self.grabs and self.state is State.GRAB_WAIT:
             self._follow(event)
-        self._assignments.changed()
+        self.assignments.changed()
 
     def lost(self) -> list[BaseJob]:
         """Forget the connection and the jobs of it that nobody has taken."""
         others = super().lost()
         self.open = False
         self.grabs = 0
-        self._assignments.closed(self)
+        self.assignments.closed(self)
         return others
 
 

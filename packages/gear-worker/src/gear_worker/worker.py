@@ -68,7 +68,6 @@ class Worker(BaseClient):
         self.worker_id: str | bytes = name
         self._assignments: Assignments[WorkerJob] = Assignments(self._make_job, grab_all)
         self._interrupts = 0
-        self._reports = 0
         super().__init__(name, heartbeat=heartbeat)
 
     def _make_locks(self) -> None:
@@ -77,7 +76,6 @@ class Worker(BaseClient):
 
     def _was_forked(self) -> None:
         self._assignments.forget()
-        self._reports = 0
 
     @property
     def functions(self) -> dict[bytes, FunctionRecord]:
@@ -186,7 +184,7 @@ class Worker(BaseClient):
         """Return the next job; None after a while, or when something must be said first."""
         with self._assigned:
             if not self._assignments.jobs and self._interrupts == interrupts:
-                patience = self._assignments.look(time.monotonic())
+                patience = self._assignments.tick(time.monotonic())
                 if not self._queue():
                     self._assigned.wait_for(
                         lambda: self._assignments.jobs or self._interrupts != interrupts,
@@ -237,12 +235,11 @@ class Worker(BaseClient):
                 lambda: not assignments.coming, Deadline.sooner(GRAB_PATIENCE, deadline).left()
             )
             self.stopWaitingForJobs()
-            self.connections_condition.wait_for(
-                lambda: not (assignments.running or self._reports) or not self.running,
-                deadline.left(),
+            ended = self.connections_condition.wait_for(
+                lambda: not (assignments.running and self.running), deadline.left()
             )
         self.shutdown(Deadline.sooner(CLOSE_TIMEOUT, deadline).left())
-        return not assignments.cut_off
+        return ended and not assignments.cut_off
 
     def _shutdown(self) -> None:
         self.stopWaitingForJobs()
@@ -272,7 +269,8 @@ class Worker(BaseClient):
         with self._state_lock:
             session.work(packet)
             connection.queue_session()
-            self._reports += 1
+            self._assignments.reporting()
+        sent = False
         try:
             if isinstance(packet, ENDINGS) and not self._loop_is_here():
                 connection.send_all(Deadline(None))
@@ -280,10 +278,10 @@ class Worker(BaseClient):
             else:
                 connection.flush()
                 connection.wait_for_room(Deadline(None))
+            sent = True
         finally:
             with self._state_lock:
-                self._reports -= 1
-                self._assignments.changed()
+                self._assignments.reported(sent)
 
     # Events
 
