@@ -148,23 +148,22 @@ class Server(ServerHandlers, ServerViews):
         port: The port to listen on, a number or a number in text; 0 for a free one.
         ssl_key: Path of the private key; the three files go together.
         ssl_cert: Path of the certificate.
-        ssl_ca: Path of the certificates of the authority that clients must show one of.
-        statsd_host: A statsd server to send measurements to; None for none.
+        ssl_ca: Path of the certificates of the authority; clients must present one of its own.
+        statsd_host: A statsd server to send metrics to; None for none.
         statsd_port: Its port.
-        statsd_prefix: What all keys begin with.
-        server_id: How log lines name the server.
-        acl: Who may do what; None when all may.
+        statsd_prefix: Prefix of all keys.
+        server_id: A suffix for the name of its logger.
+        acl: Who may do what; None if everyone may do everything.
         host: A name or address to listen on; None for all addresses.
-        keepalive: Whether TCP keepalive is on.
-        tcp_keepidle: Seconds without traffic before the first probe.
-        tcp_keepintvl: Seconds between probes.
-        tcp_keepcnt: Probes without an answer before a connection is given up.
-        job_retries: How often a job is given out in all, when its worker is lost each time; 0 and
-            1 for once, -1 for no limit.
-        sockets: Sockets that listen already, as systemd passes them; `host` and `port` are ignored
-            then.
-        settings: Everything else, such as limits. An argument above that is not at its default
-            takes precedence.
+        keepalive: Whether to enable TCP keepalive.
+        tcp_keepidle: Idle time before the first probe, in seconds.
+        tcp_keepintvl: Time between probes, in seconds.
+        tcp_keepcnt: Number of unanswered probes before a connection is dropped.
+        job_retries: How many times to try a job whose workers are lost before it fails; 0 and 1
+            mean once, -1 means no limit.
+        sockets: Listening sockets, as systemd passes them; `host` and `port` are then ignored.
+        settings: Everything else, such as limits: see `ServerSettings`. Arguments above that are
+            not at their defaults take precedence.
 
     Attributes:
         port: The port that it listens on.
@@ -371,7 +370,7 @@ class Server(ServerHandlers, ServerViews):
                 self.log.exception("Exception in handleDisconnect of %r", job)
 
     def on_turn(self) -> None:
-        """Wake the waiters for whom something has changed, and schedule a report to statsd."""
+        """Wake the waiters whose condition has come true, and schedule a report to statsd."""
         for watcher in self._watchers:
             watcher.look()
         if self._statsd is not None and not self._reporting:
