@@ -54,11 +54,16 @@ def _weakly(
 
     Threads hold it: what they hold, nobody could ever drop.
     """
-    reference, other = weakref.WeakMethod(method), weakref.ref(connection)
+    owner: object = getattr(method, "__self__")  # noqa: B009  # callables in general have none
+    function: Callable[Concatenate[object, Connection, P], R] = getattr(method, "__func__")  # noqa: B009
+    # Not a WeakMethod: when the interpreter ends, its callback may find itself gone, and says so.
+    reference, other = weakref.ref(owner), weakref.ref(connection)
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        bound, known = reference(), other()
-        return otherwise if bound is None or known is None else bound(known, *args, **kwargs)
+        alive, known = reference(), other()
+        if alive is None or known is None:
+            return otherwise
+        return function(alive, known, *args, **kwargs)
 
     return call
 
