@@ -479,6 +479,23 @@ def test_a_child_connects_anew_when_it_is_first_used(
         client.shutdown()
 
 
+def broadcast(client: Client, pipe: Pipe) -> None:
+    client.broadcast(Packet(b"\0REQ", 6, b""))
+    pipe.send("sent")
+    pipe.recv()
+    client.shutdown()
+
+
+@forks
+def test_a_child_broadcasts_over_connections_of_its_own() -> None:
+    with scripted_server() as server:
+        client = connected(server)
+        with forked(broadcast, client) as pipe:
+            assert received(pipe) == "sent"
+            server.wait_for(lambda: server.messages == [GREETING, GREETING, Noop()])
+        client.shutdown()
+
+
 @forks
 @pytest.mark.parametrize("end", [shut_down, drop])
 def test_what_a_child_ends_does_not_end_its_parents(end: Callable[[Client, Pipe], None]) -> None:
@@ -571,16 +588,3 @@ def test_a_connection_on_its_own_is_not_connected_in_a_child() -> None:
             ours.close()
             theirs.close()
         connection.disconnect()
-
-
-@forks
-def test_a_child_that_ends_by_itself_tells_its_parents_servers_nothing() -> None:
-    with scripted_server() as server:
-        client = connected(server)
-        child = os.fork()
-        if not child:
-            # Not os._exit: what runs at the end of an interpreter runs here.
-            os.execv(sys.executable, [sys.executable, "-c", "pass"])
-        os.waitpid(child, 0)
-        assert client.getConnection().echo(b"x", 10) == b"x"
-        client.shutdown()

@@ -361,6 +361,8 @@ class BaseClient(Receiver):
 
     def broadcast(self, packet: Packet) -> None:
         """Send a packet to all servers that are connected."""
+        if self._forked:
+            self._connect_in_child()
         with self.broadcast_lock:
             for connection in self.active_connections[:]:
                 try:
