@@ -1,12 +1,14 @@
 """Channel and Connector over real sockets; TLS through a Connection is in test_wire_connection."""
 
 import contextlib
+import signal
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import trustme
@@ -17,6 +19,9 @@ from gear_wire.link.deadline import Deadline
 from gear_wire.link.threads.channel import Channel
 from gear_wire.link.threads.connector import Connector
 from gear_wire.link.tls import TLSFiles, TLSStream
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 
 @pytest.fixture
@@ -86,6 +91,33 @@ def test_who_waits_is_woken_by_an_interrupt(pair: tuple[Channel, socket.socket])
         channel.receive()
     timer.join()
     channel.interrupt()
+
+
+class Interrupted(socket.socket):
+    """One during whose first write Ctrl-C is pressed."""
+
+    pressed = False
+
+    def send(self, data: "Buffer", flags: int = 0, /) -> int:
+        sent = super().send(data, flags)
+        if not self.pressed:
+            self.pressed = True
+            signal.raise_signal(signal.SIGINT)
+        return sent
+
+
+def test_ctrl_c_while_bytes_leave_holds_nobody_up() -> None:
+    ours, theirs = socket.socketpair()
+    with Interrupted(fileno=ours.detach()) as sock, theirs:
+        channel = Channel(sock, None, threading.RLock())
+        channel.queue(b"what was said")
+        with pytest.raises(KeyboardInterrupt):
+            channel.flush()
+        channel.queue(b"more")
+        with pytest.raises(DisconnectError):
+            channel.send_up_to(channel.queued, Deadline(10))
+        assert receive(theirs, 13) == b"what was said"
+        assert theirs.recv(1) == b""
 
 
 def test_a_broken_socket_raises(pair: tuple[Channel, socket.socket]) -> None:

@@ -156,16 +156,23 @@ class Channel:
                 self._queued += len(last)
 
     def _send(self) -> bool:
-        while self._out:
-            chunk = self._next_chunk()
-            try:
-                sent = self.sock.send(chunk)
-            except (BlockingIOError, InterruptedError):
-                self._out.appendleft(chunk)
-                return False
-            self._sent += sent
-            if sent < len(chunk):
-                self._out.appendleft(memoryview(chunk)[sent:])
+        try:
+            while self._out:
+                chunk = self._next_chunk()
+                try:
+                    sent = self.sock.send(chunk)
+                except (BlockingIOError, InterruptedError):
+                    self._out.appendleft(chunk)
+                    return False
+                self._sent += sent
+                if sent < len(chunk):
+                    self._out.appendleft(memoryview(chunk)[sent:])
+        except OSError:
+            raise
+        except BaseException:
+            # A signal handler's, such as Ctrl-C's KeyboardInterrupt: how much has left is unknown.
+            self.interrupt()
+            raise
         return True
 
     def _next_chunk(self) -> bytes | memoryview:
