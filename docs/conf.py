@@ -61,6 +61,7 @@ PAGES = {
     "COMPATIBILITY.md": "project/compatibility",
     "CONTRIBUTING.md": "project/contributing",
     "SECURITY.md": "project/security",
+    "docs/how-to/tls.md": "how-to/tls",
 }
 
 
