@@ -119,6 +119,10 @@ class Channel:
         Raises:
             DisconnectError, OSError: The connection is gone.
         """
+        if not self._gone:
+            self.flush()
+        if self._sent >= mark:
+            return True
         left = deadline.left()
         if not self._turn.acquire(timeout=-1 if left is None else left):
             return self._sent >= mark
@@ -126,10 +130,11 @@ class Channel:
             while self._sent < mark:
                 if self._gone:
                     raise DisconnectError("the connection was lost before all was sent")
-                if self.flush():
-                    time.sleep(0)  # nothing is left, or another thread is sending it
-                elif not self.wait(write=True, deadline=deadline) and deadline.expired():
-                    return False
+                if not self.flush():
+                    if not self.wait(write=True, deadline=deadline) and deadline.expired():
+                        return False
+                elif self._sent < mark:
+                    time.sleep(0)  # another thread is sending it
             return True
         finally:
             self._turn.release()

@@ -30,7 +30,7 @@ from gear_wire.link.roster import Roster
 from gear_wire.link.serverlog import ServerLog, why_unconnected
 from gear_wire.link.threads.attempts import Attempts
 from gear_wire.link.threads.connection import CONNECT_TIMEOUT, Connection
-from gear_wire.link.threads.loop import PollLoop
+from gear_wire.link.threads.loop import PollLoop, Ready
 from gear_wire.link.threads.receiver import Receiver
 from gear_wire.packet import Packet
 from gear_wire.session import Session
@@ -281,13 +281,22 @@ class BaseClient(Receiver):
         sock = connection.conn
         if sock is None:
             return True
-        loop.call(
-            functools.partial(_watch, connection, sock, _weakly(self._poll, connection, None))
-        )
+        loop.call(functools.partial(_watch, connection, sock, self._ready(connection, sock)))
         self._call_safely(lambda: self._onActiveConnection(connection))
         with self.connections_condition:
             self.connections_condition.notify_all()
         return True
+
+    def _ready(self, connection: Connection, sock: socket.socket) -> Ready:
+        """Return what reads a connection: `_weakly` in one call, as it is called so often."""
+        reference, other = weakref.ref(self), weakref.ref(connection)
+
+        def ready(events: int) -> None:
+            client, known = reference(), other()
+            if client is not None and known is not None:
+                client._poll(known, sock, events)
+
+        return ready
 
     def _new_session(self, connection: Connection) -> Session:
         """Return the protocol's state for a fresh connection; under the state lock."""
@@ -588,14 +597,10 @@ def _nothing() -> None:
     """Wait for no thread."""
 
 
-def _watch(
-    connection: Connection,
-    sock: socket.socket,
-    poll: Callable[[socket.socket, int], None],
-) -> None:
+def _watch(connection: Connection, sock: socket.socket, ready: Ready) -> None:
     """Have a poll thread read a connection from now on; on that thread."""
     if connection.conn is sock:
-        connection.watch(lambda events: poll(sock, events))
+        connection.watch(ready)
         connection.flush()
 
 
