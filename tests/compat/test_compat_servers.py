@@ -367,21 +367,27 @@ def test_functions_may_be_added_from_the_test() -> None:
 class RaisingServer(gear.Server):
     """A server whose every override raises."""
 
+    error: type[BaseException] = ValueError
+
     def handleDisconnect(self, job: gear.ServerJob) -> None:
-        raise ValueError("handleDisconnect")
+        raise self.error("handleDisconnect")
 
     def handleSetClientID(self, packet: gear.Packet) -> object:
         super().handleSetClientID(packet)
-        raise ValueError("handleSetClientID")
+        raise self.error("handleSetClientID")
 
     def handleStatus(self, request: gear.ServerAdminRequest) -> None:
-        raise ValueError("handleStatus")
+        raise self.error("handleStatus")
 
     def reportTimingStats(self, ptype: int, duration: float) -> None:
-        raise ValueError("reportTimingStats")
+        raise self.error("reportTimingStats")
 
 
-def test_overrides_that_raise_disturb_nobody(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_overrides_that_raise_disturb_nobody(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RaisingServer, "error", error)
     server = RaisingServer(0, host="127.0.0.1")
     client, worker = gear.Client(), gear.Worker("lost")
     for end in (client, worker):

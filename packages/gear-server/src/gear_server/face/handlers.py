@@ -104,10 +104,13 @@ class ServerHandlers(PacketHandlers):
         return timed
 
     def _guarded(self, handler: Callable[[], object], name: str) -> bool:
-        """Call what a subclass overrides; what it raises is logged and disturbs nobody else."""
+        """Call what a subclass overrides; what it raises is logged and disturbs nobody else.
+
+        That includes SystemExit, which would end the thread of the server and all it serves.
+        """
         try:
             handler()
-        except Exception:
+        except BaseException:
             self.log.exception("Exception in %s", name)
             return False
         return True
@@ -141,7 +144,7 @@ class ServerHandlers(PacketHandlers):
     def _choose(self, peer: Peer, peek: bool) -> ServerJob | None:
         try:
             return self.getJobForConnection(as_connection(peer), peek)
-        except Exception:
+        except BaseException:
             self.log.exception("Exception in getJobForConnection")
             return None
 

@@ -93,7 +93,7 @@ class _Watcher:
 
     def __init__(self, predicate: Callable[[], bool]) -> None:
         self._predicate = predicate
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self.looked_last: threading.Event = threading.Event()
 
     def look(self) -> None:
@@ -101,7 +101,7 @@ class _Watcher:
         try:
             if self._predicate():
                 self.looked_last.set()
-        except Exception as error:
+        except BaseException as error:
             self._error = error
             self.looked_last.set()
 
@@ -366,7 +366,7 @@ class Server(ServerHandlers, ServerViews):
         for job in list(peer.assigned.values()):
             try:
                 self.handleDisconnect(job)
-            except Exception:
+            except BaseException:
                 self.log.exception("Exception in handleDisconnect of %r", job)
 
     def on_turn(self) -> None:
