@@ -93,13 +93,16 @@ class ServerHandlers(PacketHandlers):
             self._engine.unknown = self._timed(self._engine.unknown)
 
     def _timed(self, rule: Rule) -> Rule:
+        report = self.reportTimingStats
+        if self._overrides("reportTimingStats"):
+
+            def report(ptype: int, duration: float) -> None:
+                self._guarded(lambda: self.reportTimingStats(ptype, duration), "reportTimingStats")
+
         def timed(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
             start = time.monotonic()
             rule(engine, peer, frame, now)
-            self._guarded(
-                lambda: self.reportTimingStats(frame.type, time.monotonic() - start),
-                "reportTimingStats",
-            )
+            report(frame.type, time.monotonic() - start)
 
         return timed
 
