@@ -88,7 +88,9 @@ def test_a_file_that_is_no_toml_is_told_the_place(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     missing = str(tmp_path / "none.toml")
-    assert refusal(missing).startswith(f"cannot read the configuration file {missing}: ")
+    assert refusal(missing) == (
+        f"cannot read the configuration file {missing}: No such file or directory"
+    )
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe")
     assert refusal(str(binary)).startswith(f"cannot read the configuration file {binary}: ")

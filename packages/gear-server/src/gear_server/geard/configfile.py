@@ -17,7 +17,8 @@ def _read(path: str) -> str:
         with open(path, encoding="utf-8") as file:
             return file.read()
     except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"cannot read the configuration file {path}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"cannot read the configuration file {path}: {reason}") from error
 
 
 def read_toml(path: str) -> dict[str, object]:

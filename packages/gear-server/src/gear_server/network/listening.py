@@ -80,7 +80,8 @@ def _addresses(settings: ServerSettings) -> Sequence[Address]:
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"cannot listen on {settings.host}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"cannot listen on {settings.host}: {reason}") from error
 
 
 def _bind_all(addresses: Sequence[Address], port: int, backlog: int | None) -> list[socket.socket]:

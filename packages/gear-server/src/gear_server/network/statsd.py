@@ -51,7 +51,8 @@ class Statsd:
         try:
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
-            raise ConfigurationError(f"cannot find the statsd server {host}: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigurationError(f"cannot find the statsd server {host}: {reason}") from error
         family, kind, protocol, _, address = addresses[0]
         self._socket = socket.socket(family, kind, protocol)
         self._socket.setblocking(False)
