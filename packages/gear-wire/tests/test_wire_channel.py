@@ -54,6 +54,17 @@ def test_bytes_leave_in_order_and_only_when_flushed(pair: tuple[Channel, socket.
     assert receive(theirs, 3000) == b"".join(b"%03d" % number for number in range(1000))
 
 
+def test_who_sends_alone_lets_nobody_else_go_first(
+    pair: tuple[Channel, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each time that a thread gives way, others run: that made a worker half as fast.
+    channel, theirs = pair
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it gave way"))
+    channel.queue(b"result")
+    assert channel.send_up_to(channel.queued, Deadline(None))
+    assert receive(theirs, 6) == b"result"
+
+
 def test_a_full_socket_takes_the_rest_later(pair: tuple[Channel, socket.socket]) -> None:
     channel, theirs = pair
     data = bytes(range(256)) * (1 << 14)
