@@ -54,7 +54,7 @@ class TextLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class Malformed(msgspec.Struct, frozen=True, gc=False):
-    """The stream is no Gearman from here on; nothing after it can be read."""
+    """The stream is not valid Gearman from here on; nothing after it can be read."""
 
     reason: str
 

@@ -6,18 +6,18 @@ from typing import Final
 from gear_wire.errors import InvalidDataError
 
 LONGEST: Final = 1e9
-"""Seconds, some thirty years: about as far as system calls can count."""
+"""Seconds, some thirty years: about the most that system calls take."""
 
 
 def check_timeout(timeout: float | None) -> float | None:
-    """Return a timeout that can be waited for; one that is not positive is over at once.
+    """Return a timeout that can be waited for; zero or negative expires immediately.
 
     Args:
         timeout: Seconds; None for no limit, as is anything over `LONGEST`.
 
     Raises:
-        TypeError: It is no number.
-        InvalidDataError: It is not a number in the other sense, NaN.
+        TypeError: It is not a number.
+        InvalidDataError: It is NaN.
     """
     if timeout is None:
         return None

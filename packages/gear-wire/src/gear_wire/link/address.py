@@ -72,7 +72,7 @@ def check_host(host: str | bytes) -> str:
     """Return a host as text.
 
     Raises:
-        ConfigurationError: The host is empty, or no name.
+        ConfigurationError: The host is empty, or not a host name.
         TypeError: It is neither str nor bytes.
     """
     name = to_bytes(host, "the host of a server").decode(errors="replace")
@@ -111,7 +111,7 @@ def check_port(port: int | str | bytes, least: int = 1) -> int:
         least: The smallest that is right: 1 to connect to, 0 to listen on any free one.
 
     Raises:
-        ConfigurationError: It is no number or out of range.
+        ConfigurationError: It is not a number, or out of range.
     """
     try:
         number = -1 if isinstance(port, bool | float) else int(port)
@@ -163,9 +163,9 @@ class ServerAddress(msgspec.Struct, frozen=True):
             keepalive: TCP keepalive of the connections; None for off.
 
         Raises:
-            ConfigurationError: The host is no name, the port is out of range, one of the three
+            ConfigurationError: The host is not valid, the port is out of range, one of the three
                 files is missing or does not exist.
-            TypeError: The host is neither str nor bytes, or a path is none.
+            TypeError: The host is neither str nor bytes, or a path is not one.
         """
         files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
         return cls(

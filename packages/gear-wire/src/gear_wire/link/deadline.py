@@ -20,7 +20,7 @@ class Deadline:
         timeout: As given, for messages.
 
     Raises:
-        TypeError: The timeout is no number.
+        TypeError: The timeout is not a number.
         InvalidDataError: The timeout is NaN.
     """
 

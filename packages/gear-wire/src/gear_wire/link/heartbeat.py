@@ -25,7 +25,7 @@ def check_heartbeat(heartbeat: float | None) -> float | None:
 
     Raises:
         ConfigurationError: It is not positive.
-        TypeError: It is no number.
+        TypeError: It is not a number.
     """
     seconds = check_timeout(heartbeat)
     if seconds is not None and seconds <= 0:

@@ -1,4 +1,4 @@
-"""Acknowledges what has come of a large packet at once."""
+"""Acknowledges the parts of a large packet at once."""
 
 import contextlib
 import socket
@@ -17,7 +17,7 @@ class Settable(Protocol):
 
 
 def acknowledge(sock: Settable, size: int) -> None:
-    """Have the kernel acknowledge now what was read, where it can.
+    """Make the kernel acknowledge now what was read, where it can.
 
     Call it after each read of a packet that goes on: the kernel soon delays again. libgearman and
     gearmand have send buffers of 32 KiB, no more than a segment or two on the loopback interface;

@@ -1,4 +1,4 @@
-"""Which servers are up, which is next and when to try the others again; pure, without a clock."""
+"""Which servers are up, which is next and when to retry the others; pure, without a clock."""
 
 from typing import Final, Generic, TypeVar
 
@@ -34,11 +34,11 @@ class Roster(Generic[Server]):
         self._index = -1
 
     def add(self, server: Server) -> None:
-        """Take a new server in, as one that is not connected."""
+        """Add a new server, not connected yet."""
         self.inactive.append(server)
 
     def up(self, server: Server, now: float) -> None:
-        """Note that a server is connected, and since when."""
+        """Record that a server is connected, and since when."""
         if server in self.inactive:
             self.inactive.remove(server)
         if server not in self.active:
@@ -47,7 +47,7 @@ class Roster(Generic[Server]):
         self._skipped.pop(id(server), None)
 
     def down(self, server: Server, now: float) -> bool:
-        """Note that a connection is gone; False when it was not up."""
+        """Record that a connection is lost; False when it was not up."""
         if server not in self.active:
             return False
         if now - self._since.pop(id(server), now) >= SETTLED:

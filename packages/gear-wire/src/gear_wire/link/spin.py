@@ -1,19 +1,19 @@
-"""Whether to look for what comes next before sleeping; who looks is in `reading` and `busypoll`."""
+"""Whether to poll for a moment before sleeping; used by `reading` and geard's `busypoll`."""
 
 from typing import Final
 
 SPIN: Final = 0.0001
-"""Seconds of a look: who is nearby answers sooner than a processor that sleeps wakes, and waking it
-takes as much of a processor's time as looking does."""
+"""Seconds to poll: a nearby peer replies faster than an idle CPU wakes up, and waking it takes as
+much CPU time as polling does."""
 MOST_SKIPPED: Final = 255
-"""Waits in a row without a look, when all looks were in vain."""
+"""Waits in a row without polling, after polling that found nothing."""
 
 
 class Spin:
-    """An adaptive spin: it learns from each look whether the next one pays.
+    """An adaptive spin: each result decides when polling is tried next.
 
-    Each time in vain, twice as many waits go by before the next look: peers that are far away,
-    or have no processor while one looks, cost a look in 256 waits.
+    After each failure twice as many waits pass without polling: peers that are far away, or get
+    no CPU while this side polls, cost one poll in 256 waits.
     """
 
     def __init__(self) -> None:
@@ -21,13 +21,13 @@ class Spin:
         self._left = 0
 
     def due(self) -> bool:
-        """Tell whether to look this time."""
+        """Tell whether to poll this time."""
         if not self._left:
             return True
         self._left -= 1
         return False
 
     def note(self, found: bool) -> None:
-        """Take note of what came of a look."""
+        """Record whether polling found something."""
         self._skipped = 0 if found else min(MOST_SKIPPED, self._skipped * 2 + 1)
         self._left = self._skipped

@@ -78,7 +78,7 @@ def check_tls_files(
     Raises:
         ConfigurationError: One or two of them are missing (0.16 then spoke plaintext without a
             word), or a file does not exist.
-        TypeError: One is no path.
+        TypeError: One is not a path.
     """
     given = {"ssl_key": ssl_key, "ssl_cert": ssl_cert, "ssl_ca": ssl_ca}
     missing = [name for name, path in given.items() if not path]
@@ -166,7 +166,7 @@ class TLSStream:
         """Take bytes from the network and return those for the application.
 
         Raises:
-            DisconnectError: The other side ended the connection, or what came is no TLS.
+            DisconnectError: The other side ended the connection, or sent something that is not TLS.
         """
         import ssl
 

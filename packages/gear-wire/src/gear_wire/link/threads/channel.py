@@ -23,8 +23,8 @@ HIGH_WATER: Final = 16 << 20
 ACKNOWLEDGED_CHECK: Final = 0.005
 """Seconds between two looks at what the other side has acknowledged: no event tells of it."""
 _JOIN_BELOW: Final = 65536
-# Not epoll: a socket that another thread shuts down and closes leaves an epoll set without a word,
-# and who waits on it would wait for ever. poll() keeps hold of the socket, and wakes.
+# Not epoll: a socket that another thread shuts down and closes leaves an epoll set silently, and
+# whoever waits on it would wait for ever. poll() keeps hold of the socket, and wakes.
 WaitSelector: Final[type[selectors.BaseSelector]] = getattr(
     selectors, "PollSelector", selectors.SelectSelector
 )

@@ -392,7 +392,7 @@ class BaseClient(Receiver):
             raise
 
     def _queue(self) -> bool:
-        """Queue all that the sessions want to say; under the state lock. True for something."""
+        """Queue all that the sessions have to send; under the state lock. True for something."""
         queued = [connection.queue_session() for connection in self._roster.active]
         return any(queued)
 
@@ -400,12 +400,6 @@ class BaseClient(Receiver):
         """Send what was queued on any connection; without the state lock."""
         for connection in self._roster.active[:]:
             connection.flush()
-
-    def _say(self) -> None:
-        """Queue and send all that the sessions want to say."""
-        with self._state_lock:
-            self._queue()
-        self._flush()
 
     def _apply(self, packet: Packet) -> object:
         """Do what a packet says: what the handlers do unless they are overridden."""

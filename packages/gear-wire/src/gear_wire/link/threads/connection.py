@@ -181,7 +181,7 @@ class Connection:
         return None if channel is None else channel.received
 
     def changeState(self, state: str) -> None:
-        """Note what a worker does with the connection, and since when."""
+        """Record what a worker does with the connection, and since when."""
         self.state_time = time.time()
         self.state = state
 
@@ -299,7 +299,7 @@ class Connection:
         self._channel.queue(data)
 
     def queue_session(self) -> bool:
-        """Append all that the session wants to say; True when there was something.
+        """Append all that the session has to send; True when there was something.
 
         Under the client's lock: the order of the answers expected is the order on the wire.
         """
@@ -413,10 +413,10 @@ class Connection:
             self._polled.writable(channel)
 
     def receive(self) -> list[Inbound]:
-        """Return what has come: packets, and administrative requests that are answered now.
+        """Return what was received: packets, and administrative requests that are answered now.
 
         Raises:
-            ConnectionError: The connection is gone, or what came is no Gearman.
+            ConnectionError: The connection is gone, or what came is not valid Gearman.
         """
         channel = self._channel
         if channel is None:
@@ -436,7 +436,7 @@ class Connection:
 
     @property
     def readable(self) -> bool:
-        """Whether something has come that nobody has read yet."""
+        """Whether something was received that nobody has read yet."""
         channel = self._channel
         try:
             return channel is not None and channel.wait(write=False, deadline=Deadline(0))
@@ -555,5 +555,5 @@ class Connection:
         self.sendRaw(encode(EchoReq(convert_to_bytes(data))))
 
     def handleOptionRes(self, option: bytes) -> None:
-        """Note an option that the server confirmed."""
+        """Record an option that the server confirmed."""
         self.options.add(option)

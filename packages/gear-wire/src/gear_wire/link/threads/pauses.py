@@ -1,4 +1,4 @@
-"""Sockets that a selector leaves alone for a moment; who reads them meanwhile is in `reading`."""
+"""Has a selector ignore a socket for a moment, while another thread reads it (`reading`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gear_wire.link.inherited import let_go_when_forked
 
 
 class Pauses:
-    """Changes what a selector watches, past the selector, at half of what registering costs.
+    """Changes what a selector watches behind its back, at half the cost of registering.
 
     A second descriptor of the selector's list of sockets is all that it takes. A socket that is
     paused still wakes the selector when its connection breaks.

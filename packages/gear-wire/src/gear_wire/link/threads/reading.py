@@ -12,9 +12,9 @@ from gear_wire.link.threads.loop import READ, PollLoop, Ready
 class Reading:
     """The right to read a socket, which one thread has at a time.
 
-    The poll thread has it. A thread that waits for an answer takes it for a moment, and the loop
-    leaves the socket alone meanwhile: an answer that comes at once wakes no thread, where it would
-    wake two, one after the other.
+    Normally the poll thread has it. A thread that waits for an answer may take it for a moment, and
+    the loop ignores the socket meanwhile: a reply that comes at once then costs no thread switch
+    instead of two.
 
     Args:
         loop: The loop whose thread reads.
@@ -40,7 +40,7 @@ class Reading:
                 self._lock.release()
 
     def spin(self, done: Callable[[], bool], alone: Callable[[], bool]) -> None:
-        """Read for `SPIN` seconds at most, until something is done, if that seems to pay.
+        """Read for `SPIN` seconds at most, until something is done, if that has paid lately.
 
         Without the client's lock. An exception that a signal raises meanwhile, such as
         KeyboardInterrupt, may lose what was just read: it breaks the connection.

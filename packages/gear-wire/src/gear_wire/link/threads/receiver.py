@@ -1,4 +1,4 @@
-"""What comes over a client's connections, until a handler has it; the servers are in `pool`."""
+"""Dispatches what a client's connections receive to its handlers."""
 
 import socket
 import time
@@ -40,23 +40,23 @@ class Receiver(PacketHandlers):
         raise NotImplementedError
 
     def _heard_from(self, connection: Connection) -> None:
-        """Note that a server sent something."""
+        """Record that a server sent something."""
         raise NotImplementedError
 
     # Receiving, on the poll thread or on one that waits
 
     @classmethod
     def _overridden(cls) -> bool:
-        """Tell whether a handler is another than the library's, whose classes have a `_kind`."""
+        """Tell whether a class that is not the library's (it has no `_kind`) overrides a handler."""
         library = next(known for known in cls.__mro__ if "_kind" in vars(known))
         return any(getattr(cls, name) is not getattr(library, name) for name in _HOOKS)
 
     def _spin(
         self, connection: Connection, done: Callable[[], bool], alone: Callable[[], bool]
     ) -> None:
-        """Look for an answer for a moment, before sleeping; without the state lock.
+        """Poll for an answer for a moment before sleeping; without the state lock.
 
-        Where a handler is overridden, only the poll thread looks: that is where handlers run.
+        If a handler is overridden, only the poll thread reads: that is where handlers run.
         """
         if self._plain and _HOOKS.isdisjoint(self.__dict__):
             connection.spin(done, alone)
@@ -125,7 +125,7 @@ class Receiver(PacketHandlers):
         self.log.error("Server %r: %s", packet.connection, error)
 
     def reportTimingStats(self, ptype: int, duration: float) -> None:
-        """Take note of how long a packet was handled; override it, this does nothing.
+        """Record how long handling a packet took. Override it; this does nothing.
 
         Args:
             ptype: The packet's number.
