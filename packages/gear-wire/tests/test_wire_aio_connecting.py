@@ -1,19 +1,19 @@
 """How an asyncio client connects, on asyncio's loop and on uvloop: who answers, who refuses."""
 
 import asyncio
-import contextlib
 import importlib.util
 import logging
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import trustme
 from scripted_server import Peer, ScriptedServer, echo, scripted_server
+from swallowing import swallowing_port
 
 from gear_wire.errors import ConfigurationError, TimeoutError
 from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
@@ -91,21 +91,6 @@ def files(folder: Path, authority: trustme.CA, trusted: trustme.CA) -> TLSFiles:
 
 
 # Who answers
-
-
-@contextlib.contextmanager
-def swallowing_port() -> Iterator[int]:
-    """A port whose packets are swallowed: its backlog is full, and nobody takes from it."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        swallowed = False
-        while not swallowed:
-            sock = stack.enter_context(socket.socket())
-            sock.settimeout(0.2)
-            swallowed = sock.connect_ex(listener.getsockname()) != 0
-        yield listener.getsockname()[1]
 
 
 def test_a_name_whose_first_address_swallows_packets(

@@ -1,8 +1,6 @@
 """How a threaded client connects: who answers, who refuses, who is silent; and what is logged."""
 
-import contextlib
 import logging
-import queue
 import socket
 import ssl
 import threading
@@ -12,46 +10,19 @@ from pathlib import Path
 
 import pytest
 import trustme
+from greeting_client import GREETING
+from greeting_client import GreetingClient as Client
 from scripted_server import Peer, ScriptedServer, scripted_server
+from swallowing import swallowing_port
 
 from gear_wire.enums import PacketType
 from gear_wire.errors import ConfigurationError, ConnectionError, GearmanError, TimeoutError
 from gear_wire.link.address import ServerAddress
 from gear_wire.link.heartbeat import PAYLOAD
-from gear_wire.link.threads.client import BaseClient
 from gear_wire.link.threads.connection import Connection
 from gear_wire.link.tls import TLSFiles
 from gear_wire.packet import Packet
-from gear_wire.packets import BasePacket, EchoReq, EchoRes, Noop, SetClientID
-from gear_wire.session import Session
-from gear_wire.types import ClientID
-
-GREETING = SetClientID(ClientID(b"hello"))
-
-
-class Greeter(Session):
-    """Says who it is, and nothing else."""
-
-    def greet(self) -> None:
-        self.queue(GREETING)
-
-    def apply(self, packet: BasePacket) -> object:
-        return packet
-
-
-class Client(BaseClient):
-    """Notes what comes."""
-
-    def __init__(self, heartbeat: float | None = None) -> None:
-        self.seen: queue.SimpleQueue[object] = queue.SimpleQueue()
-        super().__init__("connecting", heartbeat=heartbeat)
-
-    def _new_session(self, connection: Connection) -> Session:
-        return Greeter()
-
-    def handleNoop(self, packet: Packet) -> object:
-        self.seen.put("noop")
-        return None
+from gear_wire.packets import EchoReq, EchoRes, Noop
 
 
 @pytest.fixture
@@ -71,21 +42,6 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch, name: str, *ports: int) -> No
         return [(*kind, ("127.0.0.1", port)) for port in ports]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up_more)
-
-
-@contextlib.contextmanager
-def swallowing_port() -> Iterator[int]:
-    """A port whose packets are swallowed: its backlog is full, and nobody takes from it."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        swallowed = False
-        while not swallowed:
-            sock = stack.enter_context(socket.socket())
-            sock.settimeout(0.2)
-            swallowed = sock.connect_ex(listener.getsockname()) != 0
-        yield listener.getsockname()[1]
 
 
 def closed_port() -> int:
@@ -231,7 +187,10 @@ def files(folder: Path, authority: trustme.CA, trusted: trustme.CA, *names: str)
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_client_that_the_server_refuses_is_not_connected(
-    client: Client, version: ssl.TLSVersion, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    client: Client,
+    version: ssl.TLSVersion,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     ours, theirs = trustme.CA(), trustme.CA()
     mine = files(tmp_path / "client", ours, theirs)

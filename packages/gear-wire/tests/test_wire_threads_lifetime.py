@@ -4,7 +4,6 @@ import contextlib
 import gc
 import multiprocessing
 import os
-import queue
 import socket
 import subprocess
 import sys
@@ -13,49 +12,32 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import trustme
+from greeting_client import GREETING, GreetingClient
 from scripted_server import Peer, ScriptedServer, scripted_server
+from swallowing import swallowing_port
 
 from gear_wire.errors import ConnectionError, InterruptedError
-from gear_wire.link.threads.client import BaseClient
 from gear_wire.link.threads.connection import Connection
 from gear_wire.link.tls import TLSFiles
 from gear_wire.packet import Packet
-from gear_wire.packets import BasePacket, EchoReq, Noop, SetClientID
-from gear_wire.session import Session
-from gear_wire.types import ClientID
+from gear_wire.packets import EchoReq, Noop
 
-GREETING = SetClientID(ClientID(b"hello"))
 MUCH = EchoReq(bytes(8 << 20))
+Used = TypeVar("Used")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
 
-class Greeter(Session):
-    """Says who it is, and nothing else."""
-
-    def greet(self) -> None:
-        self.queue(GREETING)
-
-    def apply(self, packet: BasePacket) -> object:
-        return packet
-
-
-class Client(BaseClient):
-    """Notes what comes; a NOOP raises what it is told to."""
+class Client(GreetingClient):
+    """A NOOP raises what it is told to."""
 
     raises: BaseException | None = None
 
-    def __init__(self) -> None:
-        self.seen: queue.SimpleQueue[object] = queue.SimpleQueue()
-        super().__init__("lifetime")
-
-    def _new_session(self, connection: Connection) -> Session:
-        return Greeter()
-
     def handleNoop(self, packet: Packet) -> object:
-        self.seen.put("noop")
+        super().handleNoop(packet)
         if self.raises is not None:
             raise self.raises
         return None
@@ -98,6 +80,12 @@ class Slow:
             self.asked.set()
             assert self.reading.wait(20)
 
+    def send_much(self, connection: Connection) -> None:
+        """Send more than the kernels take while the server does not read."""
+        connection.sendPacket(Packet(b"\0REQ", 6, b""))
+        assert self.asked.wait(10)
+        connection.sendEchoReq(MUCH.payload)
+
 
 # Shutting down
 
@@ -117,9 +105,7 @@ def test_shutting_down_over_a_slow_reader() -> None:
     with scripted_server(slow.answer) as server:
         client = connected(server)
         connection = client.getConnection()
-        client.sendPacket(Packet(b"\0REQ", 6, b""), connection)
-        assert slow.asked.wait(10)
-        connection.sendEchoReq(MUCH.payload)
+        slow.send_much(connection)
         threading.Timer(0.2, slow.reading.set).start()
         client.shutdown()
         server.wait_for(lambda: MUCH in server.messages)
@@ -138,9 +124,7 @@ def test_shutting_down_over_a_slow_reader_that_speaks_tls(tmp_path: Path) -> Non
         client.addServer("127.0.0.1", server.port, files.key, files.cert, files.ca)
         client.waitForServer(10)
         connection = client.getConnection()
-        client.sendPacket(Packet(b"\0REQ", 6, b""), connection)
-        assert slow.asked.wait(10)
-        connection.sendEchoReq(MUCH.payload)
+        slow.send_much(connection)
         threading.Timer(0.2, slow.reading.set).start()
         client.shutdown()
         server.wait_for(lambda: MUCH in server.messages)
@@ -151,9 +135,7 @@ def test_shutting_down_over_who_never_reads_takes_as_long_as_was_said() -> None:
     with scripted_server(slow.answer) as server:
         client = connected(server)
         connection = client.getConnection()
-        client.sendPacket(Packet(b"\0REQ", 6, b""), connection)
-        assert slow.asked.wait(10)
-        connection.sendEchoReq(MUCH.payload)
+        slow.send_much(connection)
         begun = time.monotonic()
         client.shutdown(0.5)
         assert 0.4 < time.monotonic() - begun < 4
@@ -390,10 +372,10 @@ def selectors() -> int:
 
 
 @contextlib.contextmanager
-def forked(target: Callable[[Client, Pipe], None], client: Client) -> Iterator[Pipe]:
-    """Run something in a child; it stays until the block is left, and must end well."""
+def forked(target: Callable[[Used, Pipe], None], used: Used) -> Iterator[Pipe]:
+    """Use something in a child; it stays until the block is left, and must end well."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(target=target, args=(client, theirs))
+    process = multiprocessing.get_context("fork").Process(target=target, args=(used, theirs))
     process.start()
     try:
         yield ours
@@ -534,17 +516,9 @@ def test_locks_that_others_hold_at_the_fork_do_not_hang_the_child() -> None:
 
 @forks
 def test_a_child_does_not_keep_its_parents_attempts_to_connect_from_ending() -> None:
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        swallowed = False
-        while not swallowed:
-            sock = stack.enter_context(socket.socket())
-            sock.settimeout(0.2)
-            swallowed = sock.connect_ex(listener.getsockname()) != 0
+    with swallowing_port() as port:
         client = Client()
-        client.addServer("127.0.0.1", listener.getsockname()[1])
+        client.addServer("127.0.0.1", port)
         with forked(stay, client) as pipe:
             received(pipe)
             begun = time.monotonic()
@@ -570,21 +544,8 @@ def test_a_connection_on_its_own_is_not_connected_in_a_child() -> None:
     with scripted_server() as server:
         connection = Connection("127.0.0.1", server.port)
         connection.connect()
-        ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("fork").Process(
-            target=use_alone, args=(connection, theirs)
-        )
-        process.start()
-        try:
-            assert "is not connected" in str(received(ours))
-            assert received(ours) == b"from the child"
+        with forked(use_alone, connection) as pipe:
+            assert "is not connected" in str(received(pipe))
+            assert received(pipe) == b"from the child"
             assert connection.echo(b"x", 10) == b"x"
-            ours.send("go")
-            process.join(20)
-            assert process.exitcode == 0
-        finally:
-            process.kill()
-            process.join()
-            ours.close()
-            theirs.close()
         connection.disconnect()

@@ -47,7 +47,7 @@ class Receiver(PacketHandlers):
 
     @classmethod
     def _overridden(cls) -> bool:
-        """Tell whether a class that is not the library's (it has no `_kind`) overrides a handler."""
+        """Tell whether a handler is overridden outside the library; its classes have a `_kind`."""
         library = next(known for known in cls.__mro__ if "_kind" in vars(known))
         return any(getattr(cls, name) is not getattr(library, name) for name in _HOOKS)
 
