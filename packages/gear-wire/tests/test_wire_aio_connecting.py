@@ -245,6 +245,29 @@ def test_a_server_that_does_not_answer_a_heartbeat_is_given_up(
     assert "no answer to a heartbeat in 0.1 s" in caplog.text
 
 
+def test_a_loop_that_is_held_up_is_not_taken_for_a_silent_server(loop: Loop) -> None:
+    """Nobody reads meanwhile, but the server has answered."""
+    asked = threading.Event()
+
+    def answer(peer: Peer, message: object) -> None:
+        asked.set()
+        time.sleep(0.3)  # the loop is held up by then
+        echo(peer, message)
+
+    with scripted_server(answer) as server:
+
+        async def test(client: Client) -> None:
+            client.add_server("127.0.0.1", server.port)
+            await client.wait_for_server(10)
+            while not asked.is_set():
+                await asyncio.sleep(0)
+            time.sleep(1.5)
+            assert await client.seen.get() == EchoRes(PAYLOAD)
+
+        run(loop, test, heartbeat=0.5)
+        assert len(server.peers) == 1
+
+
 def test_a_server_that_answers_heartbeats_is_kept(loop: Loop) -> None:
     with scripted_server() as server:
 
