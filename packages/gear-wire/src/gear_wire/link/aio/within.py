@@ -21,7 +21,7 @@ class within:
         TimeoutError: The deadline came first.
     """
 
-    __slots__ = ("_arguments", "_deadline", "_limit", "_what")
+    __slots__ = ("_arguments", "_cancelling", "_deadline", "_limit", "_task", "_what")
 
     def __init__(self, deadline: Deadline | None, what: str, *arguments: object) -> None:
         self._deadline = deadline
@@ -31,6 +31,8 @@ class within:
 
     async def __aenter__(self) -> None:
         """Begin to wait."""
+        self._task = asyncio.current_task()
+        self._cancelling = 0 if self._task is None else self._task.cancelling()
         await self._limit.__aenter__()
 
     async def __aexit__(
@@ -46,3 +48,17 @@ class within:
             if self._deadline is None:
                 raise
             raise self._deadline.error(self._what % self._arguments) from None
+        if self._lost_expiry(kind) and self._deadline is not None:
+            raise self._deadline.error(self._what % self._arguments) from None
+
+    def _lost_expiry(self, kind: type[BaseException] | None) -> bool:
+        """Tell whether the deadline came, in a task that was cancelled before: as it is closing.
+
+        In early versions of Python 3.11, asyncio's timeout takes its own cancellation for that one.
+        """
+        return (
+            kind is asyncio.CancelledError
+            and self._limit.expired()
+            and self._task is not None
+            and self._task.cancelling() <= self._cancelling
+        )
