@@ -1,3 +1,3 @@
 """Fixtures that all tests of all distributions have."""
 
-pytest_plugins = ["documents", "leaks", "peers"]
+pytest_plugins = ["support.fix_documents", "support.fix_leaks", "support.fix_peers"]

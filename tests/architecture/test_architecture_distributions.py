@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import workspace
+from support import workspace
 
 LONGEST = 700
 DEPENDENCIES = {

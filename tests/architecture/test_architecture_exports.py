@@ -10,7 +10,7 @@ import pytest
 
 import gear
 import gear_wire.constants
-import workspace
+from support import workspace
 
 # What the documentation of gear names, in its order.
 DOCUMENTED = """

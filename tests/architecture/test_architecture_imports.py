@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import workspace
+from support import workspace
 
 CONTRACTS: list[dict[str, Any]] = tomllib.loads((workspace.ROOT / "pyproject.toml").read_text())[
     "tool"

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-import peers
+from support import fix_peers as peers
 
 pytestmark = pytest.mark.peer
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 import gear
-from lines import HOST, Line, Lines
+from support.lines import HOST, Line, Lines
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import gear
-from certificates import Authority, Files
-from faces import connected, reverse
+from support.certificates import Authority, Files
+from support.faces import connected, reverse
 
 HOST = "127.0.0.1"
 ADMIN, WORKER, CLIENT, STRANGER = "admin", "worker", "client", "stranger"

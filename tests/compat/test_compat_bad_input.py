@@ -10,7 +10,7 @@ import pytest
 
 import gear
 import gear.constants
-from refusals import NAN, NUL, PORT, TIMEOUT, Refusal, case, refused
+from support.refusals import NAN, NUL, PORT, TIMEOUT, Refusal, case, refused
 
 HOST = "127.0.0.1"
 REQ = gear.constants.REQ

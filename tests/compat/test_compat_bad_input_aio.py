@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import gear
-from refusals import NAN, NUL, PORT, TIMEOUT, Refusal, case
+from support.refusals import NAN, NUL, PORT, TIMEOUT, Refusal, case
 
 HOST = "127.0.0.1"
 JOB = gear.Job("nobody", b"")

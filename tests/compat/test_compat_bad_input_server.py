@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import gear
-from refusals import Refusal, case, refused
+from support.refusals import Refusal, case, refused
 
 ANY: Any = 5
 WORDS: Any = "x"

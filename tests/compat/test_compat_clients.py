@@ -6,12 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
-from scripted_server import Peer, ScriptedServer, scripted_server
 
-import faces
 import gear
 import gear.constants
-from faces import FACES
 from gear_wire.packets import (
     CanDo,
     CanDoTimeout,
@@ -28,6 +25,9 @@ from gear_wire.packets import (
     SubmitJob,
 )
 from gear_wire.types import FunctionName, Handle, UniqueKey
+from support import faces
+from support.faces import FACES
+from support.scripted_server import Peer, ScriptedServer, scripted_server
 
 HOST = "127.0.0.1"
 End = TypeVar("End", bound=gear.BaseClient)

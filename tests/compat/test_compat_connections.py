@@ -18,13 +18,13 @@ import pytest
 
 import gear
 import gear.constants
-from certificates import Authority
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
 from gear_wire.framing import Frame, FrameReader, Malformed
 from gear_wire.link.threads.channel import Channel
 from gear_wire.packets import EchoRes
-from lines import HOST, bare
+from support.certificates import Authority
+from support.lines import HOST, bare
 
 
 class Counter:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import gear
-from certificates import Authority
-from programs import DOCUMENTED_PORT, Programs, programs
+from support.certificates import Authority
+from support.programs import DOCUMENTED_PORT, Programs, programs
 
 GEARD = str(Path(sys.executable).with_name("geard"))
 LOGGING = """\

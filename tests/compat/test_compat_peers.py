@@ -14,7 +14,7 @@ import pytest
 
 import gear
 import gear.constants as c
-from lines import HOST, Line, Lines
+from support.lines import HOST, Line, Lines
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction

@@ -8,7 +8,7 @@ import pytest
 
 import gear
 import gear.constants as c
-from lines import Line, Lines
+from support.lines import Line, Lines
 
 # Packets that were not answered
 

@@ -4,11 +4,11 @@ import socket
 import threading
 
 import pytest
-from scripted_server import Peer, scripted_server
 
 import gear
 from gear_wire.packets import EchoReq, EchoRes
-from lines import HOST, bare
+from support.lines import HOST, bare
+from support.scripted_server import Peer, scripted_server
 
 
 @pytest.mark.parametrize("connected", ["bare", "of a client"])

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scripted_server import scripted_server
 
 import gear
-from certificates import Authority, Files, old_files
-from faces import connected, reverse
+from support.certificates import Authority, Files, old_files
+from support.faces import connected, reverse
+from support.scripted_server import scripted_server
 
 HOST = "127.0.0.1"
 OLD = ssl.TLSVersion.TLSv1_1

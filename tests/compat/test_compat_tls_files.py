@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 import gear
-from certificates import Authority, Files
+from support.certificates import Authority, Files
 
 HOST = "127.0.0.1"
 

@@ -1,16 +1,12 @@
-"""Fixtures of the conformance suite, and its directory among those of modules."""
+"""Fixtures of the conformance suite."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from conversation import Conversation
-from daemons import Servers
-from scenarios import Scenario
+from .conversation import Conversation
+from .daemons import Servers
+from .scenarios import Scenario
 
 
 @pytest.fixture(scope="session")

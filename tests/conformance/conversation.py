@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from gear_wire.enums import PacketType
 
 if TYPE_CHECKING:
-    from daemons import Server
+    from .daemons import Server
 
 WAIT: Final = 10.0
 HEADER: Final = struct.Struct(">4sII")

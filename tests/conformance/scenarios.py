@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import pytest
-from conversation import Conversation
-from script import Differs, Step
+
+from .conversation import Conversation
+from .script import Differs, Step
 
 KINDS = ("geard", "gearmand")
 

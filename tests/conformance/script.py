@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from conversation import WAIT, Closed, Conversation, Message, req
-
 from gear_wire.enums import PacketType
+
+from .conversation import WAIT, Closed, Conversation, Message, req
 
 _CELLS: Final = re.compile(rb"[\t ]")
 

@@ -2,11 +2,11 @@
 
 import itertools
 
-from conversation import HEADER, Conversation, cut
-from scenarios import Scenario, over_servers, scenario
-from script import Hears, Says, c, w
-
 from gear_wire.enums import PacketType
+
+from .conversation import HEADER, Conversation, cut
+from .scenarios import Scenario, over_servers, scenario
+from .script import Hears, Says, c, w
 
 PREFIX = ("--job-handle-prefix", "T")
 

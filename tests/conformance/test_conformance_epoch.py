@@ -1,10 +1,10 @@
 """Jobs for later are there, but nobody gets them before their time."""
 
-from conversation import Conversation, req, res
-from scenarios import Scenario, over_servers, scenario
-from script import Step, admin, c, differs, passes, w, w2
-
 from gear_wire.enums import PacketType as P
+
+from .conversation import Conversation, req, res
+from .scenarios import Scenario, over_servers, scenario
+from .script import Step, admin, c, differs, passes, w, w2
 
 
 def submits_for(when: bytes) -> Step:

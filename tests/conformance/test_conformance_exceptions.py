@@ -1,10 +1,10 @@
 """An exception ends a job, and reaches only the clients that asked for exceptions."""
 
-from conversation import Conversation, req, res
-from scenarios import Scenario, over_servers, scenario
-from script import Step, admin, c, c2, differs, w
-
 from gear_wire.enums import PacketType as P
+
+from .conversation import Conversation, req, res
+from .scenarios import Scenario, over_servers, scenario
+from .script import Step, admin, c, c2, differs, w
 
 NOT_FOUND = res(P.ERROR, b"JOB_NOT_FOUND", b"Job given in work result not found")
 

@@ -1,10 +1,10 @@
 """How bytes become messages, and what happens to those that do not."""
 
-from conversation import Conversation, Message, Packet, req, res
-from scenarios import Scenario, over_servers, scenario
-from script import admin, c, c2, differs, w
-
 from gear_wire.enums import PacketType as P
+
+from .conversation import Conversation, Message, Packet, req, res
+from .scenarios import Scenario, over_servers, scenario
+from .script import admin, c, c2, differs, w
 
 ANY_ARGUMENTS = (b"",) * 8
 """As many arguments as any packet has; what is too many is part of the last."""

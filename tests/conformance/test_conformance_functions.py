@@ -1,10 +1,10 @@
 """The administrative commands that change functions."""
 
-from conversation import Conversation, req, res
-from scenarios import Scenario, over_servers, scenario
-from script import Step, admin, c, differs, w
-
 from gear_wire.enums import PacketType as P
+
+from .conversation import Conversation, req, res
+from .scenarios import Scenario, over_servers, scenario
+from .script import Step, admin, c, differs, w
 
 OK = b"OK\r\n"
 FULL = res(P.ERROR, b"QUEUE_ERROR", b"Job queue is full")

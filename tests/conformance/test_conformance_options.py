@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from peers import require_program
+from support.fix_peers import require_program
 
 CHECK = "--check-args"
 

@@ -1,10 +1,10 @@
 """What each packet does, its corners included; when jobs run is in the files beside this one."""
 
-from conversation import Conversation, req, res
-from scenarios import Scenario, over_servers, scenario
-from script import Step, admin, c, differs, w, w2
-
 from gear_wire.enums import PacketType as P
+
+from .conversation import Conversation, req, res
+from .scenarios import Scenario, over_servers, scenario
+from .script import Step, admin, c, differs, w, w2
 
 NO_SUCH_JOB = res(P.ERROR, b"JOB_NOT_FOUND", b"Job does not exist on server")
 NOT_FOUND = res(P.ERROR, b"JOB_NOT_FOUND", b"Job given in work result not found")

@@ -1,10 +1,10 @@
 """What a client may ask and what it may not submit."""
 
-from conversation import Conversation, Packet, req, res
-from scenarios import Scenario, over_servers, scenario
-from script import admin, c, c2, differs, w
-
 from gear_wire.enums import PacketType as P
+
+from .conversation import Conversation, Packet, req, res
+from .scenarios import Scenario, over_servers, scenario
+from .script import admin, c, c2, differs, w
 
 TOO_LARGE = res(P.ERROR, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
 UNKNOWN_OPTION = res(P.ERROR, b"UNKNOWN_OPTION", b"Server does not recognize given option")

@@ -1,10 +1,10 @@
 """Jobs whose workers are lost or too slow are done again, as often as they may be."""
 
-from conversation import Conversation, req, res
-from scenarios import Scenario, over_servers, scenario
-from script import Step, admin, c, c2, differs, passes, w, w2, w3
-
 from gear_wire.enums import PacketType as P
+
+from .conversation import Conversation, req, res
+from .scenarios import Scenario, over_servers, scenario
+from .script import Step, admin, c, c2, differs, passes, w, w2, w3
 
 NOT_FOUND = res(P.ERROR, b"JOB_NOT_FOUND", b"Job given in work result not found")
 TWICE = ("--job-retries", "2")

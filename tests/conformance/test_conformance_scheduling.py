@@ -2,11 +2,11 @@
 
 import os
 
-from conversation import Conversation, req, res
-from scenarios import Scenario, over_servers, scenario
-from script import Speaker, Step, admin, c, c2, differs, together, w, w2, w3
-
 from gear_wire.enums import PacketType as P
+
+from .conversation import Conversation, req, res
+from .scenarios import Scenario, over_servers, scenario
+from .script import Speaker, Step, admin, c, c2, differs, together, w, w2, w3
 
 NOT_FOUND = res(P.ERROR, b"JOB_NOT_FOUND", b"Job given in work result not found")
 WAKE_ALL = ("--worker-wakeup", "0")

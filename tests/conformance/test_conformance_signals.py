@@ -2,11 +2,11 @@
 
 import signal
 
-from conversation import Conversation, req, res
-from scenarios import Scenario, over_servers, scenario
-from script import Step, c, c2, differs, server, w
-
 from gear_wire.enums import PacketType as P
+
+from .conversation import Conversation, req, res
+from .scenarios import Scenario, over_servers, scenario
+from .script import Step, c, c2, differs, server, w
 
 SHUTTING_DOWN = res(P.ERROR, b"QUEUE_ERROR", b"Server is shutting down")
 

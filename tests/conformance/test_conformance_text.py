@@ -1,10 +1,10 @@
 """The administrative commands and their replies, word for word."""
 
-from conversation import Conversation, req, res
-from scenarios import Scenario, over_servers, scenario
-from script import Step, admin, c, c2, differs, w, w2
-
 from gear_wire.enums import PacketType as P
+
+from .conversation import Conversation, req, res
+from .scenarios import Scenario, over_servers, scenario
+from .script import Step, admin, c, c2, differs, w, w2
 
 OK = b"OK\r\n"
 UNKNOWN_JOB = b"ERR UNKNOWN_JOB\r\n"

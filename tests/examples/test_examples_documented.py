@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from certificates import Authority
-from peers import require_program
-from programs import DOCUMENTED_HOST, Programs, programs
+from support.certificates import Authority
+from support.fix_peers import require_program
+from support.programs import DOCUMENTED_HOST, Programs, programs
 
 CLIENT = """\
 import gear

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import gear
-from programs import Programs, programs
+from support.programs import Programs, programs
 
 WAIT = 30.0
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"

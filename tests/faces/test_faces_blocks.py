@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 import gear
-from peers import Gearmand
-from work_loops import LOOPS, WorkLoop
+from support.fix_peers import Gearmand
+from support.work_loops import LOOPS, WorkLoop
 
 WAIT = 20.0
 

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from scripted_server import scripted_server
 
 import gear
 from gear_wire.packets import GrabJobUniq
-from work_loops import LOOPS, AsyncLoop, ThreadLoop, WorkLoop
+from support.scripted_server import scripted_server
+from support.work_loops import LOOPS, AsyncLoop, ThreadLoop, WorkLoop
 
 WAIT = 20.0
 HOST = "127.0.0.1"

@@ -9,34 +9,34 @@ from pathlib import Path
 import pytest
 
 import gear
-from geard_program import HOST, GeardProgram
-from work_loops import LOOPS
+from support.geard_program import HOST, Geard
+from support.work_loops import LOOPS
 
 SOON = 5.0
 """Seconds; a worker counts on a server that does not answer for half of one."""
 
 
 @pytest.fixture
-def geards(tmp_path: Path) -> Iterator[list[GeardProgram]]:
+def geards(tmp_path: Path) -> Iterator[list[Geard]]:
     programs = []
     try:
         for name in ("hanging", "healthy"):
             folder = tmp_path / name
             folder.mkdir()
-            programs.append(GeardProgram(folder))
+            programs.append(Geard(folder).started())
         yield programs
     finally:
         for program in programs:
             program.__exit__(None, None, None)
 
 
-def stop(program: GeardProgram) -> None:
+def stop(program: Geard) -> None:
     """Stop a process, as a machine that hangs does, until it is told to go on."""
     program.process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, program.process.pid, os.WSTOPPED | os.WNOWAIT)
 
 
-def client_of(program: GeardProgram) -> gear.Client:
+def client_of(program: Geard) -> gear.Client:
     client = gear.Client("client")
     client.addServer(HOST, program.port)
     client.waitForServer(20)
@@ -44,7 +44,7 @@ def client_of(program: GeardProgram) -> gear.Client:
 
 
 @pytest.mark.parametrize("kind", LOOPS)
-def test_jobs_of_the_other_server_are_done_at_once(kind: str, geards: list[GeardProgram]) -> None:
+def test_jobs_of_the_other_server_are_done_at_once(kind: str, geards: list[Geard]) -> None:
     hanging = geards[0]
     begun, go_on = threading.Event(), threading.Event()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import gear
-from certificates import Authority, Files
-from proxy import Proxy, Trouble
+from support.certificates import Authority, Files
+from support.proxy import Proxy, Trouble
 
 WAIT = 60.0
 HOST = "127.0.0.1"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 import gear
-from faces import Assigned, Face, connected, reverse
-from peers import Gearmand
+from support.faces import Assigned, Face, connected, reverse
+from support.fix_peers import Gearmand
 
 
 @pytest.fixture(params=["gear.Server", pytest.param("gearmand", marks=pytest.mark.peer)])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 import gear
-from faces import AsyncFace, Face, ThreadFace, connected, reverse
+from support.faces import AsyncFace, Face, ThreadFace, connected, reverse
 
 
 @pytest.fixture(params=["threads", "asyncio"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .program import Geard
+from support.geard_program import Geard
 
 Start = Callable[..., Geard]
 

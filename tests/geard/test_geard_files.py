@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from .program import HOST, Geard, error_of, run_geard
+from support.geard_program import HOST, Geard, error_of, run_geard
 
 Start = Callable[..., Geard]
 SAMPLE = Path(__file__).parents[2] / "packages" / "gear-server" / "geard.toml"

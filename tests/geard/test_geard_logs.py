@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from gear_wire.packets import EchoReq
-
-from .program import TIMEOUT, Geard, receive, send
+from support.geard_program import TIMEOUT, Geard, receive, send
 
 Start = Callable[..., Geard]
 LINES = 12_000

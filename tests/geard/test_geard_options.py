@@ -16,8 +16,7 @@ from gear_wire.packets import (
     WorkException,
 )
 from gear_wire.types import FunctionName, Handle, UniqueKey
-
-from .program import HOST, Geard, receive, send, wait_until
+from support.geard_program import HOST, Geard, receive, send, wait_until
 
 Start = Callable[..., Geard]
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import gear
-from certificates import Authority
 from gear_wire.enums import PacketType
 from gear_wire.packets import (
     CanDo,
@@ -22,8 +21,8 @@ from gear_wire.packets import (
     WorkComplete,
 )
 from gear_wire.types import FunctionName, Handle, UniqueKey
-
-from .program import HOST, TIMEOUT, Geard, receive, running_job, send, wait_until
+from support.certificates import Authority
+from support.geard_program import HOST, TIMEOUT, Geard, receive, running_job, send, wait_until
 
 Start = Callable[..., Geard]
 

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from certificates import Authority
-
-from .program import HOST, PROGRAM, TIMEOUT, Geard, error_of, run_geard
+from support.certificates import Authority
+from support.geard_program import HOST, PROGRAM, TIMEOUT, Geard, error_of, run_geard
 
 Start = Callable[..., Geard]
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from peers import require_program
-
-from .program import HOST, PROGRAM, TIMEOUT, Geard, running_job, wait_until
+from support.fix_peers import require_program
+from support.geard_program import HOST, PROGRAM, TIMEOUT, Geard, running_job, wait_until
 
 Start = Callable[..., Geard]
 UNITS = Path(__file__).parents[2] / "packages" / "gear-server" / "systemd"

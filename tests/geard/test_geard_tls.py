@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from certificates import Authority, Files
-
-from .program import HOST, Geard, wait_until
+from support.certificates import Authority, Files
+from support.geard_program import HOST, Geard, wait_until
 
 Start = Callable[..., Geard]
 FEW, MANY = 10, 30

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import gear
-from geard_program import GeardProgram
-from proxy import Proxy, Trouble
-from traffic import HOST, WAIT, Book, run_clients, workers
+from support.geard_program import Geard
+from support.proxy import Proxy, Trouble
+from support.traffic import HOST, WAIT, Book, run_clients, workers
 
 TROUBLE = Trouble(delay=0.002, piece=4000, life=60_000)
 CALM = Trouble()
@@ -67,7 +67,7 @@ def test_every_job_of_the_program_is_accounted_for(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     book = Book()
-    with GeardProgram(tmp_path) as geard:
+    with Geard(tmp_path, "--verbose", "ERROR") as geard:
         descriptors, threads = geard.descriptors(), geard.threads()
         with Proxy(geard.port, TROUBLE, 3) as proxy:
             with workers(proxy.port, book, EACH):

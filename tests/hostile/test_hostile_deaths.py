@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from scripted_server import Peer, ScriptedServer, scripted_server
 
 import gear
 from gear_wire.packets import (
@@ -20,7 +19,8 @@ from gear_wire.packets import (
     SubmitJob,
 )
 from gear_wire.types import FunctionName, Handle, UniqueKey
-from peers import Gearmand
+from support.fix_peers import Gearmand
+from support.scripted_server import Peer, ScriptedServer, scripted_server
 
 HOST = "127.0.0.1"
 AT_ONCE = 5.0

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from scripted_server import Peer, scripted_server
 
 import gear
-from certificates import Authority, Files
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
 from gear_wire.packets import JobCreated, SubmitJob, WorkFail
 from gear_wire.types import Handle
+from support.certificates import Authority, Files
+from support.scripted_server import Peer, scripted_server
 
 HOST = "127.0.0.1"
 HANDLE = Handle(b"H:1")

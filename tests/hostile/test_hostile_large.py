@@ -12,12 +12,12 @@ import pytest
 import gear
 import gear_server.face.server
 import gear_server.network.server
-from certificates import Authority, Files
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
 from gear_wire.framing import Frame
 from gear_wire.large import LargeFrame
 from gear_wire.packets import EchoReq, EchoRes
+from support.certificates import Authority, Files
 
 HOST = "127.0.0.1"
 SIZE = 3 << 20

@@ -15,8 +15,8 @@ from typing import NoReturn
 import pytest
 
 import gear
-from certificates import Authority
 from gear_wire.link.address import CHECK_VARIABLE, check_host
+from support.certificates import Authority
 
 HOST = "127.0.0.1"
 WAIT = 20.0

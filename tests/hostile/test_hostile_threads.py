@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 import gear
-from faces import connected, reverse
+from support.faces import connected, reverse
 
 
 def run_all(target: Callable[[int], None], number: int) -> None:

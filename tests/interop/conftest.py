@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from peers import Gearmand
+from support.daemon import Server, start_geard
+from support.fix_peers import Gearmand
 
 from .programs import (
     ClientProgram,
@@ -16,7 +17,6 @@ from .programs import (
     WorkerProgram,
     start_gear016,
 )
-from .servers import Server, start_geard
 
 _NUMBERS = itertools.count()
 

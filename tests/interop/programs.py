@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from peers import require_program
+from support.daemon import LISTEN, Daemon, Server
+from support.fix_peers import require_program
 
 from .environment import Environment
-from .servers import LISTEN, Daemon, Server
 
 SOURCES = Path(__file__).parent / "programs"
 PROGRAMS = ("libgearman", "perl", "php", "gear016")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from faces import Assigned, Face, connected, reverse
+from support.faces import Assigned, Face, connected, reverse
 
 from .programs import LARGE, PROGRAMS, SERVERS, ClientProgram, on_servers
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 import gear
-from faces import Assigned, Face, connected, reverse
-
-from .servers import Server
+from support.daemon import Server
+from support.faces import Assigned, Face, connected, reverse
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(40)]
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 import gear
-from peers import Gearmand, require_program
-
-from .servers import Server, start_geard
+from support.daemon import Server, start_geard
+from support.fix_peers import Gearmand, require_program
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(40)]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 import gear
-from faces import Assigned, Face, connected, reverse
-from peers import require_program
+from support.daemon import Server
+from support.faces import Assigned, Face, connected, reverse
+from support.fix_peers import require_program
 
 from .programs import Processes
-from .servers import Server
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(40)]
 

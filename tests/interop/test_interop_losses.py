@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import gear
-from faces import ThreadFace, connected, reverse
 from gear_wire.packet import Packet
+from support.daemon import Server, start_geard
+from support.faces import ThreadFace, connected, reverse
 
 from .programs import PROGRAMS, StartWorker
-from .servers import Server, start_geard
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(40)]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 import gear
-from faces import Assigned, Face, connected, reverse
+from support.daemon import Server
+from support.faces import Assigned, Face, connected, reverse
 
 from .programs import ClientProgram, StartWorker, WorkerProgram, on_servers
-from .servers import Server
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(40)]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import gear
-from certificates import Authority, Files
+from support.certificates import Authority, Files
+from support.daemon import Server, start_geard, tls_options
 
 from .programs import ClientProgram, Processes, Toolbox, WorkerProgram, start_gear016
-from .servers import Server, start_geard, tls_options
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(40)]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import gear
-from faces import Face, connected
+from support.faces import Face, connected
 
 from .programs import LARGE, PROGRAMS, WorkerProgram, on_servers
 

@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-import gearman_tables
-from engine_pair import PREFIX, EnginePair
 from gear_wire import packets as wire
 from gear_wire.enums import PacketType
 from gear_wire.packets import BasePacket
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
+from support import gearman_tables
+from support.engine_pair import PREFIX, EnginePair
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 NUMBER = 5

@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine_pair import EnginePair
 from gear_wire import packets as wire
 from gear_wire.types import FunctionName, UniqueKey
+from support.engine_pair import EnginePair
 
 NAME = FunctionName(b"f")
 JOB = wire.SubmitJobBg(NAME, UniqueKey(b""), b"")

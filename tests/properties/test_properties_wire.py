@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_strategies import arguments, cut, lines, marks, packets, payloads, repeatable
 
 from gear_wire.codec import decode, encode, to_frame
 from gear_wire.enums import Magic
@@ -11,6 +10,7 @@ from gear_wire.errors import InvalidDataError, ProtocolError
 from gear_wire.framing import Event, Frame, FrameReader, Malformed, TextLine
 from gear_wire.packets import BasePacket
 from gear_wire.table import BY_KEY, BY_STRUCT, BY_TYPE, PacketInfo
+from support.wire_strategies import arguments, cut, lines, marks, packets, payloads, repeatable
 
 magics = st.sampled_from(Magic)
 infos = st.sampled_from(list(BY_STRUCT.values()))

@@ -8,10 +8,8 @@ import collections
 import logging
 from collections.abc import Callable
 
-from engine_desk import Desk, Visitor
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from wire_strategies import repeatable
 
 from gear_client import Job
 from gear_client.expectations import Submission
@@ -25,6 +23,8 @@ from gear_wire.session import Session
 from gear_worker import FunctionRecord, WorkerJob
 from gear_worker.jobs import Assigned
 from gear_worker.session import Assignments, WorkerSession
+from support.engine_desk import Desk, Visitor
+from support.wire_strategies import repeatable
 
 FUNCTIONS = ("count", "reverse")
 UNIQUES = ("u", "v")

@@ -2,7 +2,6 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_strategies import cut, marks, numbers, repeatable, words
 
 from gear_admin import AdminRequest, StatusAdminRequest, WorkersAdminRequest
 from gear_wire.text import (
@@ -18,6 +17,7 @@ from gear_wire.text import (
     parse_rows,
     parse_unique,
 )
+from support.wire_strategies import cut, marks, numbers, repeatable, words
 
 # No name of a function begins with a colon here: after " :" of a connection it would be read as
 # the end of the client's id.

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -14,10 +15,10 @@ from typing import Final, NamedTuple
 
 import uvloop
 
-from geard_program import GeardProgram
-from proxy import Proxy, Trouble
 from soak.raw import HOST, LIFE, RawClient, RawWorker, Tally
-from traffic import Book, run_clients, workers
+from support.geard_program import Geard
+from support.proxy import Proxy, Trouble
+from support.traffic import Book, run_clients, workers
 
 CLIENTS: Final = 4
 WORKERS: Final = 4
@@ -57,7 +58,7 @@ class Soak:
         seed: Settles what happens.
     """
 
-    def __init__(self, geard: GeardProgram, proxy: Proxy, seed: int) -> None:
+    def __init__(self, geard: Geard, proxy: Proxy, seed: int) -> None:
         self._geard = geard
         self._proxy = proxy
         self._seed = seed
@@ -139,7 +140,7 @@ class Soak:
             self._tally.counts["cuts"] += 1
 
 
-async def play_all(geard: GeardProgram, proxy: Proxy, options: argparse.Namespace) -> list[Sample]:
+async def play_all(geard: Geard, proxy: Proxy, options: argparse.Namespace) -> list[Sample]:
     """Play rounds until there were enough jobs, or time is up; prints a line for each."""
     soak = Soak(geard, proxy, options.seed)
     await soak.connect()
@@ -195,7 +196,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     options = parser.parse_args()
     logging.getLogger("gear").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder, GeardProgram(Path(folder)) as geard:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Geard(Path(folder), "--verbose", "ERROR") as geard,
+    ):
         threads, descriptors = geard.threads(), geard.descriptors()
         with Proxy(geard.port, TROUBLE, options.seed) as proxy:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -206,3 +210,7 @@ def main() -> int:
     wrong = verdict(samples, options.jobs)
     print(f"FAILED: {wrong}" if wrong else "passed: every job is accounted for, and memory is flat")
     return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

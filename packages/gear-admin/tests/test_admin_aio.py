@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from scripted_admin import admin, old
-from scripted_server import Peer, ScriptedServer, scripted_server
 
 from gear_admin import AsyncAdminClient
 from gear_wire.errors import (
@@ -24,6 +22,8 @@ from gear_wire.errors import (
 from gear_wire.link.tls import TLSFiles
 from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
 from gear_wire.types import ClientID, FunctionName, Handle
+from support.scripted_admin import admin, old
+from support.scripted_server import Peer, ScriptedServer, scripted_server
 
 REVERSE = FunctionName(b"reverse")
 

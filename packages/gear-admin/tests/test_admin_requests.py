@@ -6,7 +6,6 @@ from typing import ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_strategies import cut, marks, repeatable
 
 from gear_admin import (
     AdminRequest,
@@ -20,6 +19,7 @@ from gear_admin import (
 from gear_wire.errors import InvalidDataError, ServerError
 from gear_wire.text import ConnectionStatus, FunctionStatus, JobStatus
 from gear_wire.types import ClientID, FunctionName, Handle
+from support.wire_strategies import cut, marks, repeatable
 
 
 class SetPriority(AdminRequest):

@@ -5,8 +5,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from scripted_jobs import Jobs
-from scripted_server import ScriptedServer, scripted_server
 
 from gear_client import PRECEDENCE_HIGH, AsyncClient, AsyncJob, Job, JobState
 from gear_wire.errors import (
@@ -33,6 +31,8 @@ from gear_wire.packets import (
     WorkWarning,
 )
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
+from support.scripted_jobs import Jobs
+from support.scripted_server import ScriptedServer, scripted_server
 
 WAIT = 10
 

@@ -4,15 +4,15 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from client_peers import WAIT, connected, run
-from scripted_jobs import Jobs
-from scripted_server import Peer, ScriptedServer, scripted_server
 
 from gear_client import AsyncClient, Client, Job
 from gear_wire.errors import JobFailedError
 from gear_wire.packet import Packet
 from gear_wire.packets import WorkFail
 from gear_wire.types import Handle
+from support.client_peers import WAIT, connected, run
+from support.scripted_jobs import Jobs
+from support.scripted_server import Peer, ScriptedServer, scripted_server
 
 
 class Cancelling(Jobs):

@@ -5,8 +5,6 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from scripted_jobs import Jobs
-from scripted_server import ScriptedServer, scripted_server
 
 from gear_client import (
     PRECEDENCE_HIGH,
@@ -39,6 +37,8 @@ from gear_wire.packets import (
     WorkComplete,
 )
 from gear_wire.types import ClientID, Handle
+from support.scripted_jobs import Jobs
+from support.scripted_server import ScriptedServer, scripted_server
 
 WAIT = 10
 

@@ -9,13 +9,13 @@ import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
-from client_peers import WAIT, connected, run
-from scripted_jobs import Jobs
-from scripted_server import ScriptedServer, scripted_server
 
 from gear_client import AsyncClient, AsyncJob, BinaryJob, Client, Job, TextJob
 from gear_wire.errors import GearmanError, InvalidDataError, JobFailedError
 from gear_wire.packets import WorkComplete, WorkData
+from support.client_peers import WAIT, connected, run
+from support.scripted_jobs import Jobs
+from support.scripted_server import ScriptedServer, scripted_server
 
 Duplicate = Callable[[Job], Job]
 

@@ -4,10 +4,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from client_peers import WAIT, run, unread_port
 
 from gear_client import AsyncClient, AsyncJob, Client, Job
 from gear_wire.errors import TimeoutError
+from support.client_peers import WAIT, run, unread_port
 
 LARGE = bytes(9 << 20)
 LONGEST = 8.0

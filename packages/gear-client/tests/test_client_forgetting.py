@@ -5,9 +5,6 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from client_peers import WAIT, LateJobs, connected, run
-from scripted_jobs import Jobs
-from scripted_server import Peer, ScriptedServer, scripted_server
 
 from gear_client import AsyncClient, Client
 from gear_wire.errors import TimeoutError
@@ -20,6 +17,9 @@ from gear_wire.packets import (
     StatusResUnique,
 )
 from gear_wire.types import Handle, UniqueKey
+from support.client_peers import WAIT, LateJobs, connected, run
+from support.scripted_jobs import Jobs
+from support.scripted_server import Peer, ScriptedServer, scripted_server
 
 
 class Counting(Jobs):

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from client_peers import WAIT, LateJobs, connected, run
-from scripted_server import ScriptedServer, scripted_server
 
 from gear_client import AsyncClient, AsyncJob, Client, Job
 from gear_wire.errors import JobFailedError, TimeoutError
 from gear_wire.packets import SubmitJob, WorkComplete, WorkData, WorkFail
+from support.client_peers import WAIT, LateJobs, connected, run
+from support.scripted_server import ScriptedServer, scripted_server
 
 
 def is_late(message: object) -> bool:

@@ -5,13 +5,13 @@ import time
 from collections.abc import Awaitable, Callable
 
 import pytest
-from client_peers import WAIT, LateJobs, unread_port
-from scripted_jobs import Jobs
-from scripted_server import Peer, scripted_server
 
 from gear_client import AsyncClient, Client, Job
 from gear_wire.errors import TimeoutError
 from gear_wire.packets import GetStatus, SubmitJob
+from support.client_peers import WAIT, LateJobs, unread_port
+from support.scripted_jobs import Jobs
+from support.scripted_server import Peer, scripted_server
 
 Call = Callable[[Client], object]
 AsyncCall = Callable[[AsyncClient], Awaitable[object]]

@@ -5,13 +5,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from client_peers import WAIT, connected, run
-from scripted_jobs import Jobs
-from scripted_server import ScriptedServer, scripted_server
 
 from gear_client import AsyncClient, AsyncJob, Client, Job, TextJob
 from gear_wire.errors import GearmanError, InvalidDataError, JobFailedError, TimeoutError
 from gear_wire.packets import WorkComplete, WorkData, WorkFail, WorkStatus, WorkWarning
+from support.client_peers import WAIT, connected, run
+from support.scripted_jobs import Jobs
+from support.scripted_server import ScriptedServer, scripted_server
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_strategies import repeatable
 
 from gear_client.jobs import Job
 from gear_client.submissions import submit_packet, to_epoch, to_precedence
@@ -26,6 +25,7 @@ from gear_wire.packets import (
     SubmitReduceJobBackground,
 )
 from gear_wire.types import FunctionName, UniqueKey
+from support.wire_strategies import repeatable
 
 JOB = Job("reverse", b"te\0st", "u")
 PARTS = (FunctionName(b"reverse"), UniqueKey(b"u"))

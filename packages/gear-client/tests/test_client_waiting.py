@@ -5,15 +5,15 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from held_answers import HeldAnswers
-from scripted_jobs import Jobs
-from scripted_server import ScriptedServer, scripted_server
 
 from gear_client import Client, Job
 from gear_wire.errors import NoConnectedServersError
 from gear_wire.packet import Packet
 from gear_wire.packets import SubmitJob
 from gear_wire.types import FunctionName, UniqueKey
+from support.held_answers import HeldAnswers
+from support.scripted_jobs import Jobs
+from support.scripted_server import ScriptedServer, scripted_server
 
 WAIT = 10
 

@@ -3,7 +3,6 @@
 import logging
 
 import pytest
-from engine_desk import EPOCH, Desk, Visitor
 
 from gear_server.settings import ServerSettings
 from gear_wire.packets import (
@@ -40,6 +39,7 @@ from gear_wire.packets import (
     WorkStatus,
 )
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
+from support.engine_desk import EPOCH, Desk, Visitor
 
 REVERSE = FunctionName(b"reverse")
 NONE = UniqueKey(b"")

@@ -3,7 +3,6 @@
 import logging
 
 import pytest
-from engine_desk import Desk, Visitor
 
 from gear_server.engine.outboxes import PATIENCE
 from gear_server.engine.scheduler import LINGER
@@ -25,6 +24,7 @@ from gear_wire.packets import (
     WorkComplete,
 )
 from gear_wire.types import FunctionName, Handle, UniqueKey
+from support.engine_desk import Desk, Visitor
 
 F, G = FunctionName(b"f"), FunctionName(b"g")
 NONE = UniqueKey(b"")

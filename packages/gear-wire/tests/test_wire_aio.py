@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 import trustme
-from scripted_server import Peer, scripted_server
 
 from gear_wire.errors import (
     ConfigurationError,
@@ -28,6 +27,7 @@ from gear_wire.link.tls import TLSFiles
 from gear_wire.packets import BasePacket, EchoReq, EchoRes, JobCreated, Noop, PreSleep, SetClientID
 from gear_wire.session import Session
 from gear_wire.types import ClientID, Handle
+from support.scripted_server import Peer, scripted_server
 
 
 class Greeting(Session):

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from scripted_server import Peer, ScriptedServer, echo, scripted_server
-from swallowing import swallowing_port
 
 from gear_wire.errors import ConfigurationError, TimeoutError
 from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
@@ -21,6 +19,8 @@ from gear_wire.link.heartbeat import PAYLOAD
 from gear_wire.link.tls import TLSFiles
 from gear_wire.packets import BasePacket, EchoReq, EchoRes, Noop
 from gear_wire.session import Session
+from support.scripted_server import Peer, ScriptedServer, echo, scripted_server
+from support.swallowing import swallowing_port
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 

@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection as Pipe
 
 import pytest
-from scripted_server import Peer, ScriptedServer, scripted_server
 
 from gear_wire.errors import GearmanError
 from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
 from gear_wire.packets import BasePacket, EchoReq, EchoRes, Noop
 from gear_wire.session import Session
+from support.scripted_server import Peer, ScriptedServer, scripted_server
 
 
 class Listener(Session):

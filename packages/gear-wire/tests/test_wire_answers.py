@@ -5,11 +5,11 @@ import logging
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_strategies import cut, marks, repeatable
 
 from gear_wire.framing import FrameReader, TextLine
 from gear_wire.link.threads.answers import Answers, Echo
 from gear_wire.link.threads.requests import AdminRequest, CancelJobAdminRequest
+from support.wire_strategies import cut, marks, repeatable
 
 
 class Status(AdminRequest):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from scripted_server import Peer, ScriptedServer, scripted_server
 
 from gear_wire import constants
 from gear_wire.errors import (
@@ -23,6 +22,7 @@ from gear_wire.link.tls import TLSFiles
 from gear_wire.packet import Packet
 from gear_wire.packets import JobCreated
 from gear_wire.types import Handle
+from support.scripted_server import Peer, ScriptedServer, scripted_server
 
 
 class Request(AdminRequest):

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_strategies import repeatable
 
 from gear_wire.errors import InvalidDataError
 from gear_wire.jobs import (
@@ -18,6 +17,7 @@ from gear_wire.jobs import (
     to_payload,
     to_unique_key,
 )
+from support.wire_strategies import repeatable
 
 Convert = Callable[[str | bytes], bytes]
 CONVERTERS: list[tuple[Convert, str]] = [

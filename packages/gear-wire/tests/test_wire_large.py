@@ -7,12 +7,12 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_strategies import repeatable
 
 from gear_wire.enums import Magic
 from gear_wire.framing import HEADER, Event, Frame, FrameReader
 from gear_wire.large import LargeFrame
 from gear_wire.table import frame_key
+from support.wire_strategies import repeatable
 
 ECHO = frame_key(Magic.REQ, 16)
 LEAST = 100

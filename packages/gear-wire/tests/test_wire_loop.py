@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from poll_loops import poll_loop, settle
 
 from gear_wire.link.threads.loop import READ, WRITE, PollLoop
+from support.poll_loops import poll_loop, settle
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from scripted_server import ScriptedServer, scripted_server
 
 from gear_wire.errors import (
     ConfigurationError,
@@ -23,6 +22,7 @@ from gear_wire.packet import Packet
 from gear_wire.packets import BasePacket, JobCreated, Noop, SetClientID
 from gear_wire.session import Session
 from gear_wire.types import ClientID, Handle
+from support.scripted_server import ScriptedServer, scripted_server
 
 
 class EchoSession(Session):

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from poll_loops import poll_loop, settle
 
 from gear_wire.errors import DisconnectError
 from gear_wire.link.spin import MOST_SKIPPED, Spin
@@ -17,6 +16,7 @@ from gear_wire.link.threads.channel import Channel
 from gear_wire.link.threads.loop import READ, WRITE, PollLoop
 from gear_wire.link.threads.pauses import Pauses
 from gear_wire.link.threads.reading import Reading
+from support.poll_loops import poll_loop, settle
 
 WAIT = 10
 

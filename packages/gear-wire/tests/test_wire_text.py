@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_strategies import repeatable
 
 from gear_wire.errors import InvalidDataError, ServerError
 from gear_wire.text import (
@@ -23,6 +22,7 @@ from gear_wire.text import (
     parse_unique,
 )
 from gear_wire.types import ClientID, FunctionName, Handle
+from support.wire_strategies import repeatable
 
 PARSERS: list[Callable[[bytes], object]] = [
     parse_function_status,

@@ -10,10 +10,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from greeting_client import GREETING
-from greeting_client import GreetingClient as Client
-from scripted_server import Peer, ScriptedServer, scripted_server
-from swallowing import swallowing_port
 
 from gear_wire.enums import PacketType
 from gear_wire.errors import ConfigurationError, ConnectionError, GearmanError, TimeoutError
@@ -23,6 +19,10 @@ from gear_wire.link.threads.connection import Connection
 from gear_wire.link.tls import TLSFiles
 from gear_wire.packet import Packet
 from gear_wire.packets import EchoReq, EchoRes, Noop
+from support.greeting_client import GREETING
+from support.greeting_client import GreetingClient as Client
+from support.scripted_server import Peer, ScriptedServer, scripted_server
+from support.swallowing import swallowing_port
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from typing import TypeVar
 
 import pytest
 import trustme
-from greeting_client import GREETING, GreetingClient
-from scripted_server import Peer, ScriptedServer, scripted_server
-from swallowing import swallowing_port
 
 from gear_wire.errors import ConnectionError, InterruptedError
 from gear_wire.link.threads.connection import Connection
 from gear_wire.link.tls import TLSFiles
 from gear_wire.packet import Packet
 from gear_wire.packets import EchoReq, Noop
+from support.greeting_client import GREETING, GreetingClient
+from support.scripted_server import Peer, ScriptedServer, scripted_server
+from support.swallowing import swallowing_port
 
 MUCH = EchoReq(bytes(8 << 20))
 Used = TypeVar("Used")

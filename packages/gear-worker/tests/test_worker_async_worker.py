@@ -8,8 +8,6 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from scripted_server import ScriptedServer, scripted_server
-from scripted_work import Work
 
 from gear_wire.errors import (
     ConnectionError,
@@ -37,6 +35,8 @@ from gear_wire.packets import (
 )
 from gear_wire.types import ClientID, FunctionName, Handle
 from gear_worker import AsyncWorker, AsyncWorkerJob, FunctionRecord
+from support.scripted_server import ScriptedServer, scripted_server
+from support.scripted_work import Work
 
 WAIT = 10
 WORK = FunctionName(b"work")

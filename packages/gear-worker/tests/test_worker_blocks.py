@@ -5,12 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from scripted_server import Peer, ScriptedServer, scripted_server
-from scripted_work import Work
 
 from gear_wire.packets import BasePacket, Error, WorkComplete, WorkException, WorkFail
 from gear_wire.types import Handle
 from gear_worker import AsyncWorker, AsyncWorkerJob, Worker, WorkerJob
+from support.scripted_server import Peer, ScriptedServer, scripted_server
+from support.scripted_work import Work
 
 WAIT = 10
 H1, H2 = Handle(b"H:1"), Handle(b"H:2")

@@ -5,14 +5,14 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from scripted_server import Peer, ScriptedServer, scripted_server
-from scripted_work import Work
 
 from gear_wire.errors import ConnectionError
 from gear_wire.packet import Packet
 from gear_wire.packets import GrabJobUniq, WorkComplete, WorkData
 from gear_wire.types import Handle
 from gear_worker import AsyncWorker, Worker
+from support.scripted_server import Peer, ScriptedServer, scripted_server
+from support.scripted_work import Work
 
 WAIT = 20
 LARGE = bytes(32 << 20)

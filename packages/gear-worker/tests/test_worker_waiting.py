@@ -4,14 +4,14 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from held_answers import HeldAnswers
-from scripted_server import ScriptedServer, scripted_server
-from scripted_work import Work, once_asleep
 
 from gear_wire.errors import InterruptedError
 from gear_wire.packet import Packet
 from gear_wire.packets import GrabJobUniq
 from gear_worker import Worker, WorkerJob
+from support.held_answers import HeldAnswers
+from support.scripted_server import ScriptedServer, scripted_server
+from support.scripted_work import Work, once_asleep
 
 WAIT = 10
 

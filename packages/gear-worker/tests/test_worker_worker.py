@@ -6,8 +6,6 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from scripted_server import ScriptedServer, scripted_server
-from scripted_work import Work, once_asleep
 
 from gear_wire.errors import (
     ConfigurationError,
@@ -34,6 +32,8 @@ from gear_wire.packets import (
 )
 from gear_wire.types import ClientID, FunctionName, Handle
 from gear_worker import FunctionRecord, TextWorker, TextWorkerJob, Worker, WorkerJob
+from support.scripted_server import ScriptedServer, scripted_server
+from support.scripted_work import Work, once_asleep
 
 WAIT = 10
 WORK = FunctionName(b"work")

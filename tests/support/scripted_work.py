@@ -4,8 +4,6 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from scripted_server import Peer, ScriptedServer
-
 from gear_wire.packets import (
     BasePacket,
     GrabJobAll,
@@ -17,6 +15,7 @@ from gear_wire.packets import (
     PreSleep,
 )
 from gear_wire.types import FunctionName, Handle, UniqueKey
+from support.scripted_server import Peer, ScriptedServer
 
 
 @contextlib.contextmanager

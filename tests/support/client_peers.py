@@ -6,10 +6,9 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 
-from scripted_jobs import Jobs
-from scripted_server import Peer, ScriptedServer
-
 from gear_client import AsyncClient, Client
+from support.scripted_jobs import Jobs
+from support.scripted_server import Peer, ScriptedServer
 
 WAIT = 10
 

@@ -5,10 +5,10 @@ import threading
 from typing import Final
 
 import pytest
-from scripted_server import Answer, Peer
 
 from gear_wire.link.threads import reading
 from gear_wire.link.threads.loop import PollLoop
+from support.scripted_server import Answer, Peer
 
 _WAIT: Final = 10.0
 

@@ -1,6 +1,6 @@
 """A scripted server of the administrative protocol: the replies are gearmand's."""
 
-from scripted_server import Peer
+from support.scripted_server import Peer
 
 REPLIES = {
     b"status\n": b"reverse\t3\t1\t2\n.\n",

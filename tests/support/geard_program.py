@@ -10,13 +10,15 @@ import sysconfig
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 import gear
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
 from gear_wire.framing import HEADER
 from gear_wire.packets import BasePacket
+from gear_wire.text import FunctionStatus
 
 HOST = "127.0.0.1"
 TIMEOUT = 30.0
@@ -61,7 +63,7 @@ def error_of(*options: str, environ: Mapping[str, str] | None = None) -> str:
 
 
 class Geard:
-    """A geard that runs until the end of the test.
+    """A geard in a process of its own; in a `with` block, it listens, and is killed at the end.
 
     Args:
         folder: Where its files go.
@@ -92,7 +94,7 @@ class Geard:
                 env=clean_environment() | dict(environ or {}),
             )  # fmt: skip
 
-    def started(self) -> "Geard":
+    def started(self) -> Self:
         """Wait until it listens."""
         wait_until(
             lambda: self.port_file.exists() or self.process.poll() is not None, "it does not start"
@@ -155,6 +157,53 @@ class Geard:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def __enter__(self) -> Self:
+        return self.started()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    # What it takes of the machine
+
+    def status(self) -> list[FunctionStatus]:
+        """Return what it says of its functions."""
+        with gear.AdminClient(HOST, self.port) as admin:
+            return admin.status()
+
+    def wait_until_idle(self, *functions: str) -> None:
+        """Wait until it has no job, or none of some functions."""
+        names = {name.encode() for name in functions}
+
+        def idle() -> bool:
+            rows = [row for row in self.status() if not names or row.function in names]
+            return not any(row.total for row in rows)
+
+        wait_until(idle, "it has jobs")
+
+    def descriptors(self) -> int:
+        """Return how many files and sockets it has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    def wait_until_descriptors(self, number: int) -> None:
+        """Wait until it has no more files and sockets open."""
+        wait_until(lambda: self.descriptors() <= number, "it holds descriptors")
+
+    def memory(self) -> int:
+        """Return its resident memory in KiB."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise RuntimeError("geard ended")
+
+    def threads(self) -> int:
+        """Return how many threads it has."""
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
 
 
 class Running(NamedTuple):

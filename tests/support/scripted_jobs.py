@@ -1,7 +1,5 @@
 """A scripted job server: takes every job, and does with it what its function's name says."""
 
-from scripted_server import Peer
-
 from gear_wire.packets import (
     BasePacket,
     EchoReq,
@@ -22,6 +20,7 @@ from gear_wire.packets import (
     WorkWarning,
 )
 from gear_wire.types import Handle
+from support.scripted_server import Peer
 
 
 class Jobs:

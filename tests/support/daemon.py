@@ -1,4 +1,4 @@
-"""geard as a program, and what it has in common with gearmand."""
+"""A server's program that a test starts: geard, gearmand, or what another project made."""
 
 import os
 import signal
@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from certificates import Files
-from peers import START_TIMEOUT, free_port
+from support.certificates import Files
+from support.fix_peers import START_TIMEOUT, free_port
 
 
 class Server(Protocol):
@@ -48,13 +48,18 @@ class Daemon:
     def _listens(self) -> bool:
         deadline = time.monotonic() + START_TIMEOUT
         while self.process.poll() is None and time.monotonic() < deadline:
-            try:
-                socket.create_connection((self.host, self.port), 1).close()
-            except OSError:
-                time.sleep(0.01)  # another program's start has no event to wait for
-            else:
+            if self.accepts():
                 return True
+            time.sleep(0.01)  # another program's start has no event to wait for
         return False
+
+    def accepts(self) -> bool:
+        """Tell whether it accepts connections."""
+        try:
+            socket.create_connection((self.host, self.port), 1).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Interrupt it, and wait until it has left."""

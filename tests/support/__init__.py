@@ -1,0 +1,1 @@
+"""What the tests of all distributions share; `fix_*` are pytest plugins."""
