@@ -269,12 +269,12 @@ class Worker(BaseClient):
         with self._state_lock:
             session.work(packet)
             connection.queue_session()
+            mark = connection.mark()
             self._assignments.reporting()
         sent = False
         try:
             if isinstance(packet, ENDINGS) and not self._loop_is_here():
-                connection.send_all(Deadline(None))
-                session.check_open(packet)
+                connection.send_all(Deadline(None), mark)
             else:
                 connection.flush()
                 connection.wait_for_room(Deadline(None))

@@ -34,6 +34,10 @@ CONNECT_TIMEOUT: Final = 10.0
 """Seconds an attempt to connect may take."""
 
 
+Mark = tuple[Channel, int]
+"""A place in what is sent over one socket: another socket of the connection has other places."""
+
+
 class ConnectionOwner(Protocol):
     """What a connection needs of the client that it belongs to."""
 
@@ -358,19 +362,30 @@ class Connection:
         if not room:
             raise deadline.error(f"{self!r} has not taken what was sent before")
 
-    def send_all(self, deadline: Deadline) -> None:
-        """Send what was queued so far, and wait until the kernel has all of it.
+    def mark(self) -> Mark | None:
+        """Return where what was queued so far ends, for `send_all`; under the client's lock."""
+        channel = self._channel
+        return None if channel is None else (channel, channel.queued)
+
+    def send_all(self, deadline: Deadline, mark: Mark | None = None) -> None:
+        """Send what was queued, and wait until the kernel has all of it.
+
+        Args:
+            deadline: How long.
+            mark: Up to where; by default, all that was queued so far.
 
         Raises:
             TimeoutError: The kernel has not taken it in time, for the server does not read.
             ConnectionError: The connection is not there, or was lost meanwhile: the server may have
                 received it or not.
         """
-        channel = self._channel
-        if channel is None:
+        with self._lock:
+            mark = mark or self.mark()
+        if mark is None:
             raise DisconnectError(f"{self!r} is not connected")
+        channel, end = mark
         try:
-            if channel.send_up_to(channel.queued, deadline):
+            if channel.send_up_to(end, deadline):
                 return
             self._transport.flush(channel, Deadline(0))  # the poll thread sends the rest
         except (OSError, ValueError) as error:
