@@ -72,6 +72,12 @@ def handlers(cls: type) -> set[str]:
     }
 
 
+def test_no_page_runs_what_its_reader_does_not_see() -> None:
+    pages = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("docs/**/*.rst"), *ROOT.glob("**/README.md")]
+    hidden = [str(page) for page in pages if "invisible" in page.read_text()]
+    assert not hidden
+
+
 @pytest.mark.parametrize("cls", [gear.Client, gear.Worker])
 def test_the_how_to_names_each_event(cls: type) -> None:
     text = (ROOT / "docs" / "how-to" / "events.md").read_text()
