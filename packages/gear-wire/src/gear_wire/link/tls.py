@@ -101,6 +101,10 @@ def _check_file(name: str, path: str | os.PathLike[str]) -> str:
     return text
 
 
+NOT_ACCEPTED: Final = (
+    "the server closed the connection after the TLS handshake; it may not accept this certificate"
+)
+"""Why a connection was lost on which the server had nothing to say, not even an alert."""
 _WRONG_NAME: Final = (62, 64)
 """OpenSSL's codes for a certificate that does not name the host, or its address."""
 

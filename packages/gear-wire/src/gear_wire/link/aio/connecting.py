@@ -4,14 +4,14 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Final
 
-from gear_wire.errors import ConnectionError, GearmanError
+from gear_wire.errors import ConnectionError, DisconnectError, GearmanError
 from gear_wire.link.address import ServerAddress
 from gear_wire.link.aio.stream import Stream, StreamOwner
 from gear_wire.link.aio.within import within
 from gear_wire.link.candidates import STAGGER, Candidate, all_failed, in_order
 from gear_wire.link.deadline import Deadline
 from gear_wire.link.heartbeat import PROBE, SILENCE
-from gear_wire.link.tls import TLSStream, describe
+from gear_wire.link.tls import NOT_ACCEPTED, TLSStream, describe
 
 if TYPE_CHECKING:
     import ssl
@@ -64,7 +64,12 @@ async def _accepted(stream: Stream) -> None:
     await asyncio.wait((stream.accepted,), timeout=SILENCE)
     if not stream.accepted.done():
         stream.write(PROBE)
-    await asyncio.shield(stream.accepted)
+    try:
+        await asyncio.shield(stream.accepted)
+    except DisconnectError as error:
+        if "TLS" in str(error):
+            raise  # what TLS says itself, such as an alert, is better
+        raise DisconnectError(NOT_ACCEPTED) from error
 
 
 async def _connect(server: ServerAddress) -> socket.socket:

@@ -11,7 +11,7 @@ from gear_wire.link.candidates import STAGGER, Candidate, all_failed, in_order
 from gear_wire.link.deadline import Deadline
 from gear_wire.link.heartbeat import PROBE, SILENCE
 from gear_wire.link.threads.channel import LONGEST_WAIT, RECEIVE_SIZE, WaitSelector
-from gear_wire.link.tls import TLSStream, describe
+from gear_wire.link.tls import NOT_ACCEPTED, TLSStream, describe
 
 if TYPE_CHECKING:
     import ssl
@@ -162,11 +162,14 @@ class Connector:
 
     def _first_words(self, sock: socket.socket, tls: TLSStream) -> bytes:
         try:
-            data = self._receive(sock, Deadline.sooner(SILENCE, self._deadline))
-        except TimeoutError:
-            tls.encrypt(PROBE)
-            self._send(sock, tls.outgoing())
-            data = self._receive(sock, self._deadline)
+            try:
+                data = self._receive(sock, Deadline.sooner(SILENCE, self._deadline))
+            except TimeoutError:
+                tls.encrypt(PROBE)
+                self._send(sock, tls.outgoing())
+                data = self._receive(sock, self._deadline)
+        except DisconnectError as error:
+            raise DisconnectError(NOT_ACCEPTED) from error
         return tls.decrypt(data)
 
     def _receive(self, sock: socket.socket, deadline: Deadline) -> bytes:
