@@ -146,6 +146,11 @@ class _Stream(asyncio.Protocol):
         if self._peer is not None:
             self._peer.congested = False
 
+    def eof_received(self) -> None:
+        # The loop closes it soon, but first this turn ends, in which jobs are given out.
+        if self._peer is not None:
+            self._server.leaving(self._peer)
+
     def connection_lost(self, exc: Exception | None) -> None:
         if self._peer is not None:
             self._server.lost(self._peer)
@@ -188,6 +193,9 @@ class _LargeRead(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._stream.resume_writing()
+
+    def eof_received(self) -> None:
+        self._stream.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
@@ -365,6 +373,11 @@ class AsyncServer:
                 self.log.debug("Received %s of %s bytes from %r", name, len(event.body), peer)
             else:
                 self.log.debug("Received %r from %r", event, peer)
+
+    def leaving(self, peer: StreamPeer) -> None:
+        """Give no more jobs to a connection that the other side has closed."""
+        with self._lock:
+            self.engine.scheduler.leave(peer)
 
     def lost(self, peer: StreamPeer) -> None:
         """Remove a lost connection."""
