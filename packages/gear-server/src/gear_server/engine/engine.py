@@ -10,6 +10,7 @@ from typing import Final
 
 from gear_server.engine.acl import ACL
 from gear_server.engine.counters import Counters
+from gear_server.engine.epochs import Epochs
 from gear_server.engine.identity import ANONYMOUS, Identity
 from gear_server.engine.outboxes import Outboxes
 from gear_server.engine.queues import Queues
@@ -27,8 +28,6 @@ UNIQUE_SIZE: Final = 64
 """The most bytes of a unique, as in gearmand."""
 MAX_WORDS: Final = 5
 """The most words of a command, as in gearmand."""
-EPOCH_CHECK: Final = 1.0
-"""Seconds between two looks at the wall clock, which may be set, while scheduled jobs wait."""
 
 Rule = Callable[["Engine", Peer, Frame, float], None]
 TextRule = Callable[["Engine", Peer, list[bytes], float], bytes]
@@ -66,6 +65,7 @@ class Engine:
         queues: The functions and their queued jobs.
         uniques: The jobs that have a unique.
         timers: What is due.
+        epochs: The jobs for later.
         outboxes: What is to be sent.
         scheduler: Which worker gets which job.
         counters: What happened since the start.
@@ -85,6 +85,7 @@ class Engine:
         *,
         wall_clock: Callable[[], float],
     ) -> None:
+        # An object of more than thirty attributes is slow in CPython: parts have theirs.
         self.settings: ServerSettings = settings
         self.identity: Identity = identity
         self.rules: dict[int, Rule] = rules
@@ -101,6 +102,7 @@ class Engine:
         self.scheduler: Scheduler = Scheduler(
             self.queues, self.timers, self.outboxes, self.log, self.assign, settings.worker_wakeup
         )
+        self.epochs: Epochs = Epochs(self.timers, wall_clock, self._come_due)
         self.counters: Counters = Counters()
         self.guarded: bool = acl is not None
         self.closed: bool = False
@@ -115,10 +117,6 @@ class Engine:
         self.send_to_all: Callable[[dict[Peer, int], int, bytes], None] = outboxes.send_to_all
         self.send_error: Callable[[Peer, bytes, bytes], None] = outboxes.send_error
         self._timeouts: dict[ServerJob, Timer] = {}
-        self._wall_clock = wall_clock
-        self._epochs = Timers()
-        self._scheduled: dict[ServerJob, Timer] = {}
-        self._epoch_check: tuple[float, Timer] | None = None
         self._handle_prefix = b"%b:%b" % (identity.handle_prefix, identity.handle_token)
 
     # Connections and messages
@@ -198,7 +196,9 @@ class Engine:
         Returns:
             The peers with something to send, or to close.
         """
-        self.scheduler.end_turn(now, busy)
+        scheduler = self.scheduler
+        if scheduler.grabs or scheduler.to_wake:
+            scheduler.end_turn(now, busy)
         return self.outboxes.end_turn(busy)
 
     @property
@@ -256,7 +256,8 @@ class Engine:
         """Take a job that is whole: answer it with JOB_CREATED, and queue it."""
         handle = job.handle
         self.jobs[handle] = job
-        job.function.total += 1
+        function = job.function
+        function.total += 1
         self.counters.submitted += 1
         if job.unique:
             self.uniques.add(job)
@@ -267,7 +268,8 @@ class Engine:
             job.clients = {peer: 1}
             peer.submitted[handle] = job
             self.send_later(peer, created)
-        self._enqueue(job, now)
+        if job.when <= 0 or not self.epochs.add(job, now):
+            self._enqueue(job)
 
     def _admits(self, peer: Peer, name: bytes) -> bool:
         """Tell whether a submission is taken at all, and answer it if not."""
@@ -303,43 +305,22 @@ class Engine:
         send = self.send if background else self.send_later
         send(peer, HEADER.pack(_JOB_CREATED, len(job.handle)) + job.handle)
 
-    def _enqueue(self, job: ServerJob, now: float) -> None:
-        """Queue a job, now or when its time comes, and have a worker woken for it."""
-        if job.when > 0 and job.when > self._wall_clock():
-            self._scheduled[job] = self._epochs.at(job.when, lambda due: self._come_due(job, due))
-            self._check_epochs_later(now)
-            return
+    def _enqueue(self, job: ServerJob) -> None:
+        """Queue a job, and have a worker woken for it when the turn ends."""
         self.queues.append(job)
-        self.scheduler.queued(job.function)
+        function = job.function
+        if function.sleepers:
+            self.scheduler.to_wake[function] = None
 
-    def _come_due(self, job: ServerJob, now: float) -> None:
-        del self._scheduled[job]
+    def _come_due(self, job: ServerJob) -> None:
         job.when = 0
         job.sequence = self.scheduler.newest
-        self._enqueue(job, now)
-
-    def _check_epochs_later(self, now: float) -> None:
-        due = self._epochs.next
-        if due is None:
-            return
-        check = now + min(EPOCH_CHECK, max(0.0, due - self._wall_clock()))
-        if self._epoch_check is not None:
-            at, timer = self._epoch_check
-            if at <= check:
-                return
-            self.timers.cancel(timer)
-        self._epoch_check = check, self.timers.at(check, self._check_epochs)
-
-    def _check_epochs(self, now: float) -> None:
-        """Queue the jobs whose time has come; the clock may have been set since the last look."""
-        self._epoch_check = None
-        for due in self._epochs.due(self._wall_clock()):
-            due(now)
-        self._check_epochs_later(now)
+        self._enqueue(job)
 
     def assign(self, peer: Peer, job: ServerJob, now: float) -> None:
         """Give a job to a worker."""
-        self.queues.remove(job)
+        if job.queue is not None:
+            self.queues.remove(job)
         self.queues.served(job, peer)
         job.holder = peer
         job.function.running += 1
@@ -386,7 +367,7 @@ class Engine:
             )
             self.counters.requeued += 1
             job.sequence = self.scheduler.newest
-            self._enqueue(job, now)
+            self._enqueue(job)
             return
         self.counters.exhausted += 1
         self.log.warning(
@@ -443,12 +424,11 @@ class Engine:
 
     def remove(self, job: ServerJob) -> None:
         """Forget a job, wherever it is."""
-        self.queues.remove(job)
+        if job.queue is not None:
+            self.queues.remove(job)
         self._release(job)
-        if self._scheduled:
-            timer = self._scheduled.pop(job, None)
-            if timer is not None:
-                self._epochs.cancel(timer)
+        if self.epochs.jobs:
+            self.epochs.remove(job)
         del self.jobs[job.handle]
         job.function.total -= 1
         if job.unique:

@@ -43,6 +43,7 @@ class Scheduler:
         choose: Returns the job that is next for a worker; replaced by servers that hold jobs back.
         paused: Whether no more jobs are given out.
         newest: The sequence of the newest job.
+        grabs: The workers that ask for a job, each with the turn and the time until when it waits.
         to_wake: The functions whose sleepers must be looked at when the turn ends.
     """
 
@@ -58,6 +59,7 @@ class Scheduler:
         self.choose: Callable[[Peer, bool], ServerJob | None] = self.next_job
         self.paused: bool = False
         self.newest: int = 0
+        self.grabs: dict[Peer, tuple[int, float]] = {}
         self.to_wake: dict[Function, None] = {}
         self._queues = queues
         self._timers = timers
@@ -65,7 +67,6 @@ class Scheduler:
         self._log = log
         self._assign = assign
         self._worker_wakeup = worker_wakeup
-        self._grabs: dict[Peer, tuple[int, float]] = {}
 
     # What workers can do
 
@@ -124,7 +125,7 @@ class Scheduler:
             self.answer_grab(peer, now)
         peer.sleeping = False
         peer.pending_grab = assign_packet
-        self._grabs[peer] = self._outboxes.turn, now + LINGER
+        self.grabs[peer] = self._outboxes.turn, now + LINGER
         if peer.notified_for is not None:
             self.no_longer_expected(peer)
 
@@ -151,10 +152,10 @@ class Scheduler:
 
     def _end_grab(self, peer: Peer) -> None:
         peer.pending_grab = None
-        self._grabs.pop(peer, None)
+        self.grabs.pop(peer, None)
 
     def _give_all(self, now: float) -> None:
-        for peer in list(self._grabs):
+        for peer in list(self.grabs):
             if not self._queues.waiting:
                 break
             try:
@@ -165,8 +166,8 @@ class Scheduler:
                 self._outboxes.close(peer)
 
     def _refuse_overdue(self, now: float, busy: bool) -> None:
-        while self._grabs:
-            peer, (turn, due) = next(iter(self._grabs.items()))
+        while self.grabs:
+            peer, (turn, due) = next(iter(self.grabs.items()))
             if now < due or (busy and turn > self._outboxes.turn - PATIENCE):
                 break
             self._refuse(peer)
@@ -208,11 +209,6 @@ class Scheduler:
             peer.notified_for = None
             function.notified.discard(peer)
             # The job that it takes may be another function's.
-            self.to_wake[function] = None
-
-    def queued(self, function: Function) -> None:
-        """Have sleepers woken, when the turn ends, for a job that was queued."""
-        if function.sleepers:
             self.to_wake[function] = None
 
     def _wake_sleepers(self, now: float) -> None:
@@ -281,8 +277,9 @@ class Scheduler:
             now: The time.
             busy: Whether much has come, and more is likely to.
         """
-        if self._grabs:
+        if self.grabs and self._queues.waiting:
             self._give_all(now)
+        if self.grabs:
             self._refuse_overdue(now, busy)
         if self.to_wake:
             self._wake_sleepers(now)
@@ -290,7 +287,7 @@ class Scheduler:
     @property
     def deadline(self) -> float | None:
         """When a turn must be ended for workers that ask; None when none does."""
-        if not self._grabs:
+        if not self.grabs:
             return None
-        _, first = next(iter(self._grabs.values()))
+        _, first = next(iter(self.grabs.values()))
         return first
