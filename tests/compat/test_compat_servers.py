@@ -318,6 +318,57 @@ def test_a_worker_that_asks_may_get_its_job_a_little_later(monkeypatch: pytest.M
         server.shutdown()
 
 
+class HeldUpServer(gear.Server):
+    """It reads on only when it is told to, once an ECHO_REQ has come."""
+
+    def __init__(self) -> None:
+        self.held_up = threading.Event()
+        self.go_on = threading.Event()
+        super().__init__(0, host="127.0.0.1")
+
+    def handleEchoReq(self, packet: gear.Packet) -> object:
+        self.held_up.set()
+        assert self.go_on.wait(20)
+        return super().handleEchoReq(packet)
+
+
+def test_a_worker_that_asked_and_leaves_with_the_job_in_the_same_turn_does_not_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gear_server.engine.scheduler, "LINGER", 60.0)
+    server = HeldUpServer()
+    constants = gear.constants
+
+    def send(sock: socket.socket, *packets: tuple[int, bytes]) -> None:
+        sock.sendall(b"".join(gear.Packet(constants.REQ, *packet).toBinary() for packet in packets))
+
+    address = "127.0.0.1", server.port
+    with (
+        socket.create_connection(address, 20) as worker,
+        socket.create_connection(address, 20) as client,
+        socket.create_connection(address, 20) as other,
+    ):
+        send(worker, (constants.CAN_DO, b"do"), (constants.GRAB_JOB, b""))
+        send(client, (constants.SET_CLIENT_ID, b"client"))
+        assert server.waitFor(
+            lambda: (
+                {peer.client_id for peer in server.active_connections} == {b"-", b"client"}
+                and any(peer.functions for peer in server.active_connections)
+            ),
+            20,
+        )
+        send(other, (constants.ECHO_REQ, b"x"))
+        assert server.held_up.wait(20)
+        send(client, (constants.SUBMIT_JOB, b"do\0\0x"))
+        worker.close()
+        server.go_on.set()
+        assert server.waitFor(lambda: len(server.active_connections) == 2, 20)
+        assert server.waitFor(lambda: server.counters.submitted == 1, 20)
+        assert server.waiting_jobs == 1
+        assert server.counters.exhausted == 0
+    server.shutdown()
+
+
 @pytest.mark.parametrize("way", ["unRegisterFunction", "setFunctions"])
 def test_jobs_that_run_outlive_their_registration(way: str) -> None:
     """Zuul and nodepool stop so: they take back what they can do, and finish what they have."""

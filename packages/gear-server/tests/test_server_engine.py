@@ -299,13 +299,49 @@ def test_cancelling_is_told_or_not_as_the_settings_say() -> None:
         assert not desk.engine.jobs
 
 
-def test_clients_of_jobs_that_run_when_the_server_ends_hear_that_they_failed(desk: Desk) -> None:
+@pytest.mark.parametrize("told", [True, False])
+def test_clients_of_jobs_that_run_when_the_server_ends_hear_it_if_the_settings_say_so(
+    told: bool,
+) -> None:
+    desk = Desk(ServerSettings(tell_abandoned=told))
     client = desk.visitor(SUBMIT, SUBMIT)
     desk.visitor(CAN, GrabJob())
     client.heard()
-    assert desk.engine.fail_running() == 1
+    desk.engine.stop()
     desk.end_turn()
-    assert client.heard() == [WorkFail(H1)]
+    assert client.heard() == ([WorkFail(H1)] if told else [])
+
+
+def test_a_server_that_ends_gives_out_no_more_jobs(desk: Desk) -> None:
+    asking, asleep, client = desk.visitor(CAN), desk.visitor(CAN, PreSleep()), desk.visitor()
+    asking.say(GrabJob())
+    client.say(SUBMIT_BG)
+    desk.engine.stop()
+    desk.end_turn()
+    assert asking.heard() == [NoJob()]
+    assert asleep.heard() == []
+    assert desk.engine.queues.waiting == 1
+
+
+def test_a_job_of_a_connection_that_works_on_it_itself_goes_with_it(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = desk.visitor(CAN, SUBMIT, GrabJob())
+    assert ASSIGN in both.heard()
+    both.leave()
+    assert not desk.engine.jobs
+    counters = desk.engine.counters
+    assert (counters.requeued, counters.exhausted, counters.abandoned) == (0, 0, 1)
+    assert "Requeued" not in caplog.text
+
+
+def test_a_job_that_is_requeued_waits_for_no_time_again(desk: Desk) -> None:
+    desk.visitor(SubmitJobEpoch(REVERSE, NONE, b"%d" % (EPOCH - 10), b"x"))
+    worker = desk.visitor(CAN, GrabJob())
+    assert worker.heard() == [JobAssign(H1, REVERSE, b"x")]
+    desk.wall -= 86400
+    worker.leave()
+    assert desk.visitor(CAN, GrabJob()).heard() == [JobAssign(H1, REVERSE, b"x")]
 
 
 def test_a_job_that_runs_too_long_is_given_to_another(desk: Desk) -> None:

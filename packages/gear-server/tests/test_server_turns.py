@@ -137,6 +137,20 @@ def test_no_more_are_woken_than_jobs_want(desk: Desk) -> None:
     assert woken(workers) == 2
 
 
+def test_nobody_is_woken_for_jobs_that_are_not_given_out(desk: Desk) -> None:
+    """Sleepers would wake each other in turn, as long as the server drains."""
+    desk.visitor(SUBMIT)
+    holder = desk.visitor(CanDo(F), GrabJob())
+    workers = sleepers(desk, 3)
+    desk.engine.drain(queued=False)
+    holder.leave()
+    late = desk.visitor(PreSleep(), CanDo(F))
+    desk.wait(1)
+    desk.wait(1)
+    assert desk.engine.queues.waiting == 1
+    assert woken([*workers, late]) == 0
+
+
 def test_who_was_woken_is_expected_and_nobody_else_woken_in_its_place(desk: Desk) -> None:
     first, *others = sleepers(desk, 3)
     client = desk.visitor(SUBMIT)

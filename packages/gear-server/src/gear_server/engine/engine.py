@@ -167,15 +167,16 @@ class Engine:
             return
         del self.peers[peer]
         self.scheduler.leave(peer)
-        for job in list(peer.assigned.values()):
-            self.requeue(job, now)
-        for name in list(peer.abilities):
-            self.scheduler.unregister(peer, name)
+        # Submissions go first: a job that it submitted and works on itself has no owner then.
         for job in peer.submitted.values():
             del job.clients[peer]
             if not job.has_owner and job.holder is None:
                 self._abandon(job)
         peer.submitted.clear()
+        for job in list(peer.assigned.values()):
+            self.requeue(job, now)
+        for name in list(peer.abilities):
+            self.scheduler.unregister(peer, name)
         peer.outbox.clear()
 
     # Time
@@ -386,12 +387,15 @@ class Engine:
         self.tell(job, WORK_FAIL, job.handle)
         self.remove(job)
 
-    def fail_running(self) -> int:
-        """End all jobs that run, for the server ends; returns how many foreground ones."""
-        running = [job for job in self.jobs.values() if job.holder is not None]
-        for job in running:
-            self.fail(job)
-        return len(running)
+    def stop(self) -> None:
+        """Give out no more jobs, since the server ends.
+
+        Clients of jobs that are running hear WORK_FAIL, if the settings say so.
+        """
+        self.scheduler.paused = True
+        if self.settings.tell_abandoned:
+            for job in [job for job in self.jobs.values() if job.holder is not None]:
+                self.fail(job)
 
     def cancel(self, job: ServerJob) -> None:
         """Take a job back; a worker that has it goes on alone.

@@ -81,7 +81,7 @@ class Scheduler:
         function.workers += 1
         if peer.sleeping:
             self.fall_asleep(peer)
-            if function.queued():
+            if function.queued() and not self.paused:
                 # gearmand lets it sleep on until the next job of the function is submitted.
                 self.wake(peer)
 
@@ -213,6 +213,8 @@ class Scheduler:
 
     def _wake_sleepers(self, now: float) -> None:
         to_wake, self.to_wake = self.to_wake, {}
+        if self.paused:
+            return
         for function in to_wake:
             if function.sleepers:
                 queued = function.queued()
@@ -235,7 +237,7 @@ class Scheduler:
         """Wake all sleepers if a job was there at the last look, or this one comes late."""
         function.recheck_scheduled = False
         oldest = min((job.sequence for job in function.heads()), default=None)
-        if oldest is None:
+        if oldest is None or self.paused:
             return
         if oldest <= newest or now >= then + 2 * WAKE_DELAY:
             function.notified.clear()

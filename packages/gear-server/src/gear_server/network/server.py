@@ -147,9 +147,8 @@ class _Stream(asyncio.Protocol):
             self._peer.congested = False
 
     def eof_received(self) -> None:
-        # The loop closes it soon, but first this turn ends, in which jobs are given out.
         if self._peer is not None:
-            self._server.leaving(self._peer)
+            self._server.ended(self._peer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._peer is not None:
@@ -297,9 +296,8 @@ class AsyncServer:
     async def close(self) -> None:
         """Flush and close all connections."""
         self.stop_listening()
-        if self.settings.tell_abandoned:
-            with self._lock:
-                self.engine.fail_running()
+        with self._lock:
+            self.engine.stop()
         self._flush()
         self._busy_poll.end()
         if self._timer is not None:
@@ -374,10 +372,11 @@ class AsyncServer:
             else:
                 self.log.debug("Received %r from %r", event, peer)
 
-    def leaving(self, peer: StreamPeer) -> None:
-        """Give no more jobs to a connection that the other side has closed."""
+    def ended(self, peer: StreamPeer) -> None:
+        """Give no more jobs to a peer that has closed its side; the loop then closes ours."""
         with self._lock:
-            self.engine.scheduler.leave(peer)
+            self.engine.close(peer)
+        self.schedule_flush()
 
     def lost(self, peer: StreamPeer) -> None:
         """Remove a lost connection."""
