@@ -340,7 +340,7 @@ def test_sighup_reads_the_access_control_list_again(start: Start, tmp_path: Path
         assert list_acl(client) == "mine\tregister=None\tinvoke=f\tgrant=True"
         acl.write_text("[mine]\ninvoke = (\n")
         geard.signal(signal.SIGHUP)
-        geard.wait_for_log(r"ERROR gear\.Server: Reload failed: .*is no regular expression")
+        geard.wait_for_log(r"ERROR gear\.Server: Reload failed: .*not a valid regular expression")
         assert list_acl(client) == "mine\tregister=None\tinvoke=f\tgrant=True"
     finally:
         client.shutdown()

@@ -81,7 +81,7 @@ def test_sections_are_named_after_subjects(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[a]\ninvoke = (", r"\[a\]: '\(' is no regular expression"),
+        ("[a]\ninvoke = (", r"\[a\]: '\(' is not a valid regular expression"),
         ("[a]\ngrant = perhaps", r"\[a\]: Not a boolean: perhaps"),
         ("[a]\ninvok = x", r"\[a\]: unknown right invok; the rights are register, invoke, grant"),
         ("[a]\n[a]\n", "cannot read the ACL file .*already exists"),

@@ -1,4 +1,4 @@
-"""Who may register, invoke and grant; the text commands for it are in `admin`."""
+"""Who may register, invoke and grant; the text commands for it are in `commands`."""
 
 import re
 
@@ -7,7 +7,7 @@ from gear_wire.jobs import to_bytes
 
 
 class ACLError(GearmanError):
-    """An access control list or a change to one makes no sense."""
+    """An access control list, or a change to one, is invalid."""
 
 
 def _text(name: str | bytes, what: str = "a name") -> str:
@@ -20,20 +20,20 @@ def _compile(pattern: str | bytes | None) -> re.Pattern[str] | None:
     try:
         return re.compile(_text(pattern, "a pattern"))
     except re.error as error:
-        raise ACLError(f"{_text(pattern)!r} is no regular expression: {error}") from error
+        raise ACLError(f"{_text(pattern)!r} is not a valid regular expression: {error}") from error
 
 
 class ACLEntry:
     """What one subject may do.
 
     Args:
-        subject: Whom the certificate names.
-        register: A regular expression for the functions it may register as a worker; None for none.
-        invoke: A regular expression for the functions it may submit jobs to; None for none.
+        subject: The common name in the certificate.
+        register: A regular expression of the functions that it may register; None for none.
+        invoke: A regular expression of the functions that it may submit jobs to; None for none.
         grant: Whether it may change the list.
 
     Raises:
-        ACLError: A pattern is no regular expression.
+        ACLError: A pattern is not a valid regular expression.
     """
 
     def __init__(
@@ -60,15 +60,15 @@ class ACLEntry:
         )
 
     def isEmpty(self) -> bool:
-        """Tell whether the subject may do nothing."""
+        """Return whether the subject may do nothing."""
         return self.register is None and self.invoke is None and not self.grant
 
     def canRegister(self, name: str | bytes) -> bool:
-        """Tell whether the subject may register a function."""
+        """Return whether the subject may register a function."""
         return self._register is not None and self._register.match(_text(name)) is not None
 
     def canInvoke(self, name: str | bytes) -> bool:
-        """Tell whether the subject may submit jobs to a function."""
+        """Return whether the subject may submit jobs to a function."""
         return self._invoke is not None and self._invoke.match(_text(name)) is not None
 
     def setRegister(self, register: str | bytes | None) -> None:
@@ -87,7 +87,7 @@ class ACLEntry:
 
 
 class ACL:
-    """An access control list: who is not on it may do nothing."""
+    """An access control list; subjects without an entry may do nothing."""
 
     def __init__(self) -> None:
         self.subjects: dict[str, ACLEntry] = {}
@@ -97,7 +97,7 @@ class ACL:
 
         Raises:
             ACLError: The subject has one already.
-            TypeError: It is no entry.
+            TypeError: It is not an ACLEntry.
         """
         if not isinstance(entry, ACLEntry):
             raise TypeError(f"add takes a gear.ACLEntry, not {type(entry).__name__}")
@@ -120,17 +120,17 @@ class ACL:
         return [self.subjects[subject] for subject in sorted(self.subjects)]
 
     def canRegister(self, subject: str | None, name: str | bytes) -> bool:
-        """Tell whether a subject may register a function."""
+        """Return whether a subject may register a function."""
         entry = self.subjects.get(subject or "")
         return entry is not None and entry.canRegister(name)
 
     def canInvoke(self, subject: str | None, name: str | bytes) -> bool:
-        """Tell whether a subject may submit jobs to a function."""
+        """Return whether a subject may submit jobs to a function."""
         entry = self.subjects.get(subject or "")
         return entry is not None and entry.canInvoke(name)
 
     def canGrant(self, subject: str | None) -> bool:
-        """Tell whether a subject may change the list."""
+        """Return whether a subject may change the list."""
         entry = self.subjects.get(subject or "")
         return entry is not None and entry.grant
 

@@ -1,4 +1,4 @@
-"""What a server answers to each text command; the state that they show is in `engine`."""
+"""The server's answers to text commands, one function each."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -85,7 +85,7 @@ def _show(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
 
 
 def cancel(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
-    """Take a job back."""
+    """Cancel a job."""
     if len(words) < 3:
         return _unknown(b"cancel")
     if words[1].lower() != b"job":

@@ -1,21 +1,21 @@
-"""What a server counts."""
+"""The counters of a server."""
 
 import msgspec
 
 
 class Counters(msgspec.Struct):
-    """How many jobs since the start.
+    """How often something has happened to jobs since the start.
 
     Attributes:
-        submitted: Jobs taken, without those that joined another.
+        submitted: Jobs accepted, not counting submissions that joined one.
         joined: Submissions that joined a job with the same unique.
         completed: Jobs that ended with a result.
-        failed: Jobs that ended without one, by the word of a worker.
-        requeued: Times that a job was taken from a worker and queued again.
-        exhausted: Jobs that ended because they may not be tried again.
-        cancelled: Jobs taken back by an administrator.
-        timed_out: Times that a worker had a job for too long.
-        abandoned: Jobs dropped because nobody waited for them any more.
+        failed: Jobs that a worker reported as failed.
+        requeued: How often a job was taken from a worker and queued again.
+        exhausted: Jobs that failed because no attempts were left.
+        cancelled: Jobs cancelled by a text command.
+        timed_out: How often a worker had a job for too long.
+        abandoned: Jobs discarded because no client waited for them any more.
     """
 
     submitted: int = 0

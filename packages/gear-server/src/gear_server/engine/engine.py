@@ -1,7 +1,8 @@
 """The server without a network: packets in, bytes out; what each packet does is in `rules`.
 
-One thread at a time may call it, and tells it the time. Whoever moves the bytes has it `receive`
-all that can be read, then calls `end_turn` and sends the outboxes of the peers which that returns.
+One thread at a time may call it, and passes the time. The caller moves the bytes: it passes all
+that can be read to `receive`, then calls `end_turn` and sends the outbox of each peer that it
+returns.
 """
 
 import logging
@@ -25,9 +26,9 @@ from gear_wire.packets import BasePacket
 from gear_wire.table import frame_key
 
 UNIQUE_SIZE: Final = 64
-"""The most bytes of a unique, as in gearmand."""
+"""Maximum bytes of a unique, as in gearmand."""
 MAX_WORDS: Final = 5
-"""The most words of a command, as in gearmand."""
+"""Maximum words of a text command, as in gearmand."""
 
 Rule = Callable[["Engine", Peer, Frame, float], None]
 TextRule = Callable[["Engine", Peer, list[bytes], float], bytes]
@@ -42,37 +43,37 @@ def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
 
 
 class Engine:
-    """A job server: its parts, and what a job goes through.
+    """A job server: its parts, and the life of a job.
 
-    A job is made whole by `create`, and taken by `accept`: only then is it answered, queued and
-    woken for. It comes back by `requeue`, and goes by `remove`; there is no other way.
+    `create` makes a whole job; only `accept` then answers its submission, queues it and has workers
+    woken for it. `requeue` is the only way back, and `remove` the only way out.
 
-    Times are of the monotonic clock, but for those at which clients want jobs to run.
+    Times are monotonic, except for those of SUBMIT_JOB_EPOCH.
 
     Args:
-        settings: What it is told.
+        settings: Its settings.
         rules: What to do for each packet, by the first eight bytes of a frame.
-        text_rules: What to answer to each text command, by its first word.
-        acl: Who may do what; None when all may.
-        identity: What it says of itself.
-        wall_clock: Tells the seconds since 1970, for jobs that want to run at a time.
+        text_rules: How to answer each text command, by its first word.
+        acl: Who may do what; None if everyone may do everything.
+        identity: How it identifies itself.
+        wall_clock: Returns the seconds since 1970, for SUBMIT_JOB_EPOCH.
 
     Attributes:
         log: The logger of the server.
         peers: The connections.
         jobs: Every job by handle.
-        running: How many jobs workers have.
+        running: The number of running jobs.
         queues: The functions and their queued jobs.
         uniques: The jobs that have a unique.
-        timers: What is due.
+        timers: Calls to make later.
         epochs: The jobs for later.
-        outboxes: What is to be sent.
-        scheduler: Which worker gets which job.
-        counters: What happened since the start.
-        closed: Whether no more jobs are taken.
-        guarded: Whether a submission must be looked at before it is taken.
-        unknown: The rule for packets that have none.
-        on_line: Takes in a text command; replaced by servers that have some of their own.
+        outboxes: The bytes to send.
+        scheduler: Decides which worker gets which job.
+        counters: Counters since the start.
+        closed: Whether new jobs are refused.
+        guarded: Whether submissions must be checked before they are accepted.
+        unknown: The rule for packets without one.
+        on_line: Handles a text command; replaced by servers with commands of their own.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class Engine:
         self.closed: bool = False
         self.unknown: Rule = refuse
         self.on_line: Callable[[Peer, bytes, float], None] = self.text
-        # Bound once: the rules say all that they say through these.
+        # Bound once: the rules answer through these.
         outboxes = self.outboxes
         self.send: Callable[[Peer, bytes], None] = outboxes.send
         self.send_later: Callable[[Peer, bytes], None] = outboxes.send_later
@@ -122,12 +123,12 @@ class Engine:
     # Connections and messages
 
     def add(self, peer: Peer) -> None:
-        """Take in a connection."""
+        """Add a connection."""
         peer.exceptions = self.settings.exceptions
         self.peers[peer] = None
 
     def receive(self, peer: Peer, events: list[Event], now: float) -> None:
-        """Take in what one read brought, up to what closes the connection."""
+        """Handle what one read returned, up to what closes the connection."""
         rules, unknown = self.rules, self.unknown
         for event in events:
             if peer.pending_grab is not None:
@@ -143,7 +144,7 @@ class Engine:
                 self.close(peer)
 
     def text(self, peer: Peer, line: bytes, now: float) -> None:
-        """Take in a line of the administrative protocol, and answer it."""
+        """Handle a text command, and queue the answer."""
         words = line.rstrip(b"\r\n").split(b" ")
         rule = self.text_rules.get(words[0].lower())
         if rule is None:
@@ -157,12 +158,12 @@ class Engine:
         self.send(peer, rule(self, peer, words, now))
 
     def close(self, peer: Peer) -> None:
-        """Have a connection closed, once what is queued for it is sent; it gets no more jobs."""
+        """Close a connection once its outbox is sent; it is given no more jobs."""
         self.scheduler.leave(peer)
         self.outboxes.close(peer)
 
     def connection_lost(self, peer: Peer, now: float) -> None:
-        """Forget a connection: requeue its jobs and drop its submissions."""
+        """Remove a lost connection: drop its submissions and requeue its jobs."""
         if peer not in self.peers:
             return
         del self.peers[peer]
@@ -182,17 +183,17 @@ class Engine:
     # Time
 
     def tick(self, now: float) -> None:
-        """Do what is due."""
+        """Make the calls that are due."""
         for due in self.timers.due(now):
             due(now)
 
     def end_turn(self, now: float, busy: bool = False) -> list[Peer]:
-        """Answer the workers that ask, and wake others for the jobs that are left.
+        """Answer pending grabs, and wake workers for the jobs that are left.
 
         Args:
             now: The time.
-            busy: Whether much has come, and more is likely to: then what can wait is left for the
-                next turns, which must be ended even if nothing comes, as long as `deferred`.
+            busy: Whether more input is likely soon. Writes that can wait are then deferred, and
+                turns must be ended even without input as long as `deferred` is true.
 
         Returns:
             The peers with something to send, or to close.
@@ -204,12 +205,12 @@ class Engine:
 
     @property
     def deferred(self) -> bool:
-        """Whether bytes wait for a later turn."""
+        """Whether writes are deferred to a later turn."""
         return self.outboxes.deferred
 
     @property
     def deadline(self) -> float | None:
-        """When `tick` must be called and a turn be ended; None when nothing is due."""
+        """When to call `tick` and end a turn; None if nothing will be due."""
         due, grab = self.timers.next, self.scheduler.deadline
         if due is None or grab is None:
             return grab if due is None else due
@@ -226,11 +227,11 @@ class Engine:
         precedence: Precedence,
         background: bool,
     ) -> ServerJob | None:
-        """Make a job of a submission, for `accept` to take.
+        """Make a job from a submission, for `accept`.
 
         Returns:
-            The job; None when the submission joined a job with the same unique, or was refused, and
-            is answered already.
+            The job; None if the submission has been answered already: it joined a job with the same
+            unique, or was refused.
         """
         if self.guarded and not self._admits(peer, name):
             return None
@@ -254,7 +255,7 @@ class Engine:
         )
 
     def accept(self, peer: Peer, job: ServerJob, now: float) -> None:
-        """Take a job that is whole: answer it with JOB_CREATED, and queue it."""
+        """Accept a job: answer its submission with JOB_CREATED, and queue it."""
         handle = job.handle
         self.jobs[handle] = job
         function = job.function
@@ -262,18 +263,15 @@ class Engine:
         self.counters.submitted += 1
         if job.unique:
             self.uniques.add(job)
-        created = HEADER.pack(_JOB_CREATED, len(handle)) + handle
-        if job.background:
-            self.send(peer, created)
-        else:
+        if not job.background:
             job.clients = {peer: 1}
             peer.submitted[handle] = job
-            self.send_later(peer, created)
+        self._created(peer, job, job.background)
         if job.when <= 0 or not self.epochs.add(job, now):
             self._enqueue(job)
 
     def _admits(self, peer: Peer, name: bytes) -> bool:
-        """Tell whether a submission is taken at all, and answer it if not."""
+        """Return whether a submission is allowed; answer it if it is not."""
         if self.acl is not None and not self.acl.canInvoke(peer.subject, name):
             self.send_error(peer, b"PERMISSION_DENIED", b"Permission denied to invoke " + name)
             return False
@@ -283,19 +281,19 @@ class Engine:
         return True
 
     def drain(self, queued: bool) -> None:
-        """Take no more jobs; those that run go on.
+        """Refuse new jobs; running jobs continue.
 
         Args:
-            queued: Whether jobs that are queued are still given out.
+            queued: Whether queued jobs are still given out.
         """
         self.closed = self.guarded = True
         self.scheduler.paused = not queued
 
     def _join(self, job: ServerJob, peer: Peer, background: bool) -> None:
-        """Let a submission join a job, and answer it."""
+        """Join a submission to a job, and answer it."""
         self.counters.joined += 1
         if background:
-            # Or the job would be lost when its foreground clients leave, as in gearmand.
+            # Otherwise it would be lost when its foreground clients leave, as in gearmand.
             job.background = True
         else:
             peer.submitted[job.handle] = job
@@ -303,11 +301,16 @@ class Engine:
                 job.clients[peer] = job.clients.get(peer, 0) + 1
             else:
                 job.clients = {peer: 1}
+        self._created(peer, job, background)
+
+    def _created(self, peer: Peer, job: ServerJob, background: bool) -> None:
+        """Answer a submission; a store that must hold the answer back does it here."""
+        handle = job.handle
         send = self.send if background else self.send_later
-        send(peer, HEADER.pack(_JOB_CREATED, len(job.handle)) + job.handle)
+        send(peer, HEADER.pack(_JOB_CREATED, len(handle)) + handle)
 
     def _enqueue(self, job: ServerJob) -> None:
-        """Queue a job, and have a worker woken for it when the turn ends."""
+        """Queue a job, and have workers woken for it when the turn ends."""
         self.queues.append(job)
         function = job.function
         if function.sleepers:
@@ -319,7 +322,7 @@ class Engine:
         self._enqueue(job)
 
     def assign(self, peer: Peer, job: ServerJob, now: float) -> None:
-        """Give a job to a worker."""
+        """Assign a job to a worker."""
         if job.queue is not None:
             self.queues.remove(job)
         self.queues.served(job, peer)
@@ -334,11 +337,11 @@ class Engine:
 
     def _time_out(self, job: ServerJob, now: float) -> None:
         self.counters.timed_out += 1
-        self.log.warning("%r ran too long on %r", job, job.holder)
+        self.log.warning("%r timed out on %r", job, job.holder)
         self.requeue(job, now)
 
     def _release(self, job: ServerJob) -> None:
-        """Take a job from the worker that has it."""
+        """Take a job from its worker, if it has one."""
         peer = job.holder
         if peer is None:
             return
@@ -352,7 +355,7 @@ class Engine:
         self.running -= 1
 
     def requeue(self, job: ServerJob, now: float) -> None:
-        """Take a job from its worker and queue it again, or end it when it was tried enough."""
+        """Take a job from its worker, and queue it again if it has an owner and attempts left."""
         worker = job.holder
         self._release(job)
         job.retries += 1
@@ -362,7 +365,7 @@ class Engine:
             return
         limit = self.settings.job_retries
         if limit == UNLIMITED or job.retries < limit:
-            # A job that kills its workers kills one after the other: that must be seen.
+            # A warning, since a job may be killing one worker after another.
             self.log.warning(
                 "Requeued %r (attempt %d): %r was lost or too slow", job, job.retries + 1, worker
             )
@@ -383,7 +386,7 @@ class Engine:
         self.remove(job)
 
     def fail(self, job: ServerJob) -> None:
-        """End a job without a result."""
+        """End a job without a result: its clients hear WORK_FAIL."""
         self.tell(job, WORK_FAIL, job.handle)
         self.remove(job)
 
@@ -398,9 +401,10 @@ class Engine:
                 self.fail(job)
 
     def cancel(self, job: ServerJob) -> None:
-        """Take a job back; a worker that has it goes on alone.
+        """Cancel a job; a worker that runs it is not interrupted.
 
-        Its clients hear that it failed, as from gearmand, or nothing, as from gear 0.16's server.
+        Its clients hear WORK_FAIL, as from gearmand, or nothing, as from gear 0.16's server: the
+        settings decide.
         """
         self.counters.cancelled += 1
         if self.settings.tell_cancelled:
@@ -413,21 +417,21 @@ class Engine:
         if job.clients:
             job.clients = {}
         job.background = False
-        # A later submission of the same unique must not join a job that was taken back.
+        # A later submission of the same unique must not join a cancelled job.
         if job.unique:
             self.uniques.remove(job)
 
     def tell(self, job: ServerJob, key: int, body: bytes) -> None:
-        """Send a packet to all that wait for a job, once for each of their submissions."""
+        """Send a packet to all clients of a job, once per submission."""
         if job.clients:
             self.send_to_all(job.clients, key, body)
 
     def forward(self, job: ServerJob, frame: Frame) -> None:
-        """Send a worker's packet to all that wait for its job, as it came."""
+        """Send a worker's packet to all clients of its job, unchanged."""
         self.tell(job, RESPONSE_MAGIC << 32 | frame.type, frame.body)
 
     def remove(self, job: ServerJob) -> None:
-        """Forget a job, wherever it is."""
+        """Remove a job, wherever it is."""
         if job.queue is not None:
             self.queues.remove(job)
         self._release(job)
@@ -443,5 +447,5 @@ class Engine:
     # Workers
 
     def register(self, peer: Peer, name: bytes, timeout: float = 0.0) -> None:
-        """Note that a worker can do a function."""
+        """Register a function for a worker; `timeout` is in seconds, 0 for none."""
         self.scheduler.register(peer, self.queues.function(name), timeout)

@@ -1,4 +1,4 @@
-"""What a server says of itself."""
+"""How a server identifies itself."""
 
 from typing import Final
 
@@ -10,17 +10,17 @@ from gear_wire.text import command
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server says of itself.
+    """How a server identifies itself.
 
     Attributes:
         handle_prefix: Prefix of job handles, before ``:`` and a number.
-        handle_token: Digits with which that number begins: those of one start of one server, so
-            that an old handle names no new job, nor one of another server.
+        handle_token: Digits at the start of that number, which differ for each start of each
+            server: an old handle never names a new job, nor one of another server.
         version: The answer to ``version``.
         pid: The answer to ``getpid``.
 
     Raises:
-        ConfigurationError: The prefix is more than one word: text commands could not name the jobs.
+        ConfigurationError: The prefix is not one word, so text commands could not name the jobs.
     """
 
     handle_prefix: bytes = b"H:localhost"

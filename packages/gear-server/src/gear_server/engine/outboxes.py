@@ -1,4 +1,4 @@
-"""What is to be sent to each connection, gathered until a turn ends."""
+"""Bytes to send to each connection, gathered until a turn ends."""
 
 import collections
 import logging
@@ -11,17 +11,17 @@ from gear_wire.framing import HEADER
 from gear_wire.packets import BasePacket, Error
 
 LARGE: Final = 65536
-"""Bytes from which on a payload is worth a place of its own in an outbox."""
+"""Bytes from which a payload is kept apart in an outbox, rather than copied."""
 PATIENCE: Final = 3
-"""Turns that an answer may be deferred while the server is busy."""
+"""Turns for which an answer may be deferred while the server is busy."""
 
 
 class Outboxes:
-    """Queues bytes for connections, and remembers which connections have some.
+    """Queues bytes for connections, and tracks which connections have some.
 
-    A system call costs more than all else that a job needs. So writes that can wait are batched
-    with later ones to the same peer: they go with the next bytes that cannot wait, after
-    `PATIENCE` turns, or as soon as the server is no longer busy.
+    A system call costs more than everything else that a job needs. So writes that can wait are
+    batched with later ones to the same peer: they are sent with the next bytes that cannot wait,
+    after `PATIENCE` turns, or as soon as the server is no longer busy.
 
     Args:
         log: The logger of the server.
@@ -38,7 +38,7 @@ class Outboxes:
 
     @property
     def deferred(self) -> bool:
-        """Whether bytes wait for the end of this turn, or of a later one."""
+        """Whether writes are deferred."""
         return bool(self._deferred)
 
     def send(self, peer: Peer, data: bytes) -> None:
@@ -49,7 +49,7 @@ class Outboxes:
         peer.outbox.append(data)
 
     def send_later(self, peer: Peer, data: bytes) -> None:
-        """Queue bytes for a connection that may be deferred."""
+        """Queue bytes for a connection; the write may be deferred."""
         if not peer.needs_flush and not peer.deferred:
             peer.deferred = True
             self._deferred.append((self.turn, peer))
@@ -73,10 +73,14 @@ class Outboxes:
             peer.bulky = True
 
     def send_to_all(self, peers: dict[Peer, int], key: int, body: bytes) -> None:
-        """Queue a packet about a job for all that wait for it, for each as often as it says.
+        """Queue a packet about a job for all of its clients.
 
-        A client that waits for other jobs too has something to go on with: its write may be
-        deferred.
+        The write to a client that waits for other jobs too may be deferred.
+
+        Args:
+            peers: The clients, with how often each gets the packet.
+            key: The packet's first eight bytes, as a number.
+            body: The rest of it.
         """
         header = HEADER.pack(key, len(body))
         if len(body) < LARGE:
@@ -95,23 +99,22 @@ class Outboxes:
         self.send(peer, encode(packet, Magic.RES))
 
     def send_error(self, peer: Peer, code: bytes, text: bytes) -> None:
-        """Queue an ERROR for a connection, which goes on."""
+        """Queue an ERROR for a connection, which stays open."""
         self._log.info("Error for %r: %r %r", peer, code, text)
         self.send_packet(peer, Error(code, text))
 
     def close(self, peer: Peer) -> None:
-        """Have a connection closed, once what is queued for it is sent."""
+        """Mark a connection to be closed once its outbox is sent."""
         peer.closing = True
         if not peer.needs_flush:
             peer.needs_flush = True
             self._needing_flush.append(peer)
 
     def end_turn(self, busy: bool) -> list[Peer]:
-        """End a turn: return the peers with something to send or to close, and forget them.
+        """End a turn, and return the peers with something to send, or to close.
 
         Args:
-            busy: Whether peers whose bytes may be deferred are left for later turns, as long as
-                they may.
+            busy: Whether deferred writes are left for later turns, for as long as they may be.
         """
         peers, self._needing_flush = self._needing_flush, []
         if self._deferred:

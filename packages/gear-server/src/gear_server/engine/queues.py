@@ -1,4 +1,4 @@
-"""Where jobs wait: a list per function and precedence; who gets them is in `scheduler`."""
+"""Queued jobs, in a list per function and precedence; `scheduler` decides who gets them."""
 
 import collections
 from typing import Final
@@ -11,12 +11,12 @@ BY_PRECEDENCE: Final = (Precedence.HIGH, Precedence.NORMAL, Precedence.LOW)
 
 
 class Queues:
-    """All functions, and those of them that have jobs, in the order in which their turn comes.
+    """All functions, and those with queued jobs in the order of their turns.
 
     Attributes:
         functions: Every function by name.
         ready: The functions with queued jobs, by precedence.
-        waiting: How many jobs are queued.
+        waiting: The number of queued jobs.
     """
 
     def __init__(self) -> None:
@@ -27,14 +27,14 @@ class Queues:
         self.waiting: int = 0
 
     def function(self, name: bytes) -> Function:
-        """Return a function, made when it is new."""
+        """Return a function; a new one is created."""
         function = self.functions.get(name)
         if function is None:
             function = self.functions[name] = Function(name)
         return function
 
     def append(self, job: ServerJob) -> None:
-        """Queue a job behind all others of its function and precedence."""
+        """Append a job to the queue of its function and precedence."""
         queue = job.function.queues[job.precedence]
         last = queue.last
         job.queue = queue
@@ -49,7 +49,7 @@ class Queues:
         self.waiting += 1
 
     def remove(self, job: ServerJob) -> None:
-        """Take a queued job out."""
+        """Remove a job from its queue; no effect if it is not queued."""
         queue = job.queue
         if queue is None:
             return
@@ -69,11 +69,12 @@ class Queues:
             self.ready[job.precedence].pop(job.function, None)
 
     def choose(self, peer: Peer) -> ServerJob | None:
-        """Return the job that is next for a worker.
+        """Return the next job for a worker; None if there is none.
 
-        Precedence counts first, over all the worker's functions; then functions take turns; within
-        one, the first comes first. Of the functions with jobs and the functions of the worker the
-        fewer are looked through, so that neither many functions nor many queues cost much.
+        Precedence counts first, over all of the worker's functions; then functions take turns;
+        within a function, jobs are in order. The search goes through the functions with jobs or
+        those of the worker, whichever are fewer, so that neither many functions nor many queues
+        cost much.
         """
         abilities = peer.abilities
         for precedence in BY_PRECEDENCE:
@@ -90,7 +91,7 @@ class Queues:
         return None
 
     def served(self, job: ServerJob, peer: Peer) -> None:
-        """Let other functions have their turn after this job's."""
+        """End the turn of a job's function, as a worker gets the job."""
         ready = self.ready[job.precedence]
         if job.function in ready:
             ready.move_to_end(job.function)
@@ -98,6 +99,6 @@ class Queues:
             peer.abilities.move_to_end(job.name)
 
     def of(self, precedence: Precedence) -> list[ServerJob]:
-        """Return the queued jobs of a precedence in the order of their coming."""
+        """Return the queued jobs of a precedence, oldest first."""
         jobs = [job for function in self.ready[precedence] for job in function.queues[precedence]]
         return sorted(jobs, key=lambda job: job.sequence)

@@ -17,7 +17,7 @@ OUT_OF_RANGE: Final = 1 << 63
 _NUMBER: Final = re.compile(rb"\s*([+-]?)(\d+)")
 _MOST_DIGITS: Final = 20
 _UNSIGNED: Final = 0xFFFFFFFF
-"""gearmand keeps how far a job has come in 32 bits without sign."""
+"""gearmand keeps the progress of a job in unsigned 32-bit numbers."""
 _UNKNOWN_JOB: Final = b"Job given in work result not found"
 _NO_SUCH_JOB: Final = b"Job does not exist on server"
 _NO_EXCEPTION: Final = b"An exception was received for a job that does not exist"
@@ -93,9 +93,9 @@ def _submit_reduce(background: bool) -> Rule:
 
 
 def leading_number(digits: bytes) -> int:
-    """Return the number that text begins with, 0 when it begins with none, as C's strtoll.
+    """Return the number at the start of a text, 0 if there is none, as C's strtoll does.
 
-    What does not fit 64 bits is plus or minus `OUT_OF_RANGE`.
+    A number that does not fit 64 bits is plus or minus `OUT_OF_RANGE`.
     """
     found = _NUMBER.match(digits)
     if found is None:
@@ -182,8 +182,8 @@ def _can_do_timeout(engine: Engine, peer: Peer, frame: Frame, now: float) -> Non
 
 
 def _cant_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    # The jobs that it has are its own until it ends them or leaves: programs that stop take back
-    # what they can do first, and finish what they have. gearmand gives them to others as well.
+    # Its running jobs stay with it until it ends them or leaves: programs that stop unregister
+    # first, and then finish what they have. gearmand gives those jobs to others as well.
     engine.scheduler.unregister(peer, frame.body.partition(b"\0")[0])
 
 
@@ -222,7 +222,7 @@ Act = Callable[[Engine, ServerJob, Frame], None]
 
 
 def _work(text: bytes, act: Act) -> Rule:
-    """Return the rule of a packet about a job, which only the worker that has it may send."""
+    """Return the rule of a packet that only the worker that has the job may send."""
 
     def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
         end = frame.body.find(b"\0")
@@ -236,7 +236,7 @@ def _work(text: bytes, act: Act) -> Rule:
 
 
 def _with_payload(act: Act) -> Act:
-    """Let a packet be sent without its payload and the NUL before it, as Perl's workers do."""
+    """Accept a packet without its payload and the NUL before it, as Perl's workers send it."""
 
     def lenient(engine: Engine, job: ServerJob, frame: Frame) -> None:
         short = len(frame.body) == len(job.handle)

@@ -13,9 +13,9 @@ from gear_wire.enums import Magic
 from gear_wire.packets import NoJob, Noop
 
 LINGER: Final = 0.001
-"""Seconds that a worker that asks waits for a job; a timer of the loop takes no less."""
+"""Seconds that a GRAB_JOB waits for a job; the loop's timers are no finer."""
 WAKE_DELAY: Final = 0.1
-"""Seconds that a woken worker has to take a job before the next are woken, as Perl's server."""
+"""Seconds after which more workers are woken for a job, as in Perl's server."""
 _NO_JOB: Final = encode(NoJob(), Magic.RES)
 _NOOP: Final = encode(Noop(), Magic.RES)
 
@@ -23,28 +23,28 @@ _NOOP: Final = encode(Noop(), Magic.RES)
 class Scheduler:
     """Finds jobs for workers, and workers for jobs; both when a turn ends.
 
-    A worker that asks gets a job that comes in the same turn, or within `LINGER`, and within
-    `PATIENCE` turns while the server is busy: that spares it a NO_JOB, a sleep, a NOOP and another
-    GRAB_JOB, and saves other workers a wasted round trip.
+    A GRAB_JOB stays pending until a job comes: for `LINGER`, and for `PATIENCE` turns while the
+    server is busy. That saves the worker a NO_JOB, a PRE_SLEEP, a NOOP and another GRAB_JOB, and
+    saves other workers a wasted round trip.
 
-    As many sleepers are woken as jobs are queued that no notified worker will take yet. If a job is
-    still queued after `WAKE_DELAY`, all sleepers are woken: a worker that hangs must not hold it up
-    while others are free.
+    As many sleepers are woken as there are queued jobs that no notified worker will take. If a job
+    is still queued after `WAKE_DELAY`, all sleepers are woken: a worker that hangs must not delay
+    it while others are idle.
 
     Args:
         queues: The functions and their queued jobs.
-        timers: What is due.
-        outboxes: Where answers and NOOPs go.
+        timers: Calls to make later.
+        outboxes: Where answers and NOOPs are queued.
         log: The logger of the server.
-        assign: Notes that a worker gets a job.
+        assign: Called when a worker gets a job.
         worker_wakeup: How many sleepers a new job wakes at first; 0 for all.
 
     Attributes:
-        choose: Returns the job that is next for a worker; replaced by servers that hold jobs back.
-        paused: Whether no more jobs are given out.
+        choose: Returns the next job for a worker; replaced by servers that hold jobs back.
+        paused: Whether jobs are no longer given out.
         newest: The sequence of the newest job.
-        grabs: The workers that ask for a job, each with the turn and the time until when it waits.
-        to_wake: The functions whose sleepers must be looked at when the turn ends.
+        grabs: The pending grabs: the turn of each, and when it is overdue.
+        to_wake: Functions whose sleepers may have to be woken when the turn ends.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Scheduler:
     # What workers can do
 
     def register(self, peer: Peer, function: Function, timeout: float) -> None:
-        """Note that a worker can do a function; again only changes the timeout."""
+        """Register a function for a worker; if it has it already, only change the timeout."""
         known = peer.abilities.get(function.name)
         if known is not None:
             known.timeout = timeout
@@ -86,7 +86,7 @@ class Scheduler:
                 self.wake(peer)
 
     def unregister(self, peer: Peer, name: bytes) -> None:
-        """Note that a worker can no longer do a function; nothing when it never could."""
+        """Unregister a function of a worker; no effect if it has not registered it."""
         ability = peer.abilities.pop(name, None)
         if ability is None:
             return
@@ -98,7 +98,7 @@ class Scheduler:
             self.no_longer_expected(peer)
 
     def leave(self, peer: Peer) -> None:
-        """Forget a worker that is gone, or that is being disconnected."""
+        """Give no more jobs to a worker that is lost or being disconnected."""
         peer.sleeping = False
         self._end_grab(peer)
         self.no_longer_expected(peer)
@@ -106,22 +106,22 @@ class Scheduler:
     # Asking for a job
 
     def next_job(self, peer: Peer, peek: bool = False) -> ServerJob | None:
-        """Return the job that is next for a worker, and take it from its queue unless `peek`."""
+        """Return the next job for a worker; it leaves its queue unless `peek` is true."""
         job = self._queues.choose(peer)
         if job is not None and not peek:
             self._queues.remove(job)
         return job
 
     def grab(self, peer: Peer, assign_packet: AssignPacket, now: float) -> None:
-        """Note that a worker, awake now, asks for a job.
+        """Record that a worker asks for a job, and so is awake.
 
         Args:
             peer: The worker.
-            assign_packet: How the job is sent to it.
+            assign_packet: Makes the packet that assigns it the job.
             now: The time.
         """
         if peer.pending_grab is not None:
-            # A handler of a subclass asked a second time: what came in order is answered by then.
+            # A handler of a subclass passed on a second one: answer in order.
             self.answer_grab(peer, now)
         peer.sleeping = False
         peer.pending_grab = assign_packet
@@ -130,7 +130,7 @@ class Scheduler:
             self.no_longer_expected(peer)
 
     def answer_grab(self, peer: Peer, now: float) -> None:
-        """Give a worker that asks a job, or tell it that there is none."""
+        """Answer a pending grab at once: with a job, or with NO_JOB."""
         self._give(peer, now)
         if peer.pending_grab is not None:
             self._refuse(peer)
@@ -175,7 +175,7 @@ class Scheduler:
     # Sleeping
 
     def sleep(self, peer: Peer) -> None:
-        """Note that a worker waits for a NOOP, or send it at once if there is a job for it."""
+        """Put a worker to sleep, or send it a NOOP at once if there is a job for it."""
         self.no_longer_expected(peer)
         job = None if self.paused else self.choose(peer, True)
         if job is None:
@@ -184,12 +184,11 @@ class Scheduler:
             self._notify(peer, job.function)
 
     def fall_asleep(self, peer: Peer) -> None:
-        """Note that a worker waits for a NOOP.
+        """Put a worker to sleep, until it is sent a NOOP.
 
-        A worker stays on the lists of its functions' sleepers while it is awake; only a search for
-        a sleeper that meets it there takes it off that one list, and the next sleep puts it back
-        there alone. So a job costs the same whether its worker can do ten functions or ten
-        thousand.
+        A worker stays on its functions' lists of sleepers while it is awake. A search for a sleeper
+        that finds it awake takes it off that one list, and the next sleep puts it back. So a job
+        costs the same whether its worker can do ten functions or ten thousand.
         """
         peer.sleeping = True
         for function in peer.absent:
@@ -197,7 +196,7 @@ class Scheduler:
         peer.absent.clear()
 
     def wake(self, peer: Peer) -> None:
-        """Send a NOOP to a worker that sleeps."""
+        """Send a NOOP to a worker, if it sleeps."""
         if peer.sleeping:
             peer.sleeping = False
             self._outboxes.send(peer, _NOOP)
@@ -234,7 +233,7 @@ class Scheduler:
             self._timers.at(now + WAKE_DELAY, lambda due: self._recheck(function, newest, now, due))
 
     def _recheck(self, function: Function, newest: int, then: float, now: float) -> None:
-        """Wake all sleepers if a job was there at the last look, or this one comes late."""
+        """Wake all sleepers if a job was queued at the last check, or if this one is late."""
         function.recheck_scheduled = False
         oldest = min((job.sequence for job in function.heads()), default=None)
         if oldest is None or self.paused:
@@ -254,7 +253,7 @@ class Scheduler:
             needed -= 1
 
     def _next_sleeper(self, function: Function) -> Peer | None:
-        """Take the worker that has waited longest for this function off its list, and return it."""
+        """Remove the longest sleeper from a function's list, and return it."""
         sleepers = function.sleepers
         while sleepers:
             peer, _ = sleepers.popitem(last=False)
@@ -264,7 +263,7 @@ class Scheduler:
         return None
 
     def _notify(self, peer: Peer, function: Function) -> None:
-        """Send a worker a NOOP for a job of a function, and expect it."""
+        """Send a worker a NOOP for a job of a function, and expect a GRAB_JOB."""
         peer.sleeping = False
         peer.notified_for = function
         function.notified.add(peer)
@@ -273,11 +272,11 @@ class Scheduler:
     # Ending a turn
 
     def end_turn(self, now: float, busy: bool) -> None:
-        """Answer the workers that ask, and wake others for the jobs that are left.
+        """Answer pending grabs, and wake workers for the jobs that are left.
 
         Args:
             now: The time.
-            busy: Whether much has come, and more is likely to.
+            busy: Whether more input is likely soon.
         """
         if self.grabs and self._queues.waiting:
             self._give_all(now)
@@ -288,7 +287,7 @@ class Scheduler:
 
     @property
     def deadline(self) -> float | None:
-        """When a turn must be ended for workers that ask; None when none does."""
+        """When the first pending grab is overdue; None if none is pending."""
         if not self.grabs:
             return None
         _, first = next(iter(self.grabs.values()))

@@ -15,8 +15,8 @@ import msgspec
 from gear_wire.enums import Precedence
 
 AssignPacket = Callable[["ServerJob"], tuple[int, bytes]]
-"""Returns how a job is given to a worker: the first eight bytes of the packet as a number, and its
-arguments before the payload, with the NULs that end them."""
+"""Returns the packet that assigns a job, without its payload: the first eight bytes as a number,
+and the arguments with the NULs that end them."""
 
 
 class Ability(msgspec.Struct):
@@ -24,7 +24,7 @@ class Ability(msgspec.Struct):
 
     Attributes:
         function: The function.
-        timeout: Seconds that its jobs may run; 0 for no limit.
+        timeout: Seconds for which its jobs may run; 0 for no limit.
     """
 
     function: Function
@@ -32,29 +32,29 @@ class Ability(msgspec.Struct):
 
 
 class Peer:
-    """A connection: a client, a worker, or both. Gearman does not tell them apart.
+    """A connection: a client, a worker, or both; Gearman does not distinguish them.
 
     Args:
         host: Its address.
         port: Its port.
         descriptor: The number by which ``workers`` lists it.
-        subject: Whom its TLS certificate names; None without one.
+        subject: The common name in its TLS certificate; None without one.
 
     Attributes:
-        client_id: How it introduced itself.
-        exceptions: Whether it wants to hear of exceptions.
+        client_id: The ID that it has set.
+        exceptions: Whether it is sent WORK_EXCEPTION, rather than WORK_FAIL.
         sleeping: Whether it waits for a NOOP.
-        pending_grab: How to send it the job that it asked for; None while it waits for none.
-        notified_for: The function for whose jobs it was sent a NOOP; None once it asked for one.
-        abilities: What it can do, by function name, in the order in which its turn comes.
-        absent: The functions whose list of sleepers it has left, see `Scheduler.sleep`.
-        submitted: The jobs whose end it waits for, by handle.
-        assigned: The jobs it works on, by handle.
-        last_exception_handle: The job whose end by WORK_EXCEPTION it told last.
-        outbox: What is to be sent to it.
+        pending_grab: Makes the packet for the job that it asks for; None unless it asks for one.
+        notified_for: The function for whose jobs it was sent a NOOP; None once it asks for one.
+        abilities: The functions that it registered, by name, in the order of their turns.
+        absent: The functions whose lists of sleepers it is not on, see `Scheduler.fall_asleep`.
+        submitted: The jobs that it waits for, by handle.
+        assigned: The jobs that it works on, by handle.
+        last_exception_handle: The last job that it ended by WORK_EXCEPTION.
+        outbox: What to send to it.
         bulky: Whether a part of that is large.
         needs_flush: Whether its outbox is sent at the end of this turn.
-        deferred: Whether its outbox may wait for a later turn, and nothing in it is urgent.
+        deferred: Whether its outbox may wait for a later turn.
         closing: Whether it is to be disconnected once its outbox is sent.
     """
 
@@ -100,24 +100,24 @@ _NO_CLIENTS: Final[dict[Peer, int]] = _NoClients()
 
 
 class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
-    """A job that a server has: an open class, whose own attributes cost little time and memory.
+    """A job on a server. Subclasses of `Server` may give it attributes of their own.
 
     Attributes:
         handle: The job handle: a name, and nothing but a name.
-        sequence: Its place among all jobs: that of its coming, or of its last return.
+        sequence: Its place among all jobs, from when it was made or last queued again.
         function: The function to run.
-        unique: The job's unique; None when it has none.
+        unique: The job's unique; None if it has none.
         arguments: The data for it.
         precedence: Its precedence.
-        background: Whether it runs even if nobody waits for its end.
-        clients: The connections that wait for its end, with how many submissions of each do.
-        reducer: The function that combines its parts; None when there is none.
+        background: Whether it runs even if no client waits for it.
+        clients: The connections that wait for it, with their numbers of submissions.
+        reducer: The function that combines its parts; None if there is none.
         when: When it may run, in seconds since 1970; 0 for at once.
-        retries: How often it was given to a worker and came back.
-        numerator: How far it has come, as the worker's bytes.
-        denominator: Of how much, as the worker's bytes.
-        holder: The connection that works on it; None while none does.
-        queue: Where it is queued; None while it is not.
+        retries: How often it was taken from a worker that was lost or too slow.
+        numerator: Its progress, as the worker's bytes.
+        denominator: The total of which that is a part, as the worker's bytes.
+        holder: The connection that works on it; None unless it is running.
+        queue: The queue that it is in; None unless it is queued.
         previous: The job before it in its queue.
         next: The job after it in its queue.
         elder: The next newest job with the same unique, of another function.
@@ -149,12 +149,12 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
 
     @property
     def client_connection(self) -> Peer | None:
-        """The first connection that waits for its end; None when nobody does."""
+        """The first connection that waits for it; None if none does."""
         return next(iter(self.clients), None)
 
     @property
     def worker_connection(self) -> Peer | None:
-        """The connection that works on it; assigning it, as servers made of 0.16's did, is void."""
+        """The connection that works on it; setting it, as subclasses of 0.16 did, has no effect."""
         return self.holder
 
     @worker_connection.setter
@@ -163,7 +163,7 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
 
     @property
     def running(self) -> bool:
-        """Whether a worker has it; assigning it, as servers made of 0.16's did, is void."""
+        """Whether a worker has it; setting it, as subclasses of 0.16 did, has no effect."""
         return self.holder is not None
 
     @running.setter
@@ -184,7 +184,7 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
 
     @property
     def has_owner(self) -> bool:
-        """Whether anyone cares for its end: a client, or that it be done at all."""
+        """Whether it is still to be done: for a client, or in the background."""
         return self.background or bool(self.clients)
 
     def __repr__(self) -> str:
@@ -195,7 +195,7 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
 
 
 class JobQueue:
-    """Jobs in the order of their coming, linked one to the next: any can leave at no cost.
+    """A linked list of jobs, oldest first: any can leave at no cost.
 
     `Queues` links them, so that a job is queued and taken out in one call each.
     """
@@ -208,7 +208,7 @@ class JobQueue:
         self.count: int = 0
 
     def __iter__(self) -> Iterator[ServerJob]:
-        """Walk the jobs; the one at hand may be removed."""
+        """Iterate over the jobs; the current one may be removed."""
         job = self.first
         while job is not None:
             after = job.next
@@ -217,19 +217,19 @@ class JobQueue:
 
 
 class Function:
-    """A function, its queued jobs and the workers that can do it.
+    """A function, its queued jobs and its workers.
 
     Attributes:
         name: The function's name.
         queues: The queued jobs by precedence.
-        total: Its jobs: queued, running, and not yet due.
-        running: Its jobs that workers have.
-        workers: How often it was registered.
-        sleepers: Workers that may wait for a NOOP, longest first; see `Scheduler.sleep`.
-        workloads: Its jobs of unique ``-``, which are one when their arguments are the same.
-        limits: How many jobs it may have, by precedence of the next; None for no limit.
+        total: The number of its jobs: queued, running, or not yet due.
+        running: The number of its running jobs.
+        workers: The number of workers that have registered it.
+        sleepers: Workers that may be asleep, longest first; see `Scheduler.fall_asleep`.
+        workloads: Its jobs with unique ``-``, by arguments.
+        limits: The maximum of `total` for a new job, by its precedence; None for no limit.
         recheck_scheduled: Whether a recheck of its sleepers is scheduled.
-        notified: Workers that were sent a NOOP for its jobs and have not asked for one since.
+        notified: Workers that were sent a NOOP for its jobs and have not asked for one yet.
     """
 
     __slots__ = (
@@ -263,11 +263,11 @@ class Function:
         return high.count + normal.count + low.count
 
     def heads(self) -> Iterator[ServerJob]:
-        """Give the job that has waited longest, of each precedence that has one."""
+        """Return the first queued job of each precedence that has one."""
         return (queue.first for queue in self.queues if queue.first is not None)
 
     def full(self, precedence: Precedence) -> bool:
-        """Tell whether one more job of a precedence is too many."""
+        """Return whether a new job of a precedence would exceed the limit."""
         if self.limits is None:
             return False
         limit = self.limits[precedence]

@@ -1,4 +1,4 @@
-"""What is due when; nobody waits here."""
+"""Calls to be made at given times, by a caller that knows the time."""
 
 import heapq
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ class Timer:
     """A call to be made at a time.
 
     Attributes:
-        call: What to call, with the time; None once it was called or cancelled.
+        call: What to call with the time; None once it has been called or cancelled.
     """
 
     __slots__ = ("call",)
@@ -20,7 +20,7 @@ class Timer:
 
 
 class Timers:
-    """Calls in the order of their times; those of one time in the order in which they were made."""
+    """Calls in the order of their times; of equal times, the one scheduled first comes first."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
@@ -31,7 +31,7 @@ class Timers:
         return len(self._heap) - self._cancelled
 
     def at(self, when: float, call: Due) -> Timer:
-        """Have a call made at a time."""
+        """Schedule a call."""
         self._made += 1
         timer = Timer(call)
         heapq.heappush(self._heap, (when, self._made, timer))
@@ -40,8 +40,8 @@ class Timers:
     def cancel(self, timer: Timer) -> None:
         """Cancel a timer; no effect if it has fired.
 
-        What it would have called is let go at once. Its place in the heap goes with the others
-        that are cancelled, when they are more than half: a constant number of steps for each.
+        Its callback is released at once. Cancelled entries leave the heap together when they are
+        more than half of it: a constant number of steps each.
         """
         if timer.call is None:
             return
@@ -53,7 +53,7 @@ class Timers:
             self._cancelled = 0
 
     def due(self, now: float) -> Iterator[Due]:
-        """Give the calls whose time has come, in order."""
+        """Yield the calls that are due, in order."""
         while self._heap and self._heap[0][0] <= now:
             timer = heapq.heappop(self._heap)[2]
             call, timer.call = timer.call, None
@@ -64,7 +64,7 @@ class Timers:
 
     @property
     def next(self) -> float | None:
-        """The time of the next call; None when there is none."""
+        """The time of the next call; None if there is none."""
         while self._heap and self._heap[0][2].call is None:
             heapq.heappop(self._heap)
             self._cancelled -= 1

@@ -1,18 +1,18 @@
-"""Which job has which unique, over all functions; what joining a job means is in `engine`."""
+"""The jobs that have a unique, over all functions; what joining one means is in `engine`."""
 
 from typing import Final
 
 from gear_server.engine.state import Function, ServerJob
 
 WORKLOAD: Final = b"-"
-"""The unique of jobs that are one when their function and their arguments are the same."""
+"""The unique of jobs that are merged if their function and arguments are equal."""
 
 
 class Uniques:
-    """The jobs that have a unique, found by it alone or by it and their function.
+    """Finds jobs by unique, or by function and unique.
 
-    Jobs of several functions may have the same unique: they form a chain, the newest first. Jobs
-    of unique ``-`` are found by their arguments, and have no state that can be asked for.
+    Jobs of several functions with the same unique form a chain, newest first. Jobs with unique
+    ``-`` are found by their arguments, and their state cannot be queried by unique.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Uniques:
         return self._newest.get(unique)
 
     def find(self, function: Function, unique: bytes, arguments: bytes) -> ServerJob | None:
-        """Return the job that a submission with a unique joins."""
+        """Return the job that a submission joins; None if there is none."""
         if unique == WORKLOAD:
             return function.workloads.get(arguments)
         job = self._newest.get(unique)
@@ -32,7 +32,7 @@ class Uniques:
         return job
 
     def add(self, job: ServerJob) -> None:
-        """Let later submissions join a job, if it has a unique."""
+        """Let later submissions join a job; no effect if it has no unique."""
         unique = job.unique
         if unique == WORKLOAD:
             if job.arguments:
@@ -42,7 +42,7 @@ class Uniques:
             self._newest[unique] = job
 
     def remove(self, job: ServerJob) -> None:
-        """Let no more submissions join a job; nothing when none could."""
+        """Let no more submissions join a job; no effect if none could."""
         unique = job.unique
         if unique == WORKLOAD:
             if job.function.workloads.get(job.arguments) is job:

@@ -33,7 +33,7 @@ class FunctionSet(MutableSet[bytes]):
         self._engine.register(self._peer, value)
 
     def discard(self, value: bytes) -> None:
-        """Take a registration back."""
+        """Unregister a function."""
         self._engine.scheduler.unregister(self._peer, value)
 
     def __repr__(self) -> str:
@@ -41,7 +41,7 @@ class FunctionSet(MutableSet[bytes]):
 
 
 class ConnectionSocket:
-    """As much of a socket as tests of 0.16 use of a server's connection."""
+    """The methods of a socket that programs made for 0.16 use on a server's connection."""
 
     def __init__(self, connection: "ServerConnection") -> None:
         self._connection = connection
@@ -91,30 +91,30 @@ class ServerConnection(StreamPeer):
 
     @property
     def conn(self) -> ConnectionSocket:
-        """As much of its socket as is needed; made anew each time, or it would be a cycle."""
+        """Its socket; made anew each time, to avoid a reference cycle."""
         return ConnectionSocket(self)
 
     @property
     def functions(self) -> FunctionSet:
-        """What it registered; a set that may be changed and replaced."""
+        """The functions that it registered; a set that may be changed and assigned."""
         return FunctionSet(self.engine, self)
 
     @functions.setter
     def functions(self, names: Iterable[bytes]) -> None:
-        wanted = set(names)
-        for name in [name for name in self.abilities if name not in wanted]:
+        new = set(names)
+        for name in [name for name in self.abilities if name not in new]:
             self.functions.discard(name)
-        for name in wanted:
+        for name in new:
             self.functions.add(name)
 
     @property
     def related_jobs(self) -> MutableMapping[bytes, ServerJob]:
-        """The jobs that it works on, and those whose end it waits for, by handle."""
+        """The jobs that it works on, and those that it waits for, by handle."""
         return collections.ChainMap(self.assigned, self.submitted)
 
     @property
     def ssl_subject(self) -> str | None:
-        """Whom its certificate names; None without one."""
+        """The common name in its certificate; None without one."""
         return self.subject
 
     @property
@@ -123,7 +123,7 @@ class ServerConnection(StreamPeer):
         return "SLEEP" if self.sleeping else "IDLE"
 
     def changeState(self, state: str) -> None:
-        """Note that it waits for a NOOP, or does not."""
+        """Change its state: SLEEP waits for a NOOP, any other does not."""
         if state == "SLEEP":
             self.engine.scheduler.fall_asleep(self)
         else:
@@ -140,10 +140,10 @@ class ServerConnection(StreamPeer):
 
 
 class ServerAdminRequest:
-    """A text command that came over a connection.
+    """A text command from a connection.
 
     Attributes:
-        connection: Whom to answer.
+        connection: The connection to answer.
         command: The line, without its ending.
     """
 
@@ -157,6 +157,6 @@ class ServerAdminRequest:
 
 
 def as_connection(peer: Peer) -> ServerConnection:
-    """Return a peer of a `Server` as what it is: a `Server` makes no others."""
+    """Return a peer of a `Server`, all of which are of this class, as such."""
     assert isinstance(peer, ServerConnection)
     return peer

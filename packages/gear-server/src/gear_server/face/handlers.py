@@ -18,7 +18,7 @@ from gear_wire.packet import Packet
 from gear_wire.table import BY_TYPE, frame_key
 
 _HANDLER_FAILED: Final = b"ERR UNKNOWN_ERROR\r\n"
-"""What a client hears whose text command ended in an exception: it waits for some answer."""
+"""The answer to a text command whose handler raised: the client waits for one."""
 _TEXT_HANDLERS: Final = {
     "handleStatus": [b"status"],
     "handleWorkers": [b"workers"],
@@ -33,10 +33,10 @@ _PACKET_KEYS: Final = {number: f"packet.{info.number.name}" for number, info in 
 
 
 class ServerHandlers(PacketHandlers):
-    """Calls the engine's rules, or what a subclass puts in their place.
+    """Calls the engine's rules, or the methods of a subclass that override them.
 
     A method that is not overridden is never called: the engine's own rule runs, and no `Packet` is
-    made. What a subclass overrides is put in the place of the rule, once, when it starts.
+    made. A method that is overridden replaces the rule, once, when the server starts.
 
     Attributes:
         log: The logger of the server.
@@ -55,24 +55,24 @@ class ServerHandlers(PacketHandlers):
     def getJobForConnection(
         self, connection: ServerConnection, peek: bool = False
     ) -> ServerJob | None:
-        """Return the job that is next for a worker; override it to hold jobs back.
+        """Return the next job for a worker; override it to hold jobs back.
 
         Args:
             connection: The worker's connection.
             peek: Whether the job stays queued.
 
         Returns:
-            The job, or None when there is none for this worker.
+            The job; None if there is none for this worker.
         """
         with self.lock:
             return self._engine.scheduler.next_job(connection, peek)
 
     def _overrides(self, name: str) -> bool:
-        """Tell whether a subclass of `Server` has a method of its own."""
+        """Return whether a subclass of `Server` overrides a method."""
         return getattr(type(self), name) is not getattr(ServerHandlers, name)
 
-    def _take_overrides(self) -> None:
-        """Put the handlers that a subclass overrides in the place of the engine's rules."""
+    def _install_overrides(self) -> None:
+        """Replace the engine's rules by the handlers that a subclass overrides."""
         rules = self._engine.rules
         if self._overrides("handlePacket"):
             rules.update(dict.fromkeys(rules, self._packet_rule("handlePacket")))
@@ -107,9 +107,9 @@ class ServerHandlers(PacketHandlers):
         return timed
 
     def _guarded(self, handler: Callable[[], object], name: str) -> bool:
-        """Call what a subclass overrides; what it raises is logged and disturbs nobody else.
+        """Call an override; log what it raises, and return whether it raised nothing.
 
-        That includes SystemExit, which would end the thread of the server and all it serves.
+        That includes SystemExit, which would end the server's thread.
         """
         try:
             handler()
@@ -152,7 +152,7 @@ class ServerHandlers(PacketHandlers):
             return None
 
     def _defaultPacketHandler(self, packet: Packet) -> object:
-        """Do what the server does for a packet when nothing is overridden."""
+        """Handle a packet as a server without overrides does."""
         frame = Frame(int.from_bytes(packet.code) << 32 | packet.ptype, packet.data)
         peer = packet.connection
         rule = self._defaults.get(frame.key)
@@ -165,7 +165,7 @@ class ServerHandlers(PacketHandlers):
         return None
 
     def handleAdminRequest(self, request: ServerAdminRequest) -> None:
-        """Handle a text command: answers it. Override it for commands of your own."""
+        """Handle and answer a text command; override it for commands of your own."""
         with self.lock:
             self._engine.text(request.connection, request.line, time.monotonic())
         self._flush_soon()
@@ -207,10 +207,10 @@ class ServerHandlers(PacketHandlers):
         self._answer(request)
 
     def handleDisconnect(self, job: ServerJob) -> None:
-        """Handle the loss of the worker that has a job; override it to react."""
+        """Called for each job of a lost worker; does nothing unless it is overridden."""
 
     def reportTimingStats(self, ptype: int, duration: float) -> None:
-        """Send to statsd how long a packet took; override it to have it elsewhere.
+        """Report to statsd how long a packet took; override it to report it elsewhere.
 
         Args:
             ptype: The packet's number.

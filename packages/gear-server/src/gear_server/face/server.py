@@ -38,10 +38,9 @@ from gear_wire.packet import Packet
 from gear_wire.timeouts import check_timeout
 
 _TOKENS: Final = range(10_000_000, 100_000_000)
-"""The numbers with which those of one start's job handles begin, all of one length."""
-
+"""The numbers of which each start of a server takes one for its handles, all of one length."""
 _MOST_OF_HOST: Final = 40
-"""Bytes of a host name in a handle, which has 63 at the most."""
+"""Bytes of the host name in a handle, whose maximum is 63."""
 
 
 def _token() -> bytes:
@@ -82,42 +81,42 @@ def _server_id(server_id: str | bytes) -> bytes:
 
 
 class _Watcher:
-    """Something that a thread waits for.
+    """A condition that a thread waits for.
 
     Args:
-        predicate: Tells whether it has happened; called with the server's lock held.
+        predicate: Returns whether it is true; called with the server's lock held.
 
     Attributes:
-        looked_last: Set once it has happened, or the predicate has raised.
+        done: Set once it is true, or the predicate has raised.
     """
 
     def __init__(self, predicate: Callable[[], bool]) -> None:
         self._predicate = predicate
         self._error: BaseException | None = None
-        self.looked_last: threading.Event = threading.Event()
+        self.done: threading.Event = threading.Event()
 
     def look(self) -> None:
-        """Look whether it has happened; what the predicate raises is for the one who waits."""
+        """Call the predicate; what it raises is kept for the thread that waits."""
         try:
             if self._predicate():
-                self.looked_last.set()
+                self.done.set()
         except BaseException as error:
             self._error = error
-            self.looked_last.set()
+            self.done.set()
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait for it; returns whether it has happened, or raises what the predicate raised."""
-        happened = self.looked_last.wait(timeout)
+        """Wait; returns whether it is true, or raises what the predicate raised."""
+        done = self.done.wait(timeout)
         if self._error is not None:
             raise self._error
-        return happened
+        return done
 
 
 class _Absent:
-    """In the place of the parts of a server that runs in another process.
+    """Replaces the parts of a server that runs in another process.
 
     Args:
-        reason: What to say to whoever uses it.
+        reason: The text of the GearmanError that any use raises.
     """
 
     def __init__(self, reason: str) -> None:
@@ -134,7 +133,7 @@ class _Absent:
 
 
 _inherited: "list[Server]" = []
-"""Kept for ever: what they have of event loops must not be closed in another process."""
+"""Kept for ever: their event loops must not be closed in another process."""
 
 
 class Server(ServerHandlers, ServerViews):
@@ -258,7 +257,7 @@ class Server(ServerHandlers, ServerViews):
             self._statsd = open_statsd(settings)
             if self._statsd is not None:
                 undo.callback(self._statsd.close)
-            self._take_overrides()
+            self._install_overrides()
             self._loop = new_event_loop()
             undo.callback(self._loop.close)
             self._thread = threading.Thread(
@@ -348,21 +347,21 @@ class Server(ServerHandlers, ServerViews):
         try:
             self._loop.call_soon_threadsafe(callback)
         except RuntimeError:
-            pass  # the loop has ended: there is nothing to do any more
+            pass  # the loop has ended, so there is nothing left to do
 
     def _flush_soon(self) -> None:
         server = self._server
         if server is not None:
             self._call(server.schedule_flush)
 
-    # What an `AsyncServer` asks of its owner
+    # The owner of an `AsyncServer`
 
     def make_peer(self, host: str, port: int, descriptor: int, subject: str | None) -> StreamPeer:
-        """Return the peer of a fresh connection."""
+        """Return the peer of a new connection."""
         return ServerConnection(host, port, descriptor, subject, self._engine, self._flush_soon)
 
     def on_lost(self, peer: StreamPeer) -> None:
-        """Take note that a connection is about to be forgotten."""
+        """Call `handleDisconnect` for each job of a lost connection."""
         for job in list(peer.assigned.values()):
             try:
                 self.handleDisconnect(job)
@@ -370,7 +369,7 @@ class Server(ServerHandlers, ServerViews):
                 self.log.exception("Exception in handleDisconnect of %r", job)
 
     def on_turn(self) -> None:
-        """Wake the waiters whose condition has come true, and schedule a report to statsd."""
+        """Wake the waiters whose condition is true, and schedule a report to statsd."""
         for watcher in self._watchers:
             watcher.look()
         if self._statsd is not None and not self._reporting:
@@ -390,7 +389,7 @@ class Server(ServerHandlers, ServerViews):
     # Doing something
 
     def wakeConnection(self, connection: ServerConnection) -> None:
-        """Send a NOOP to a worker that sleeps."""
+        """Send a NOOP to a worker, if it sleeps."""
         with self.lock:
             self._engine.scheduler.wake(connection)
         self._flush_soon()
@@ -416,7 +415,7 @@ class Server(ServerHandlers, ServerViews):
         connection.sendPacket(Packet(Magic.RES.value, 10, b""))
 
     def sendJobAssignUniq(self, connection: ServerConnection, job: ServerJob) -> None:
-        """Send a JOB_ASSIGN_UNIQ, and note that the worker has the job."""
+        """Assign a job to a worker by JOB_ASSIGN_UNIQ."""
         with self.lock:
             if job.holder is not connection:
                 self._engine.assign(connection, job, time.monotonic())
@@ -425,10 +424,10 @@ class Server(ServerHandlers, ServerViews):
         self._flush_soon()
 
     def waitFor(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Wait until something is true of the server; looked at whenever it has changed.
+        """Wait until a predicate is true; it is called whenever the server has changed.
 
         Args:
-            predicate: Looks at the server; called with the lock held.
+            predicate: Returns whether to stop waiting; called with the lock held.
             timeout: Seconds to wait; None for no limit.
 
         Returns:
@@ -438,7 +437,7 @@ class Server(ServerHandlers, ServerViews):
         watcher = _Watcher(predicate)
         with self.lock:
             watcher.look()
-            if not watcher.looked_last.is_set():
+            if not watcher.done.is_set():
                 self._watchers.append(watcher)
         try:
             return watcher.wait(limit)
@@ -449,7 +448,7 @@ class Server(ServerHandlers, ServerViews):
 
     @property
     def undelivered(self) -> int:
-        """How many bytes wait for peers to read what was sent to them before."""
+        """The number of bytes that peers have not read yet."""
         return 0 if self._server is None else self._server.undelivered()
 
     def drain(self, timeout: float | None = None, *, queued: bool = False) -> bool:
@@ -457,11 +456,11 @@ class Server(ServerHandlers, ServerViews):
 
         Args:
             timeout: Seconds to wait; None for no limit.
-            queued: Whether jobs that are queued, or whose time is to come, are still given out and
-                waited for; else those alone that run.
+            queued: Whether queued and scheduled jobs are still given out and waited for; otherwise
+                only running jobs are.
 
         Returns:
-            Whether none of them is left, and nothing is `undelivered`.
+            Whether all of them have ended, and nothing is `undelivered`.
         """
         limit = check_timeout(timeout)
         with self.lock:

@@ -1,4 +1,4 @@
-"""The engine's state as 0.16's server showed it."""
+"""The engine's state, as 0.16's server showed it."""
 
 import copy
 import threading
@@ -17,9 +17,9 @@ Element = TypeVar("Element")
 
 
 class QueueView(Sequence[ServerJob]):
-    """The queued jobs of one precedence over all functions, in the order of their coming.
+    """The queued jobs of one precedence over all functions, oldest first.
 
-    It walks a copy: jobs may be removed on the way.
+    Iterating uses a copy, so that jobs may be removed meanwhile.
     """
 
     def __init__(self, queues: Queues, precedence: Precedence) -> None:
@@ -45,7 +45,7 @@ class QueueView(Sequence[ServerJob]):
         return self._jobs()[index]
 
     def remove(self, job: ServerJob) -> None:
-        """Take a job out of its queue.
+        """Remove a job from its queue.
 
         Raises:
             ValueError: It is not queued.
@@ -55,7 +55,7 @@ class QueueView(Sequence[ServerJob]):
         self._queues.remove(job)
 
     def append(self, job: ServerJob) -> None:
-        """Queue a job again, behind the others."""
+        """Append a job that is not queued."""
         if job.queue is None:
             self._queues.append(job)
 
@@ -64,11 +64,11 @@ class QueueView(Sequence[ServerJob]):
 
 
 class FunctionNames(MutableSet[bytes]):
-    """The functions that a server knows, as they are; adding one makes it known.
+    """A live set of the functions that a server knows.
 
     Args:
-        queues: Where they are.
-        lock: Held while they are looked at or changed.
+        queues: The functions.
+        lock: Held while they are read or changed.
     """
 
     def __init__(self, queues: Queues, lock: threading.RLock) -> None:
@@ -91,12 +91,12 @@ class FunctionNames(MutableSet[bytes]):
         return set(names)
 
     def add(self, value: bytes) -> None:
-        """Make a function known, as ``create function`` does."""
+        """Add a function, as ``create function`` does."""
         with self._lock:
             self._queues.function(value)
 
     def discard(self, value: bytes) -> None:
-        """Forget a function; one that has workers or jobs stays."""
+        """Remove a function, unless it has workers or jobs."""
         with self._lock:
             function = self._queues.functions.get(value)
             if function is not None and not function.workers and not function.total:
@@ -107,7 +107,7 @@ class FunctionNames(MutableSet[bytes]):
 
 
 class ServerViews:
-    """What a `Server` lets one see of its engine, from any thread."""
+    """What a `Server` shows of its engine, to any thread."""
 
     lock: threading.RLock
     _engine: Engine
@@ -118,26 +118,26 @@ class ServerViews:
 
     @property
     def active_connections(self) -> list[ServerConnection]:
-        """The connections that stand."""
+        """The open connections."""
         return self._locked(lambda: [as_connection(peer) for peer in self._engine.peers])
 
     @property
     def functions(self) -> MutableSet[bytes]:
-        """The functions that the server knows; a set that may be changed and replaced."""
+        """The functions that the server knows; a live set that may be changed and assigned."""
         return FunctionNames(self._engine.queues, self.lock)
 
     @functions.setter
     def functions(self, names: Iterable[bytes]) -> None:
         with self.lock:
-            wanted, known = set(names), self.functions
-            for name in [name for name in known if name not in wanted]:
+            new, known = set(names), self.functions
+            for name in [name for name in known if name not in new]:
                 known.discard(name)
-            for name in wanted:
+            for name in new:
                 known.add(name)
 
     @property
     def counters(self) -> Counters:
-        """What happened to jobs since the start, as it is now."""
+        """A copy of the counters since the start."""
         return self._locked(lambda: copy.copy(self._engine.counters))
 
     @property
@@ -162,12 +162,12 @@ class ServerViews:
 
     @property
     def total_jobs(self) -> int:
-        """How many jobs there are."""
+        """The number of jobs."""
         return len(self._engine.jobs)
 
     @property
     def running_jobs(self) -> int:
-        """How many jobs workers have; assigning it, as subclasses of 0.16 did, changes nothing."""
+        """The number of running jobs; setting it, as subclasses of 0.16 did, has no effect."""
         return self._engine.running
 
     @running_jobs.setter
@@ -176,7 +176,7 @@ class ServerViews:
 
     @property
     def waiting_jobs(self) -> int:
-        """How many jobs are queued; assigning it, as subclasses of 0.16 did, changes nothing."""
+        """The number of queued jobs; setting it, as subclasses of 0.16 did, has no effect."""
         return self._engine.queues.waiting
 
     @waiting_jobs.setter
