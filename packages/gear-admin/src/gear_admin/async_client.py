@@ -17,7 +17,14 @@ from gear_wire.link.aio.home import Home
 from gear_wire.link.aio.stream import Stream
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
-from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
+from gear_wire.text import (
+    ConnectionStatus,
+    FunctionQueue,
+    FunctionStatus,
+    JobStatus,
+    is_refusal,
+)
+from gear_wire.timeouts import check_timeout
 from gear_wire.types import UniqueKey
 
 Result = TypeVar("Result")
@@ -62,7 +69,7 @@ class _ReplyReader:
         if reply is None:
             return False
         self._lines.append(line)
-        refused = len(self._lines) == 1 and line.startswith(b"ERR ") and line.endswith(b"\r\n")
+        refused = len(self._lines) == 1 and is_refusal(line)
         if refused or not self._table or line.rstrip(b"\r\n") == b".":
             self._reply = None
             if not reply.done():
@@ -110,7 +117,7 @@ class AsyncAdminClient:
             host, port, ssl_key, ssl_cert, ssl_ca, ssl_check_hostname=ssl_check_hostname
         )
         self._tls_context = self._server.tls_context()
-        self._timeout = Deadline(timeout).timeout
+        self._timeout = check_timeout(timeout)
         self._home = Home()
         self._turn = asyncio.Lock()
         self._replies = _ReplyReader(self._server)

@@ -10,7 +10,13 @@ from gear_admin.requests import AdminRequest
 from gear_wire.errors import TimeoutError
 from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.threads.connection import Connection
-from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
+from gear_wire.text import (
+    ConnectionStatus,
+    FunctionQueue,
+    FunctionStatus,
+    JobStatus,
+    is_refusal,
+)
 from gear_wire.timeouts import check_timeout
 from gear_wire.types import UniqueKey
 
@@ -36,7 +42,7 @@ class _CommandRequest(AdminRequest):
         return self._line
 
     def _is_answer(self, line: bytes) -> bool:
-        return not self._table or (line.startswith(b"ERR ") and line.endswith(b"\r\n"))
+        return not self._table or is_refusal(line)
 
 
 class AdminClient:

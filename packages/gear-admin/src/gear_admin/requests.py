@@ -7,6 +7,7 @@ from gear_wire.text import (
     ConnectionStatus,
     FunctionStatus,
     JobStatus,
+    is_refusal,
     parse_connection,
     parse_function_status,
     parse_job,
@@ -63,7 +64,7 @@ class ShowUniqueJobsAdminRequest(AdminRequest):
 
     def _is_answer(self, line: bytes) -> bool:
         # A unique may be anything, "OK" too.
-        return line.startswith(b"ERR ") and line.endswith(b"\r\n")
+        return is_refusal(line)
 
     def rows(self) -> list[UniqueKey]:
         """Return the uniques, in order; raises ServerError for an ERR reply."""

@@ -78,6 +78,15 @@ def command(verb: bytes, *arguments: bytes, end: bytes = b"\n") -> bytes:
     return b" ".join((verb, *arguments)) + end
 
 
+def is_refusal(line: bytes) -> bool:
+    """Tell whether the first line of a reply of several lines is an error in its place.
+
+    The lines of such a reply may begin alike: with a function's name, or a unique. They end with a
+    bare newline, gearmand's errors with CR LF.
+    """
+    return line.startswith(b"ERR ") and line.endswith(b"\r\n")
+
+
 def parse_line(reply: bytes) -> bytes:
     """Return what a one-line reply says after its ``OK``.
 
