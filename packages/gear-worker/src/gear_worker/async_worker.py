@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from gear_wire.errors import InterruptedError, TimeoutError
 from gear_wire.jobs import to_function_name
 from gear_wire.link.aio.client import AsyncBaseClient
-from gear_wire.link.aio.link import CLOSE_TIMEOUT, AsyncLink
+from gear_wire.link.aio.link import AsyncLink
 from gear_wire.link.aio.within import within
-from gear_wire.link.deadline import Deadline
+from gear_wire.link.deadline import CLOSE_TIMEOUT, Deadline
 from gear_wire.packets import BasePacket, Error
 from gear_worker.async_job import AsyncWorkerJob
 from gear_worker.functions import FunctionRecord, check_records

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 from gear_wire.errors import ConfigurationError, InterruptedError
 from gear_wire.jobs import to_function_name
-from gear_wire.link.deadline import Deadline
-from gear_wire.link.threads.client import CLOSE_TIMEOUT, BaseClient
+from gear_wire.link.deadline import CLOSE_TIMEOUT, Deadline
+from gear_wire.link.threads.client import BaseClient
 from gear_wire.link.threads.connection import Connection
 from gear_wire.packet import Packet, read_as
 from gear_wire.packets import (

@@ -1,10 +1,15 @@
 """When a call must be over; made once of its `timeout`, for all that the call waits for."""
 
 import time
-from typing import Self
+from typing import Final, Self
 
 from gear_wire.errors import TimeoutError
 from gear_wire.timeouts import check_timeout
+
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds an attempt to connect may take: look-up, TCP and TLS together."""
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds that what was said has to leave when a client is closed."""
 
 
 class Deadline:

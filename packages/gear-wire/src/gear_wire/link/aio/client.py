@@ -24,7 +24,7 @@ from gear_wire.link.address import DEFAULT_PORT, Keepalive, ServerAddress
 from gear_wire.link.aio.home import Home
 from gear_wire.link.aio.link import AsyncLink, LinkEvents
 from gear_wire.link.aio.within import within
-from gear_wire.link.deadline import Deadline
+from gear_wire.link.deadline import CLOSE_TIMEOUT, Deadline
 from gear_wire.link.heartbeat import check_heartbeat
 from gear_wire.link.roster import Roster
 from gear_wire.link.serverlog import why_unconnected
@@ -285,7 +285,7 @@ class AsyncBaseClient:
     def _on_closing(self) -> None:
         """Override to wake those who wait, when the client is being closed."""
 
-    async def close(self, timeout: float | None = 5) -> None:
+    async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Send what was queued, close all connections and end all tasks.
 
         May be called more than once. Whoever waits for something is woken with an error.

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gear_wire.errors import ConnectionError, DisconnectError, GearmanError
 from gear_wire.link.address import ServerAddress
@@ -15,9 +15,6 @@ from gear_wire.link.tls import NOT_ACCEPTED, TLSStream, describe
 
 if TYPE_CHECKING:
     import ssl
-
-CONNECT_TIMEOUT: Final = 10.0
-"""Seconds an attempt to connect may take: look-up, TCP and TLS together."""
 
 
 async def open_stream(

@@ -5,7 +5,7 @@ import collections
 import logging
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
@@ -13,18 +13,15 @@ from gear_wire.errors import ConnectionError, DisconnectError
 from gear_wire.framing import Frame
 from gear_wire.jobs import BaseJob
 from gear_wire.link.address import Keepalive, ServerAddress
-from gear_wire.link.aio.connecting import CONNECT_TIMEOUT, open_stream
+from gear_wire.link.aio.connecting import open_stream
 from gear_wire.link.aio.home import Home
 from gear_wire.link.aio.stream import Stream
 from gear_wire.link.aio.within import within
-from gear_wire.link.deadline import Deadline
+from gear_wire.link.deadline import CLOSE_TIMEOUT, CONNECT_TIMEOUT, Deadline
 from gear_wire.link.heartbeat import PROBE
 from gear_wire.link.serverlog import ServerLog
 from gear_wire.packets import BasePacket
 from gear_wire.session import Session
-
-CLOSE_TIMEOUT: Final = 5.0
-"""Seconds that queued bytes have to leave when the loop ends and nobody closed the client."""
 
 
 class LinkEvents(NamedTuple):
@@ -225,7 +222,8 @@ class AsyncLink:
                     self._begin(stream)
                     await self._lose(stream)
                 except asyncio.CancelledError:
-                    # Not in a `finally`: who waits in a loop that has ended is an error.
+                    # Not in a `finally`: who waits in a loop that has ended is an error. Without a
+                    # deadline, the loop ends and nobody closed the client.
                     await stream.close(self._close_by or Deadline(CLOSE_TIMEOUT))
                     self._end()
                     raise

@@ -23,20 +23,18 @@ from gear_wire.errors import (
 )
 from gear_wire.jobs import to_client_id
 from gear_wire.link.address import DEFAULT_PORT
-from gear_wire.link.deadline import Deadline
+from gear_wire.link.deadline import CLOSE_TIMEOUT, CONNECT_TIMEOUT, Deadline
 from gear_wire.link.heartbeat import PROBE, check_heartbeat
 from gear_wire.link.inherited import call_when_forked
 from gear_wire.link.roster import Roster
 from gear_wire.link.serverlog import ServerLog, why_unconnected
 from gear_wire.link.threads.attempts import Attempts
-from gear_wire.link.threads.connection import CONNECT_TIMEOUT, Connection
+from gear_wire.link.threads.connection import Connection
 from gear_wire.link.threads.loop import PollLoop, Ready
 from gear_wire.link.threads.receiver import Receiver
 from gear_wire.packet import Packet
 from gear_wire.session import Session
 
-CLOSE_TIMEOUT: Final = 5.0
-"""Seconds that what was said has to leave when a client is shut down."""
 THREAD_RETRY: Final = 1.0
 """Seconds after which a thread is asked for again that the system did not give."""
 

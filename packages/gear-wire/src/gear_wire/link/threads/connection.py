@@ -7,14 +7,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 from gear_wire.codec import encode
 from gear_wire.enums import Magic, PacketType
 from gear_wire.errors import ConnectionError, DisconnectError, GearmanError
 from gear_wire.jobs import BaseJob, convert_to_bytes, to_bytes, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, ServerAddress
-from gear_wire.link.deadline import Deadline
+from gear_wire.link.deadline import CONNECT_TIMEOUT, Deadline
 from gear_wire.link.heartbeat import PAYLOAD
 from gear_wire.link.inherited import call_when_forked
 from gear_wire.link.quickack import acknowledge
@@ -29,10 +29,6 @@ from gear_wire.link.tls import describe
 from gear_wire.packet import Packet
 from gear_wire.packets import EchoReq
 from gear_wire.session import Session
-
-CONNECT_TIMEOUT: Final = 10.0
-"""Seconds an attempt to connect may take."""
-
 
 Mark = tuple[Channel, int]
 """A place in what is sent over one socket: another socket of the connection has other places."""
