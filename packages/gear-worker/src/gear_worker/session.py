@@ -154,8 +154,12 @@ class Assignments(Generic[Job]):
             if session.overslept and self.needed:
                 session.ask()
         self.ask()
-        counted_on = any(session.grabs and not session.late for session in self._sessions)
-        return GRAB_PATIENCE if counted_on else ASK_AGAIN
+        return GRAB_PATIENCE if self._counts_on_a_server else ASK_AGAIN
+
+    @property
+    def _counts_on_a_server(self) -> bool:
+        """Whether a server that was asked for a job may still answer in time."""
+        return any(session.grabs and not session.late for session in self._sessions)
 
     @property
     def needed(self) -> bool:
@@ -192,8 +196,7 @@ class Assignments(Generic[Job]):
     @property
     def coming(self) -> bool:
         """Whether a caller who waits may still get a job that a server was asked for."""
-        asked = any(session.grabs and not session.late for session in self._sessions)
-        return self.waiting > 0 and (asked or bool(self.jobs))
+        return self.waiting > 0 and (self._counts_on_a_server or bool(self.jobs))
 
     @property
     def running(self) -> int:
