@@ -40,6 +40,15 @@ class FunctionSet(MutableSet[bytes]):
         return repr(set(self))
 
 
+def assign(live: MutableSet[bytes], names: Iterable[bytes]) -> None:
+    """Make a live set have these names and no others."""
+    new = set(names)
+    for name in set(live) - new:
+        live.discard(name)
+    for name in new:
+        live.add(name)
+
+
 class ConnectionSocket:
     """The methods of a socket that programs made for 0.16 use on a server's connection."""
 
@@ -101,11 +110,7 @@ class ServerConnection(StreamPeer):
 
     @functions.setter
     def functions(self, names: Iterable[bytes]) -> None:
-        new = set(names)
-        for name in [name for name in self.abilities if name not in new]:
-            self.functions.discard(name)
-        for name in new:
-            self.functions.add(name)
+        assign(self.functions, names)
 
     @property
     def related_jobs(self) -> MutableMapping[bytes, ServerJob]:

@@ -9,7 +9,7 @@ from gear_server.engine.counters import Counters
 from gear_server.engine.engine import Engine
 from gear_server.engine.queues import Queues
 from gear_server.engine.state import ServerJob
-from gear_server.face.connections import ServerConnection, as_connection
+from gear_server.face.connections import ServerConnection, as_connection, assign
 from gear_wire.enums import Precedence
 
 Result = TypeVar("Result")
@@ -129,11 +129,7 @@ class ServerViews:
     @functions.setter
     def functions(self, names: Iterable[bytes]) -> None:
         with self.lock:
-            new, known = set(names), self.functions
-            for name in [name for name in known if name not in new]:
-                known.discard(name)
-            for name in new:
-                known.add(name)
+            assign(self.functions, names)
 
     @property
     def counters(self) -> Counters:

@@ -10,6 +10,7 @@ from typing import Final
 from gear_server.engine.acl import ACL, ACLEntry, ACLError
 from gear_server.settings import ServerSettings
 from gear_wire.errors import ConfigurationError
+from gear_wire.link.tls import describe
 
 FREE_PORT_TRIES: Final = 20
 ACL_KEYS: Final = ("register", "invoke", "grant")
@@ -80,8 +81,7 @@ def _addresses(settings: ServerSettings) -> Sequence[Address]:
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError(f"cannot listen on {settings.host}: {reason}") from error
+        raise ConfigurationError(f"cannot listen on {settings.host}: {describe(error)}") from error
 
 
 def _bind_all(addresses: Sequence[Address], port: int, backlog: int | None) -> list[socket.socket]:

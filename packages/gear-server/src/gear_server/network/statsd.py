@@ -7,6 +7,7 @@ from typing import Final
 
 from gear_server.settings import ServerSettings
 from gear_wire.errors import ConfigurationError
+from gear_wire.link.tls import describe
 
 INTERVAL: Final = 1.0
 """Seconds between reports."""
@@ -51,7 +52,7 @@ class Statsd:
         try:
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or error
+            reason = describe(error)
             raise ConfigurationError(f"cannot find the statsd server {host}: {reason}") from error
         family, kind, protocol, _, address = addresses[0]
         self._socket = socket.socket(family, kind, protocol)
