@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -32,20 +32,9 @@ from gear_wire.packets import (
 )
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 from support.scripted_jobs import Jobs
-from support.scripted_server import ScriptedServer, scripted_server
+from support.scripted_server import ScriptedServer
 
 WAIT = 10
-
-
-@pytest.fixture
-def jobs() -> Jobs:
-    return Jobs()
-
-
-@pytest.fixture
-def server(jobs: Jobs) -> Iterator[ScriptedServer]:
-    with scripted_server(jobs) as server:
-        yield server
 
 
 def run(server: ScriptedServer | None, test: Callable[[AsyncClient], Awaitable[None]]) -> None:

@@ -43,17 +43,6 @@ from support.scripted_server import ScriptedServer, scripted_server
 WAIT = 10
 
 
-@pytest.fixture
-def jobs() -> Jobs:
-    return Jobs()
-
-
-@pytest.fixture
-def server(jobs: Jobs) -> Iterator[ScriptedServer]:
-    with scripted_server(jobs) as server:
-        yield server
-
-
 def connect(client: Client, server: ScriptedServer) -> Client:
     client.addServer("127.0.0.1", server.port)
     client.waitForServer(WAIT)

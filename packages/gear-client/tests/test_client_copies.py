@@ -6,16 +6,16 @@ import gc
 import pickle
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from gear_client import AsyncClient, AsyncJob, BinaryJob, Client, Job, TextJob
 from gear_wire.errors import GearmanError, InvalidDataError, JobFailedError
 from gear_wire.packets import WorkComplete, WorkData
-from support.client_peers import WAIT, connected, run
+from support.client_peers import WAIT, run
 from support.scripted_jobs import Jobs
-from support.scripted_server import ScriptedServer, scripted_server
+from support.scripted_server import ScriptedServer
 
 Duplicate = Callable[[Job], Job]
 
@@ -36,24 +36,6 @@ def pickled(job: Job) -> Job:
 
 
 duplicates = pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickled])
-
-
-@pytest.fixture
-def jobs() -> Jobs:
-    return Jobs()
-
-
-@pytest.fixture
-def server(jobs: Jobs) -> Iterator[ScriptedServer]:
-    with scripted_server(jobs) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: ScriptedServer) -> Iterator[Client]:
-    client = connected(server)
-    yield client
-    client.shutdown()
 
 
 @duplicates

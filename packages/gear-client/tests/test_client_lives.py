@@ -2,15 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from gear_client import AsyncClient, AsyncJob, Client, Job
 from gear_wire.errors import JobFailedError, TimeoutError
 from gear_wire.packets import SubmitJob, WorkComplete, WorkData, WorkFail
-from support.client_peers import WAIT, LateJobs, connected, run
-from support.scripted_server import ScriptedServer, scripted_server
+from support.client_peers import WAIT, LateJobs, run
+from support.scripted_server import ScriptedServer
 
 
 def is_late(message: object) -> bool:
@@ -20,19 +19,6 @@ def is_late(message: object) -> bool:
 @pytest.fixture
 def jobs() -> LateJobs:
     return LateJobs(is_late)
-
-
-@pytest.fixture
-def server(jobs: LateJobs) -> Iterator[ScriptedServer]:
-    with scripted_server(jobs) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: ScriptedServer) -> Iterator[Client]:
-    client = connected(server)
-    yield client
-    client.shutdown()
 
 
 def test_an_ended_job_begins_anew(client: Client, jobs: LateJobs) -> None:

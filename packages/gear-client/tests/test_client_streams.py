@@ -2,34 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from gear_client import AsyncClient, AsyncJob, Client, Job, TextJob
 from gear_wire.errors import GearmanError, InvalidDataError, JobFailedError, TimeoutError
 from gear_wire.packets import WorkComplete, WorkData, WorkFail, WorkStatus, WorkWarning
-from support.client_peers import WAIT, connected, run
+from support.client_peers import WAIT, run
 from support.scripted_jobs import Jobs
-from support.scripted_server import ScriptedServer, scripted_server
-
-
-@pytest.fixture
-def jobs() -> Jobs:
-    return Jobs()
-
-
-@pytest.fixture
-def server(jobs: Jobs) -> Iterator[ScriptedServer]:
-    with scripted_server(jobs) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: ScriptedServer) -> Iterator[Client]:
-    client = connected(server)
-    yield client
-    client.shutdown()
+from support.scripted_server import ScriptedServer
 
 
 def test_parts_are_taken_out_of_the_data(client: Client, jobs: Jobs) -> None:
