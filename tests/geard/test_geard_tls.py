@@ -109,4 +109,6 @@ def test_refusals_cost_no_descriptor_and_few_lines(geard: Geard, files: Files) -
         with context(files, files).wrap_socket(sock, server_hostname=HOST) as stream:
             stream.sendall(b"version\n")
             assert stream.recv(100).startswith(b"OK ")
-    assert len(re.findall("Refused TLS", geard.stop())) == FEW
+    log = geard.stop()
+    assert len(re.findall("Refused TLS connection from", log)) == FEW
+    assert re.search(rf"Refused TLS connections: {MANY + 1 - FEW} more, not logged", log)

@@ -13,14 +13,12 @@ from collections.abc import Callable
 from typing import Final
 
 from gear_wire.link.inherited import let_go_when_forked
+from gear_wire.loglimit import LogLimit
 
 HANDSHAKE_TIMEOUT: Final = 10.0
 ACCEPT_PAUSE: Final = 0.1
 """Seconds to wait when the process has run out of descriptors."""
 EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-REFUSALS_AT_ONCE: Final = 10
-REFUSALS_INTERVAL: Final = 10.0
-"""At most this many refusals are logged in this many seconds; more are counted."""
 
 
 def explain(error: Exception) -> str:
@@ -33,35 +31,6 @@ def explain(error: Exception) -> str:
     if isinstance(reason, str):
         return reason.lower().replace("_", " ")
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-class _Refusals:
-    """Logs refusals, at a limited rate."""
-
-    def __init__(self, log: logging.Logger) -> None:
-        self._log = log
-        self._begin = float("-inf")
-        self._logged = 0
-        self._more = 0
-
-    def note(self, address: tuple[object, ...], error: Exception) -> None:
-        """Log a refusal, unless there were many just before."""
-        # Health checks of load balancers connect and disconnect without a handshake.
-        level = logging.WARNING
-        if isinstance(error, ConnectionError) and not isinstance(error, ConnectionAbortedError):
-            level = logging.INFO
-        now = time.monotonic()
-        if now - self._begin >= REFUSALS_INTERVAL:
-            if self._more:
-                self._log.warning("Refused %d more TLS connections in the meantime", self._more)
-            self._begin, self._logged, self._more = now, 0, 0
-        if self._logged == REFUSALS_AT_ONCE:
-            self._more += 1
-            return
-        self._logged += 1
-        self._log.log(
-            level, "Refused TLS connection from %s port %s: %s", *address[:2], explain(error)
-        )
 
 
 class TLSListener:
@@ -84,7 +53,7 @@ class TLSListener:
         self._socket = sock
         self._context = context
         self._make_protocol = make_protocol
-        self._refusals = _Refusals(log)
+        self._refusals = LogLimit(log, "Refused TLS connections")
         self._loop = asyncio.get_running_loop()
         self._handshakes: set[asyncio.Task[None]] = set()
         sock.setblocking(False)
@@ -94,6 +63,7 @@ class TLSListener:
         """Stop accepting connections, and abort handshakes in progress."""
         for task in (self._accepting, *self._handshakes):
             task.cancel()
+        self._refusals.finish()
 
     async def wait_closed(self) -> None:
         """Wait until everything is closed."""
@@ -122,4 +92,11 @@ class TLSListener:
                 ssl=self._context, ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
             )  # fmt: skip
         except OSError as error:
-            self._refusals.note(address, error)
+            # Health checks of load balancers connect and disconnect without a handshake.
+            level = logging.WARNING
+            if isinstance(error, ConnectionError) and not isinstance(error, ConnectionAbortedError):
+                level = logging.INFO
+            self._refusals.log(
+                time.monotonic(), level,
+                "Refused TLS connection from %s port %s: %s", *address[:2], explain(error),
+            )  # fmt: skip
