@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from gear_wire.escape import quoted
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """The end of a job.
@@ -25,7 +27,7 @@ class Outcome(msgspec.Struct, frozen=True):
         Args:
             exception: What it sent.
         """
-        return cls(True, f"failed with exception {exception[:200]!r}", exception)
+        return cls(True, f"failed with exception {quoted(exception)}", exception)
 
 
 COMPLETED: Final = Outcome()

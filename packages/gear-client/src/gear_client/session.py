@@ -18,6 +18,7 @@ from gear_client.expectations import (
 from gear_client.jobs import Job
 from gear_client.outcome import CANCELLED, LOST
 from gear_wire.errors import ServerError, UnknownJobError
+from gear_wire.escape import quoted
 from gear_wire.jobs import BaseJob
 from gear_wire.packets import (
     BasePacket,
@@ -188,7 +189,7 @@ class ClientSession(Session):
     def _job_created(self, packet: JobCreated) -> Job | None:
         submission = self._next_submission()
         if submission is None:
-            raise UnknownJobError(f"JOB_CREATED {packet.handle!r} answers no submission")
+            raise UnknownJobError(f"JOB_CREATED {quoted(packet.handle)} answers no submission")
         job = submission.job._accept(packet.handle, submission.life)
         if submission.foreground:
             self._add(packet.handle, job)
@@ -212,7 +213,7 @@ class ClientSession(Session):
     def _find(self, packet: BasePacket, handle: bytes) -> Job:
         job = self._jobs.get(handle)
         if not isinstance(job, Job):
-            raise UnknownJobError(f"{type(packet).__name__} for unknown job {handle!r}")
+            raise UnknownJobError(f"{type(packet).__name__} for unknown job {quoted(handle)}")
         return job
 
     def _rotate(self, packet: BasePacket, handle: bytes) -> Job:
@@ -275,7 +276,7 @@ class ClientSession(Session):
         related = self._jobs.get(packet.handle)
         jobs = {id(job): job for job in (related, request and request.job) if isinstance(job, Job)}
         if request is None and not jobs:
-            raise UnknownJobError(f"STATUS_RES for unknown job {packet.handle!r}")
+            raise UnknownJobError(f"STATUS_RES for unknown job {quoted(packet.handle)}")
         for job in jobs.values():
             if job._is_known_as(packet.handle):
                 job._receive_state(packet)

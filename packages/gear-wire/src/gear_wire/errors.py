@@ -2,6 +2,8 @@
 
 import builtins
 
+from gear_wire.escape import escaped
+
 
 class GearmanError(Exception):
     """The base of all of gear's exceptions, and what has no better name."""
@@ -46,13 +48,15 @@ class TimeoutError(GearmanError, builtins.TimeoutError):  # noqa: A001  (name of
 class ServerError(GearmanError):
     """The server answered with an ERROR packet.
 
+    Its message is printable whatever the server said; the attributes are what it said.
+
     Args:
         code: The error's code, such as ``"JOB_NOT_FOUND"``.
         text: What the server said about it.
     """
 
     def __init__(self, code: str, text: str) -> None:
-        super().__init__(f"{code}: {text}" if text else code)
+        super().__init__(": ".join(escaped(part) for part in (code, text) if part))
         self.code: str = code
         self.text: str = text
 

@@ -4,6 +4,7 @@ Jobs are ordinary open classes: programs hang attributes on them and subclass th
 """
 
 from gear_wire.errors import InvalidDataError
+from gear_wire.escape import escaped, quoted
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 
 
@@ -153,6 +154,6 @@ class BaseJob:
 
     def __repr__(self) -> str:
         return (
-            f"<gear.{type(self).__name__} 0x{id(self):x} handle: {self.handle!r} "
-            f"name: {self.name} unique: {self._unique!r}>"
+            f"<gear.{type(self).__name__} 0x{id(self):x} handle: {quoted(self.handle)} "
+            f"name: {escaped(self._name)} unique: {quoted(self._unique)}>"
         )

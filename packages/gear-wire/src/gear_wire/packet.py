@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar, cast
 from gear_wire.codec import decode
 from gear_wire.constants import REQ, RES
 from gear_wire.errors import InvalidDataError, UnknownJobError
+from gear_wire.escape import quoted
 from gear_wire.framing import HEADER, Frame
 from gear_wire.jobs import BaseJob, to_bytes
 from gear_wire.packets import BasePacket
@@ -132,7 +133,7 @@ class Packet:
             # A server's job is no BaseJob, but has its attributes.
             return cast(BaseJob, self.connection.related_jobs[handle])
         except KeyError:
-            raise UnknownJobError(f"no job {handle!r} on {self.connection!r}") from None
+            raise UnknownJobError(f"no job {quoted(handle)} on {self.connection!r}") from None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Packet):
@@ -147,5 +148,5 @@ class Packet:
         name = str(self.ptype) if info is None else info.number.name
         extra = ""
         if info is not None and info.arguments[:1] == ("handle",):
-            extra = f" handle: {self.getArgument(0)!r}"
+            extra = f" handle: {quoted(self.getArgument(0))}"
         return f"<gear.Packet 0x{id(self):x} type: {name}{extra}>"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Generic, TypeVar
 
 from gear_wire.errors import DisconnectError
+from gear_wire.escape import quoted
 from gear_wire.jobs import BaseJob
 from gear_wire.packets import (
     BasePacket,
@@ -332,8 +333,8 @@ class WorkerSession(Session, Generic[Job]):
         if not self.open:
             handle: bytes = getattr(packet, "handle", b"")
             raise DisconnectError(
-                f"the connection that job {handle!r} came over was lost: the server has taken the "
-                "job back"
+                f"the connection that job {quoted(handle)} came over was lost: the server "
+                "has taken the job back"
             )
 
     def expects(self, code: bytes) -> bool:

@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from gear_wire.enums import Precedence
+from gear_wire.escape import escaped, quoted
 
 AssignPacket = Callable[["ServerJob"], tuple[int, bytes]]
 """Returns the packet that assigns a job, without its payload: the first eight bytes as a number,
@@ -82,7 +83,7 @@ class Peer:
         self.closing: bool = False
 
     def __repr__(self) -> str:
-        name = self.client_id.decode(errors="replace")
+        name = escaped(self.client_id)
         kind = type(self).__name__
         return f"<gear.{kind} 0x{id(self):x} name: {name} host: {self.host} port: {self.port}>"
 
@@ -189,8 +190,8 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
 
     def __repr__(self) -> str:
         return (
-            f"<gear.ServerJob 0x{id(self):x} handle: {self.handle!r} name: {self.name!r} "
-            f"unique: {self.unique!r}>"
+            f"<gear.ServerJob 0x{id(self):x} handle: {self.handle!r} name: {quoted(self.name)} "
+            f"unique: {quoted(self.unique)}>"
         )
 
 

@@ -18,6 +18,7 @@ from gear_wire.errors import (
     ProtocolError,
     TimeoutError,
 )
+from gear_wire.escape import escaped
 from gear_wire.framing import Frame
 from gear_wire.jobs import to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, ServerAddress
@@ -219,7 +220,7 @@ class AsyncBaseClient:
             link.send_queued()
 
     def _log_error(self, link: AsyncLink, error: Error) -> None:
-        text = b": ".join((error.code, error.text)).decode(errors="replace")
+        text = ": ".join(escaped(part) for part in (error.code, error.text))
         self.log.error("Server %r: %s", link, text)
 
     def _received(self, link: AsyncLink, frame: Frame) -> None:

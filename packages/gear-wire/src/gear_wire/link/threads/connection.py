@@ -12,6 +12,7 @@ from typing import Protocol
 from gear_wire.codec import encode
 from gear_wire.enums import Magic, PacketType
 from gear_wire.errors import ConnectionError, DisconnectError, GearmanError
+from gear_wire.escape import quoted
 from gear_wire.jobs import BaseJob, convert_to_bytes, to_bytes, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, ServerAddress
 from gear_wire.link.deadline import CONNECT_TIMEOUT, Deadline
@@ -491,7 +492,7 @@ class Connection:
         with self._lock:
             awaited = self._answers.receive_echo(data)
         if not awaited and data != PAYLOAD:
-            self.log.debug("Received an ECHO_RES that nobody waits for: %r", data)
+            self.log.debug("Received an ECHO_RES that nobody waits for: %s", quoted(data))
         return awaited
 
     # Asking

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gear_wire.errors import GearmanError
+from gear_wire.escape import escaped
 from gear_wire.handlers import HANDLERS, PacketHandlers
 from gear_wire.jobs import BaseJob
 from gear_wire.link.threads.connection import Connection
@@ -121,7 +122,7 @@ class Receiver(PacketHandlers):
         return self._apply(packet)
 
     def _log_error(self, packet: Packet) -> None:
-        error = packet.data.replace(b"\0", b": ").decode(errors="replace")
+        error = ": ".join(escaped(part) for part in packet.data.rstrip(b"\0").split(b"\0", 1))
         self.log.error("Server %r: %s", packet.connection, error)
 
     def reportTimingStats(self, ptype: int, duration: float) -> None:
