@@ -55,8 +55,15 @@ class Server:
 
     def memory(self) -> int:
         """Return the bytes of memory that it has resident."""
+        return self._status("VmRSS")
+
+    def peak_memory(self) -> int:
+        """Return the most bytes of memory that it had resident."""
+        return self._status("VmHWM")
+
+    def _status(self, key: str) -> int:
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{key}:"):
                 return int(line.split()[1]) * 1024
         raise ServerError("the server is gone")
 

@@ -1,0 +1,1 @@
+"""How well an innocent client and worker are served while others attack the server."""
