@@ -47,7 +47,7 @@ REFUSED = [
     ),
     *(
         case(name, lambda name=name: set_to(**{name: -1}), about(f"{name} must be a .* 1"))
-        for name in ("backlog", "max_packet_size", "max_send_queue")
+        for name in ("backlog", "max_connections", "max_packet_size", "max_send_queue")
     ),
     case("handle prefix NUL", lambda: set_to(job_handle_prefix="a\0b"), about("1 to 63 bytes")),
     case("handle prefix", lambda: set_to(job_handle_prefix=5), (TypeError, "job_handle_prefix")),

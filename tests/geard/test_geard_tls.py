@@ -15,15 +15,6 @@ Start = Callable[..., Geard]
 FEW, MANY = 10, 30
 
 
-@pytest.fixture(params=["uvloop", "asyncio"])
-def environ(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The environment of a geard on either kind of loop."""
-    if request.param == "uvloop":
-        return {}
-    (tmp_path / "uvloop.py").write_text("raise ImportError")
-    return {"PYTHONPATH": str(tmp_path)}
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     return Authority(tmp_path / "authority").issue(HOST, common_name="ours")

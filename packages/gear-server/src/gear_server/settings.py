@@ -18,6 +18,9 @@ UNLIMITED: Final = -1
 """The number of retries that means no limit."""
 MAX_PREFIX_SIZE: Final = 63
 """Bytes at the start of a job handle: gearmand's limit, without the NUL at the end."""
+MAX_CONNECTIONS: Final = 16_384
+"""Connections that may be open: far more than the largest installations have, and 50 MB of memory.
+Redis stops at 10,000; gearmand where the system does."""
 MAX_PACKET_SIZE: Final = 256 << 20
 """Bytes of data in a packet: several times the largest payloads seen, and far less than would bring
 a machine down. gearmand has no limit, and allocates whatever a header announces."""
@@ -156,6 +159,15 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         geard=True,
     )] = False
 
+    max_connections: Annotated[int, Meta(ge=1), Option(
+        group=LIMITS, metavar="N",
+        help="how many connections may be open; more are closed at once",
+    )] = MAX_CONNECTIONS
+    max_connections_per_address: Annotated[int, Meta(ge=0), Option(
+        group=LIMITS, metavar="N",
+        help="how many connections one address may have; more are closed at once; 0 leaves a "
+        "quarter of all connections to other addresses, and does not limit this machine itself",
+    )] = 0
     max_packet_size: Annotated[int, Meta(ge=1, le=0xFFFFFFFF), Option(
         group=LIMITS, metavar="BYTES",
         help="largest packet to accept, in bytes of data; a peer that sends more is disconnected",

@@ -4,7 +4,7 @@ import msgspec
 
 
 class Counters(msgspec.Struct):
-    """How often something has happened to jobs since the start.
+    """How often something has happened since the start.
 
     Attributes:
         submitted: Jobs accepted, not counting submissions that joined one.
@@ -16,6 +16,9 @@ class Counters(msgspec.Struct):
         cancelled: Jobs cancelled by a text command.
         timed_out: How often a worker had a job for too long.
         abandoned: Jobs discarded because no client waited for them any more.
+        connections_refused: Connections refused since too many were open.
+        accept_pauses: How often accepting paused since the system had no descriptors left.
+        handshakes_refused: TLS connections refused in their handshake.
     """
 
     submitted: int = 0
@@ -27,3 +30,6 @@ class Counters(msgspec.Struct):
     cancelled: int = 0
     timed_out: int = 0
     abandoned: int = 0
+    connections_refused: int = 0
+    accept_pauses: int = 0
+    handshakes_refused: int = 0

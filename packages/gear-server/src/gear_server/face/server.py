@@ -56,11 +56,11 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     patcher = patched_by()
     if patcher is not None:
         check_loops(patcher)
-        return asyncio.new_event_loop()  # that of uvloop would stop all other threads
+        return asyncio.SelectorEventLoop()  # that of uvloop would stop all other threads
     try:
         import uvloop
     except ImportError:
-        return asyncio.new_event_loop()
+        return asyncio.SelectorEventLoop()  # that of Windows cannot wait for a listening socket
     return uvloop.new_event_loop()
 
 

@@ -56,7 +56,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     )] = None
     file_descriptors: Annotated[Annotated[int, Meta(ge=1, le=1 << 30)] | None, Option(
         group=START, short="-f", metavar="N",
-        help="maximum number of open files and connections; the system's limit unless given",
+        help="maximum number of open files and connections; what --max-connections needs, as far "
+        "as the system allows, unless given",
         expected=f"a whole number from 1 to {1 << 30}",
         example=65536,
     )] = None

@@ -1,8 +1,13 @@
 """Switches the user of the process, and sets how many files it may open."""
 
+import contextlib
 import os
+from typing import Final
 
 from gear_wire.errors import ConfigurationError
+
+SPARE_DESCRIPTORS: Final = 64
+"""Open files that are no connections: listening sockets, the log, the event loop."""
 
 
 def become(user: str) -> None:
@@ -49,3 +54,19 @@ def allow_descriptors(number: int) -> None:
         raise ConfigurationError(
             f"cannot set the limit of file descriptors to {number}: {error}"
         ) from error
+
+
+def make_room(connections: int) -> None:
+    """Raise the limit of open files to what connections need, as far as the system allows."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # macOS has a lower limit than the one that it reports.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

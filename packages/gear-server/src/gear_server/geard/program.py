@@ -16,10 +16,11 @@ from gear_server.geard.daemon import check_platform
 from gear_server.geard.logs import NOTICE, SYSLOG, Logs
 from gear_server.geard.memory import keep_heap, relax_collector
 from gear_server.geard.options import Options
-from gear_server.geard.privileges import allow_descriptors, become
+from gear_server.geard.privileges import SPARE_DESCRIPTORS, allow_descriptors, become, make_room
 from gear_server.geard.runfile import RunFile
 from gear_server.geard.signals import DONE, Signals
 from gear_server.geard.systemd import READY, STOPPING, Notifier
+from gear_server.network.descriptors import descriptor_limit
 from gear_server.network.listening import listen, read_acl, try_to_bind
 from gear_server.network.statsd import open_statsd
 from gear_wire.errors import ConfigurationError, GearmanError
@@ -149,6 +150,8 @@ def run(
     """
     if options.file_descriptors is not None:
         allow_descriptors(options.file_descriptors)
+    else:
+        make_room(options.settings.max_connections)
     sockets = inherited or listen(options.settings)
     if options.user is not None:
         new_event_loop().close()  # loads modules that the user may not be allowed to read
@@ -205,7 +208,18 @@ class Program:
         self._log.log(NOTICE, "geard %s listening on %s", __version__, names)
         for note in notes:
             self._log.log(NOTICE, "%s", note)
+        self._check_descriptors()
         self._notifier.send(READY, f"STATUS=Listening on {names}")
+
+    def _check_descriptors(self) -> None:
+        """Warn if fewer files may be open than connections."""
+        wanted, limit = self._options.settings.max_connections, descriptor_limit()
+        if limit is not None and limit < wanted + SPARE_DESCRIPTORS:
+            self._log.warning(
+                "Only about %d connections can be open, not %d (max_connections): the limit of "
+                "open files is %d; raise it by --file-descriptors or in the system",
+                max(0, limit - SPARE_DESCRIPTORS), wanted, limit,
+            )  # fmt: skip
 
     def serve(self) -> None:
         """Handle signals until one of them stops the server."""

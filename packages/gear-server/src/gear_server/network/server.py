@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
 import threading
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from gear_server.engine.engine import Engine
 from gear_server.engine.state import Peer
+from gear_server.network.acceptor import Acceptor
 from gear_server.network.busypoll import BusyPoll
+from gear_server.network.doors import Admission, Doors
 from gear_server.settings import ServerSettings
 from gear_wire.framing import Event, Frame, FrameReader
 from gear_wire.large import LargeFrame
@@ -76,14 +79,6 @@ class StreamPeer(Peer):
             transport.close()
 
 
-class _Listener(Protocol):
-    """Accepts connections, over TLS or not."""
-
-    def close(self) -> None: ...
-
-    async def wait_closed(self) -> None: ...
-
-
 class Owner(Protocol):
     """The owner of an `AsyncServer`: makes its peers, and is called back."""
 
@@ -100,15 +95,16 @@ class Owner(Protocol):
 class _Stream(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, server: "AsyncServer") -> None:
+    def __init__(self, server: "AsyncServer", admission: Admission) -> None:
         self._server = server
+        self._admission = admission
         self._reader = FrameReader(server.settings.max_packet_size, server.settings.max_line_size)
         self._peer: StreamPeer | None = None
         self._socket: Settable | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the methods of asyncio.Transport, but not its class.
-        self._peer = self._server.connected(cast(asyncio.Transport, transport))
+        self._peer = self._server.connected(cast(asyncio.Transport, transport), self._admission)
         self._socket = transport.get_extra_info("socket")
 
     def data_received(self, data: bytes) -> None:
@@ -151,6 +147,7 @@ class _Stream(asyncio.Protocol):
             self._server.ended(self._peer)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._admission.leave()
         if self._peer is not None:
             self._server.lost(self._peer)
 
@@ -239,7 +236,8 @@ class AsyncServer:
         self._lock = lock
         self._owner: Owner = owner
         self._loop = asyncio.get_running_loop()
-        self._servers: list[_Listener] = []
+        self._doors = Doors(settings, engine.counters, self.log)
+        self._acceptors: list[Acceptor] = []
         self._peers: set[StreamPeer] = set()
         self._gone = asyncio.Event()
         self._flushing = False
@@ -254,22 +252,18 @@ class AsyncServer:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Start accepting connections on listening sockets."""
-        for sock in sockets:
-            self._servers.append(await self._listen(sock))
-
-    async def _listen(self, sock: socket.socket) -> "_Listener":
-        if self._context is None:
-            return await self._loop.create_server(
-                lambda: _Stream(self), sock=sock, backlog=self.settings.backlog
+        self._acceptors = [
+            Acceptor(
+                sock, self._doors, functools.partial(_Stream, self), self._context,
+                self.engine.counters, self.log,
             )
-        from gear_server.network.handshakes import TLSListener
-
-        return TLSListener(sock, self._context, lambda: _Stream(self), self.log)
+            for sock in sockets
+        ]  # fmt: skip
 
     def stop_listening(self) -> None:
         """Stop accepting connections."""
-        for server in self._servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
 
     def descriptors(self) -> list[int]:
         """Return the descriptors of all connections that are not being closed."""
@@ -296,6 +290,8 @@ class AsyncServer:
     async def close(self) -> None:
         """Flush and close all connections."""
         self.stop_listening()
+        for acceptor in self._acceptors:
+            await acceptor.wait_closed()
         with self._lock:
             self.engine.stop()
         self._flush()
@@ -316,8 +312,7 @@ class AsyncServer:
                 )  # fmt: skip
                 peer.transport.abort()
         await self._all_gone()
-        for server in self._servers:
-            await server.wait_closed()
+        self._doors.close()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -328,10 +323,9 @@ class AsyncServer:
 
     # Connections
 
-    def connected(self, transport: asyncio.Transport) -> StreamPeer:
+    def connected(self, transport: asyncio.Transport, admission: Admission) -> StreamPeer:
         """Add a connection."""
         sock = transport.get_extra_info("socket")
-        address = transport.get_extra_info("peername") or ("-", 0)
         descriptor = -1
         if sock is not None:
             descriptor = sock.fileno()
@@ -339,7 +333,7 @@ class AsyncServer:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._keepalive.apply(sock)
         subject = common_name(transport.get_extra_info("peercert"))
-        peer = self._owner.make_peer(str(address[0]), int(address[1]), descriptor, subject)
+        peer = self._owner.make_peer(admission.host, admission.port, descriptor, subject)
         limit = self.settings.max_send_queue
         transport.set_write_buffer_limits(limit, limit)
         peer.transport = transport

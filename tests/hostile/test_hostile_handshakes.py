@@ -1,0 +1,112 @@
+"""TLS handshakes that do not end: they take neither the server's descriptors nor others' turn."""
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gear
+from gear_server.network import acceptor
+from gear_server.settings import ServerSettings
+from gear_wire.link.deadline import Deadline
+from support.certificates import Authority, Files
+
+HOST = "127.0.0.1"
+WAIT = 30.0
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Authority(tmp_path / "authority").issue(HOST)
+
+
+@pytest.fixture
+def server(files: Files) -> Iterator[gear.Server]:
+    with gear.Server(0, *files, host=HOST) as server:
+        yield server
+
+
+def silent(server: gear.Server, number: int, closing: contextlib.ExitStack) -> list[socket.socket]:
+    """Open connections whose handshake never begins."""
+    address = (HOST, server.port)
+    return [closing.enter_context(socket.create_connection(address, WAIT)) for _ in range(number)]
+
+
+def shake_hands(server: gear.Server, files: Files) -> bytes:
+    """Return the answer to a text command on a connection of its own."""
+    context = ssl.create_default_context(cafile=files.ca)
+    context.load_cert_chain(files.cert, files.key)
+    with socket.create_connection((HOST, server.port), WAIT) as sock:
+        with context.wrap_socket(sock, server_hostname=HOST) as stream:
+            stream.sendall(b"version\n")
+            return stream.recv(100)
+
+
+def test_a_handshake_that_stalls_ends(
+    server: gear.Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(acceptor, "HANDSHAKE_TIMEOUT", 0.3)
+    with contextlib.ExitStack() as closing:
+        for sock in silent(server, 3, closing):
+            assert sock.recv(100) == b""
+    server.shutdown()
+    assert server.counters.handshakes_refused == 3
+    assert caplog.text.count("Refused TLS connection from 127.0.0.1 port ") == 3
+    assert "SSL handshake is taking longer than 0.3 seconds" in caplog.text
+
+
+def test_many_handshakes_that_stall_hold_others_up_for_a_moment(
+    server: gear.Server,
+    files: Files,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(acceptor, "MAX_HANDSHAKES", 4)
+    monkeypatch.setattr(acceptor, "STALLED", 0.2)
+    with contextlib.ExitStack() as closing:
+        socks = silent(server, 10, closing)
+        assert shake_hands(server, files).startswith(b"OK ")
+        for sock in socks[:8]:
+            with contextlib.suppress(ConnectionError):
+                assert sock.recv(100) == b""
+    server.shutdown()
+    assert server.counters.handshakes_refused >= 8
+    assert "the TLS handshake stalled while others waited" in caplog.text
+
+
+def test_handshakes_that_are_honest_wait_for_their_turn(
+    server: gear.Server, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acceptor, "MAX_HANDSHAKES", 1)
+    clients = [gear.Client(f"client{number}") for number in range(12)]
+    for client in clients:
+        client.addServer(HOST, server.port, *files)
+    for client in clients:
+        client.waitForServer(WAIT)
+    assert server.counters.handshakes_refused == 0
+    for client in clients:
+        client.shutdown()
+
+
+def answered(server: gear.Server, files: Files) -> bool:
+    """Return whether a connection of one's own is served."""
+    try:
+        return shake_hands(server, files).startswith(b"OK ")
+    except OSError:
+        return False
+
+
+def test_handshakes_count_as_connections(files: Files, caplog: pytest.LogCaptureFixture) -> None:
+    settings = ServerSettings(max_connections=3)
+    with gear.Server(0, *files, host=HOST, settings=settings) as server:
+        with contextlib.ExitStack() as closing:
+            silent(server, 3, closing)
+            assert not answered(server, files)
+            assert server.counters.connections_refused == 1
+            assert "3 connections are open: max_connections" in caplog.text
+        deadline = Deadline(WAIT)
+        while not answered(server, files):
+            assert not deadline.expired(), "those who left are still counted"
