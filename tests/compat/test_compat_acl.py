@@ -116,9 +116,9 @@ def test_a_worker_that_may_not_register_is_told_and_goes_on(
 
 def test_the_list_is_shown_to_who_may_grant(terminals: dict[str, Terminal]) -> None:
     assert terminals[ADMIN].type("list") == (
-        "admin\tregister=None\tinvoke=None\tgrant=True\n"
-        "client\tregister=None\tinvoke=reverse|resize\tgrant=False\n"
-        "worker\tregister=re.*\tinvoke=None\tgrant=False\n"
+        "admin\tregister=None\tinvoke=None\tgrant=True\tadmin=False\tsee=False\n"
+        "client\tregister=None\tinvoke=reverse|resize\tgrant=False\tadmin=False\tsee=False\n"
+        "worker\tregister=re.*\tinvoke=None\tgrant=False\tadmin=False\tsee=False\n"
         ".\n"
     )
 
@@ -137,10 +137,25 @@ def test_who_may_not_grant_is_refused(
     assert repr(acl.getEntries()) == before
 
 
-def test_who_may_not_grant_may_look(server: gear.Server, terminals: dict[str, Terminal]) -> None:
-    for request in (gear.StatusAdminRequest(), gear.WorkersAdminRequest()):
+def test_to_look_needs_a_right(server: gear.Server, terminals: dict[str, Terminal]) -> None:
+    version = gear.VersionAdminRequest()
+    terminals[STRANGER].connection.sendAdminRequest(version, 20)
+    assert (version.response or b"").startswith(b"OK ")
+    requests = (gear.StatusAdminRequest(), gear.WorkersAdminRequest())
+    for request in requests:
+        terminals[STRANGER].connection.sendAdminRequest(request, 20)
+        assert request.response == b"ERR PERMISSION_DENIED\n"
+    assert terminals[ADMIN].type("grant", "see", STRANGER) == "OK\n"
+    for request in requests:
         terminals[STRANGER].connection.sendAdminRequest(request, 20)
         assert (request.response or b"").endswith(b".\n")
+
+
+def test_patterns_match_whole_names(acl: gear.ACL) -> None:
+    assert acl.canInvoke(CLIENT, b"resize")
+    assert not acl.canInvoke(CLIENT, b"reverse-everything")
+    acl.grantInvoke(CLIENT, "reverse.*|resize.*")
+    assert acl.canInvoke(CLIENT, b"reverse-everything")
 
 
 def test_rights_are_granted_and_revoked(terminals: dict[str, Terminal], acl: gear.ACL) -> None:
@@ -157,6 +172,11 @@ def test_rights_are_granted_and_revoked(terminals: dict[str, Terminal], acl: gea
     assert stranger.type("list") == "ERR PERMISSION_DENIED\n"
     assert stranger.type("self-revoke", "register") == "OK\n"
     assert STRANGER not in acl.subjects
+    for right, may in (("admin", acl.canAdmin), ("see", acl.canSee)):
+        assert admin.type("grant", right, STRANGER) == "OK\n"
+        assert may(STRANGER)
+        assert admin.type("revoke", right, STRANGER) == "OK\n"
+        assert not may(STRANGER)
     assert admin.type("revoke", "all", WORKER) == "OK\n"
     assert not acl.canRegister(WORKER, b"reverse")
 

@@ -333,15 +333,22 @@ def test_sighup_reads_the_access_control_list_again(start: Start, tmp_path: Path
     try:
         client.addServer(HOST, geard.port, mine.key, mine.cert, mine.ca)
         client.waitForServer(TIMEOUT)
-        assert list_acl(client) == "mine\tregister=None\tinvoke=None\tgrant=True"
+        assert (
+            list_acl(client)
+            == "mine\tregister=None\tinvoke=None\tgrant=True\tadmin=False\tsee=False"
+        )
         acl.write_text("[mine]\ninvoke = f\ngrant = yes\n")
         geard.signal(signal.SIGHUP)
         geard.wait_for_log("Reloaded$")
-        assert list_acl(client) == "mine\tregister=None\tinvoke=f\tgrant=True"
+        assert (
+            list_acl(client) == "mine\tregister=None\tinvoke=f\tgrant=True\tadmin=False\tsee=False"
+        )
         acl.write_text("[mine]\ninvoke = (\n")
         geard.signal(signal.SIGHUP)
         geard.wait_for_log(r"ERROR gear\.Server: Reload failed: .*not a valid regular expression")
-        assert list_acl(client) == "mine\tregister=None\tinvoke=f\tgrant=True"
+        assert (
+            list_acl(client) == "mine\tregister=None\tinvoke=f\tgrant=True\tadmin=False\tsee=False"
+        )
     finally:
         client.shutdown()
 

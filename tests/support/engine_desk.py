@@ -1,5 +1,6 @@
 """The server's engine with visitors in place of connections, without a network."""
 
+from gear_server.engine.acl import ACL
 from gear_server.engine.commands import text_rules
 from gear_server.engine.engine import Engine
 from gear_server.engine.identity import Identity
@@ -17,10 +18,10 @@ EPOCH = 1_700_000_000.0
 class Visitor:
     """One connection, as its far end sees it."""
 
-    def __init__(self, desk: "Desk") -> None:
+    def __init__(self, desk: "Desk", subject: str | None = None) -> None:
         self._desk = desk
         self._reader = FrameReader(max_line_size=None)
-        self.peer = Peer(host="127.0.0.1", port=1, descriptor=5)
+        self.peer = Peer(host="127.0.0.1", port=1, descriptor=5, subject=subject)
 
     def send(self, *packets: BasePacket) -> None:
         """Have the engine take packets in, in a turn of their own."""
@@ -69,20 +70,23 @@ class Desk:
         wall: The wall clock, which may be set; it goes on with the other one.
     """
 
-    def __init__(self, settings: ServerSettings = GEARMAND, token: bytes = b"") -> None:
+    def __init__(
+        self, settings: ServerSettings = GEARMAND, token: bytes = b"", acl: ACL | None = None
+    ) -> None:
         self.now = 1000.0
         self.wall = EPOCH
         self.engine = Engine(
             settings,
             packet_rules(),
             text_rules(),
+            acl,
             identity=Identity(handle_prefix=b"H", handle_token=token),
             wall_clock=lambda: self.wall,
         )
 
-    def visitor(self, *packets: BasePacket) -> Visitor:
+    def visitor(self, *packets: BasePacket, subject: str | None = None) -> Visitor:
         """Return a fresh connection that has sent some packets."""
-        visitor = Visitor(self)
+        visitor = Visitor(self, subject)
         self.engine.add(visitor.peer)
         visitor.send(*packets)
         return visitor

@@ -1,7 +1,9 @@
 """Who may register, invoke and grant; the text commands for it are in `commands`."""
 
-import re
+from collections.abc import Iterable
 
+from gear_server.engine.expressions import ExpressionError
+from gear_server.engine.patterns import Pattern
 from gear_wire.errors import GearmanError
 from gear_wire.jobs import to_bytes
 
@@ -14,26 +16,42 @@ def _text(name: str | bytes, what: str = "a name") -> str:
     return to_bytes(name, what).decode(errors="surrogateescape")
 
 
-def _compile(pattern: str | bytes | None) -> re.Pattern[str] | None:
-    if not pattern:
+def _printable(name: str | bytes, what: str) -> str:
+    """Check what is shown in tables and logs."""
+    text = _text(name, what)
+    if any(character < " " or character == "\x7f" for character in text):
+        raise ACLError(f"{what} must not contain control characters: {text!r}")
+    return text
+
+
+def _pattern(source: str | bytes | None) -> Pattern | None:
+    if not source:
         return None
+    text = _printable(source, "a pattern")
     try:
-        return re.compile(_text(pattern, "a pattern"))
-    except re.error as error:
-        raise ACLError(f"{_text(pattern)!r} is not a valid regular expression: {error}") from error
+        return Pattern(text)
+    except ExpressionError as error:
+        raise ACLError(f"{text!r} is not a valid regular expression: {error}") from error
 
 
 class ACLEntry:
     """What one subject may do.
 
+    Patterns are regular expressions that must match the whole name of a function. They are read as
+    `re` reads them, without what takes more than linear time: back-references, conditions,
+    look-around, word boundaries, and repeats and groups that never give back.
+
     Args:
-        subject: The common name in the certificate.
-        register: A regular expression of the functions that it may register; None for none.
-        invoke: A regular expression of the functions that it may submit jobs to; None for none.
-        grant: Whether it may change the list.
+        subject: The subject of the certificate, as :doc:`/how-to/tls` defines it.
+        register: A pattern of the functions that it may register; None for none.
+        invoke: A pattern of the functions that it may submit jobs to, and whose jobs it may cancel;
+            None for none.
+        grant: Whether it may see and change the list.
+        admin: Whether it may change the server's functions and limits, and cancel any job.
+        see: Whether it may see others' jobs and connections.
 
     Raises:
-        ACLError: A pattern is not a valid regular expression.
+        ACLError: A pattern is not valid, or something contains control characters.
     """
 
     def __init__(
@@ -42,52 +60,71 @@ class ACLEntry:
         register: str | bytes | None = None,
         invoke: str | bytes | None = None,
         grant: bool = False,
+        admin: bool = False,
+        see: bool = False,
     ) -> None:
-        self.subject: str = _text(subject, "a subject")
-        self.register: str | None = None
-        self.invoke: str | None = None
-        self._register: re.Pattern[str] | None = None
-        self._invoke: re.Pattern[str] | None = None
-        self.grant: bool = False
-        self.setRegister(register)
-        self.setInvoke(invoke)
-        self.setGrant(grant)
+        self.subject: str = _printable(subject, "a subject")
+        self.grant: bool = bool(grant)
+        self.admin: bool = bool(admin)
+        self.see: bool = bool(see)
+        self._register = _pattern(register)
+        self._invoke = _pattern(invoke)
 
     def __repr__(self) -> str:
         return (
             f"<ACLEntry for {self.subject} register={self.register} invoke={self.invoke} "
-            f"grant={self.grant}>"
+            f"grant={self.grant} admin={self.admin} see={self.see}>"
         )
+
+    @property
+    def register(self) -> str | None:
+        """The pattern of the functions that it may register; None for none."""
+        return None if self._register is None else self._register.source
+
+    @property
+    def invoke(self) -> str | None:
+        """The pattern of the functions that it may submit jobs to; None for none."""
+        return None if self._invoke is None else self._invoke.source
 
     def isEmpty(self) -> bool:
         """Return whether the subject may do nothing."""
-        return self.register is None and self.invoke is None and not self.grant
+        return not (self._register or self._invoke or self.grant or self.admin or self.see)
 
     def canRegister(self, name: str | bytes) -> bool:
         """Return whether the subject may register a function."""
-        return self._register is not None and self._register.match(_text(name)) is not None
+        return self._register is not None and self._register.matches(_text(name))
 
     def canInvoke(self, name: str | bytes) -> bool:
         """Return whether the subject may submit jobs to a function."""
-        return self._invoke is not None and self._invoke.match(_text(name)) is not None
+        return self._invoke is not None and self._invoke.matches(_text(name))
 
     def setRegister(self, register: str | bytes | None) -> None:
         """Set the pattern of the functions it may register; raises ACLError for a bad one."""
-        self._register = _compile(register)
-        self.register = _text(register) if register else None
+        self._register = _pattern(register)
 
     def setInvoke(self, invoke: str | bytes | None) -> None:
         """Set the pattern of the functions it may invoke; raises ACLError for a bad one."""
-        self._invoke = _compile(invoke)
-        self.invoke = _text(invoke) if invoke else None
+        self._invoke = _pattern(invoke)
 
     def setGrant(self, grant: bool) -> None:
-        """Set whether it may change the list."""
+        """Set whether it may see and change the list."""
         self.grant = bool(grant)
+
+    def setAdmin(self, admin: bool) -> None:
+        """Set whether it may change functions and limits, and cancel any job."""
+        self.admin = bool(admin)
+
+    def setSee(self, see: bool) -> None:
+        """Set whether it may see others' jobs and connections."""
+        self.see = bool(see)
 
 
 class ACL:
-    """An access control list; subjects without an entry may do nothing."""
+    """An access control list.
+
+    Without an entry, a subject may do what needs no right, such as ``version`` and echo, and
+    nothing else.
+    """
 
     def __init__(self) -> None:
         self.subjects: dict[str, ACLEntry] = {}
@@ -111,40 +148,71 @@ class ACL:
         Raises:
             ACLError: There is none.
         """
-        if subject not in self.subjects:
-            raise ACLError(f"there is no entry for {subject}")
-        del self.subjects[subject]
+        del self.subjects[self._listed(subject).subject]
 
     def getEntries(self) -> list[ACLEntry]:
         """Return the entries, sorted by subject."""
-        return [self.subjects[subject] for subject in sorted(self.subjects)]
+        return sorted(self.subjects.values(), key=lambda entry: entry.subject)
+
+    def setEntries(self, entries: Iterable[ACLEntry]) -> None:
+        """Replace all entries at once.
+
+        Raises:
+            ACLError: A subject has two; the list is unchanged then.
+        """
+        fresh = ACL()
+        for entry in entries:
+            fresh.add(entry)
+        self.subjects = fresh.subjects
+
+    def _find(self, subject: str | None) -> ACLEntry | None:
+        # Who presents no name has no entry, not even one for the empty name.
+        return self.subjects.get(subject) if subject else None
+
+    def isListed(self, subject: str | None) -> bool:
+        """Return whether a subject has an entry."""
+        return self._find(subject) is not None
 
     def canRegister(self, subject: str | None, name: str | bytes) -> bool:
         """Return whether a subject may register a function."""
-        entry = self.subjects.get(subject or "")
+        entry = self._find(subject)
         return entry is not None and entry.canRegister(name)
 
     def canInvoke(self, subject: str | None, name: str | bytes) -> bool:
         """Return whether a subject may submit jobs to a function."""
-        entry = self.subjects.get(subject or "")
+        entry = self._find(subject)
         return entry is not None and entry.canInvoke(name)
 
     def canGrant(self, subject: str | None) -> bool:
-        """Return whether a subject may change the list."""
-        entry = self.subjects.get(subject or "")
+        """Return whether a subject may see and change the list."""
+        entry = self._find(subject)
         return entry is not None and entry.grant
 
-    def _entry(self, subject: str) -> ACLEntry:
-        return self.subjects.setdefault(subject, ACLEntry(subject))
+    def canAdmin(self, subject: str | None) -> bool:
+        """Return whether a subject may change functions and limits, and cancel any job."""
+        entry = self._find(subject)
+        return entry is not None and entry.admin
 
-    def _revoke(self, subject: str) -> ACLEntry:
-        if subject not in self.subjects:
+    def canSee(self, subject: str | None) -> bool:
+        """Return whether a subject may see others' jobs and connections."""
+        entry = self._find(subject)
+        return entry is not None and entry.see
+
+    def _entry(self, subject: str) -> ACLEntry:
+        entry = self.subjects.get(subject)
+        if entry is None:
+            entry = self.subjects[subject] = ACLEntry(subject)
+        return entry
+
+    def _listed(self, subject: str) -> ACLEntry:
+        entry = self.subjects.get(subject)
+        if entry is None:
             raise ACLError(f"there is no entry for {subject}")
-        return self.subjects[subject]
+        return entry
 
     def _prune(self, entry: ACLEntry) -> None:
         if entry.isEmpty():
-            del self.subjects[entry.subject]
+            self.subjects.pop(entry.subject, None)
 
     def grantInvoke(self, subject: str, invoke: str) -> None:
         """Let a subject invoke functions; raises ACLError for a bad pattern."""
@@ -157,23 +225,46 @@ class ACL:
         self._entry(subject).setRegister(register)
 
     def grantGrant(self, subject: str) -> None:
-        """Let a subject change the list."""
+        """Let a subject see and change the list."""
         self._entry(subject).setGrant(True)
 
+    def grantAdmin(self, subject: str) -> None:
+        """Let a subject change functions and limits, and cancel any job."""
+        self._entry(subject).setAdmin(True)
+
+    def grantSee(self, subject: str) -> None:
+        """Let a subject see others' jobs and connections."""
+        self._entry(subject).setSee(True)
+
     def revokeInvoke(self, subject: str) -> None:
-        """Let a subject invoke nothing; raises ACLError when it is not on the list."""
-        entry = self._revoke(subject)
+        """Let a subject invoke nothing; raises ACLError when it is not on the list.
+
+        The jobs that it has submitted stay.
+        """
+        entry = self._listed(subject)
         entry.setInvoke(None)
         self._prune(entry)
 
     def revokeRegister(self, subject: str) -> None:
         """Let a subject register nothing; raises ACLError when it is not on the list."""
-        entry = self._revoke(subject)
+        entry = self._listed(subject)
         entry.setRegister(None)
         self._prune(entry)
 
     def revokeGrant(self, subject: str) -> None:
         """Let a subject change nothing; raises ACLError when it is not on the list."""
-        entry = self._revoke(subject)
+        entry = self._listed(subject)
         entry.setGrant(False)
+        self._prune(entry)
+
+    def revokeAdmin(self, subject: str) -> None:
+        """Let a subject administer nothing; raises ACLError when it is not on the list."""
+        entry = self._listed(subject)
+        entry.setAdmin(False)
+        self._prune(entry)
+
+    def revokeSee(self, subject: str) -> None:
+        """Let a subject see only its own jobs; raises ACLError when it is not on the list."""
+        entry = self._listed(subject)
+        entry.setSee(False)
         self._prune(entry)

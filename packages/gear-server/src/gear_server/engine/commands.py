@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from gear_server.engine.access import DENIED
 from gear_server.engine.acl import ACL, ACLError
 from gear_server.engine.engine import Engine, TextRule
 from gear_server.engine.state import Peer
@@ -93,8 +94,8 @@ def cancel(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
     job = engine.jobs.get(words[2])
     if job is None or (job.holder is not None and not engine.settings.cancel_running):
         return b"ERR UNKNOWN_JOB\r\n"
-    if engine.acl is not None and not engine.acl.canInvoke(peer.subject, job.name):
-        return b"ERR PERMISSION_DENIED\r\n"
+    if engine.access is not None and not engine.access.may_cancel(peer, job, now):
+        return DENIED
     engine.cancel(job)
     return _OK
 
@@ -142,18 +143,15 @@ def _maxqueue(engine: Engine, peer: Peer, words: list[bytes], now: float) -> byt
 
 
 def acl(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
-    """List or change the access control list."""
-    if engine.acl is None:
+    """List or change the access control list; `Engine.text` has looked whether the peer may."""
+    if engine.access is None:
         return b"ERR ACL_DISABLED\n"
-    verb = words[1].lower() if len(words) > 1 else b""
-    rule = ACL_RULES.get(verb)
+    rule = ACL_RULES.get(words[1].lower() if len(words) > 1 else b"")
     if rule is None:
         return b"ERR UNKNOWN_ACL_VERB\n"
-    if verb != b"self-revoke" and not engine.acl.canGrant(peer.subject):
-        return b"ERR PERMISSION_DENIED\n"
     arguments = [word.decode(errors="surrogateescape") for word in words[2:]]
     try:
-        return rule(engine.acl, peer.subject or "", arguments)
+        return rule(engine.access.acl, peer.subject or "", arguments)
     except ACLError as error:
         return b"ERR UNABLE %b\n" % str(error).encode(errors="surrogateescape")
 
@@ -161,19 +159,29 @@ def acl(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
 def _acl_list(acl: ACL, subject: str, arguments: list[str]) -> bytes:
     rows = (
         f"{entry.subject}\tregister={entry.register}\tinvoke={entry.invoke}\tgrant={entry.grant}"
+        f"\tadmin={entry.admin}\tsee={entry.see}"
         for entry in acl.getEntries()
     )
     return _table(row.encode(errors="surrogateescape") for row in rows)
 
 
+_GRANTS: Final[dict[str, Callable[[ACL, str], None]]] = {
+    "grant": ACL.grantGrant,
+    "admin": ACL.grantAdmin,
+    "see": ACL.grantSee,
+}
+_PATTERN_GRANTS: Final[dict[str, Callable[[ACL, str, str], None]]] = {
+    "register": ACL.grantRegister,
+    "invoke": ACL.grantInvoke,
+}
+
+
 def _acl_grant(acl: ACL, subject: str, arguments: list[str]) -> bytes:
     match arguments:
-        case ["register", name, pattern]:
-            acl.grantRegister(name, pattern)
-        case ["invoke", name, pattern]:
-            acl.grantInvoke(name, pattern)
-        case ["grant", name]:
-            acl.grantGrant(name)
+        case [right, name, pattern] if right in _PATTERN_GRANTS:
+            _PATTERN_GRANTS[right](acl, name, pattern)
+        case [right, name] if right in _GRANTS:
+            _GRANTS[right](acl, name)
         case _:
             return b"ERR UNKNOWN_ACL_VERB\n"
     return b"OK\n"
@@ -183,6 +191,8 @@ _REVOKES: Final[dict[str, Callable[[ACL, str], None]]] = {
     "register": ACL.revokeRegister,
     "invoke": ACL.revokeInvoke,
     "grant": ACL.revokeGrant,
+    "admin": ACL.revokeAdmin,
+    "see": ACL.revokeSee,
     "all": ACL.remove,
 }
 

@@ -9,12 +9,14 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from gear_server.engine.access import DENIED, Access
 from gear_server.engine.acl import ACL
 from gear_server.engine.counters import Counters
 from gear_server.engine.epochs import Epochs
 from gear_server.engine.identity import ANONYMOUS, Identity
 from gear_server.engine.outboxes import Outboxes
 from gear_server.engine.queues import Queues
+from gear_server.engine.rights import PACKETS, Right
 from gear_server.engine.scheduler import Scheduler
 from gear_server.engine.state import Peer, ServerJob
 from gear_server.engine.timers import Timer, Timers
@@ -32,6 +34,7 @@ MAX_WORDS: Final = 5
 
 Rule = Callable[["Engine", Peer, Frame, float], None]
 TextRule = Callable[["Engine", Peer, list[bytes], float], bytes]
+_ON_FUNCTIONS: Final = (Right.REGISTER, Right.INVOKE)
 _JOB_CREATED: Final = frame_key(Magic.RES, PacketType.JOB_CREATED)
 WORK_FAIL: Final = frame_key(Magic.RES, PacketType.WORK_FAIL)
 
@@ -40,6 +43,28 @@ def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
     """Close a connection that sent a packet of no known type, as gearmand does."""
     engine.log.warning("%r sent a packet of unknown type %s", peer, frame.type)
     engine.close(peer)
+
+
+def _guarded(rules: dict[int, Rule]) -> dict[int, Rule]:
+    """Return rules that look whether a peer may use the function that a packet names first."""
+    rights = {frame_key(Magic.REQ, number): right for number, right in PACKETS.items()}
+    return {
+        key: _guard(rule, rights[key]) if rights.get(key) in _ON_FUNCTIONS else rule
+        for key, rule in rules.items()
+    }
+
+
+def _guard(rule: Rule, right: Right) -> Rule:
+    denied = f"Permission denied to {right.value} ".encode()
+
+    def guarded(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
+        name = frame.body.partition(b"\0")[0]
+        if engine.access is None or engine.access.may_use(peer, right, name, now):
+            rule(engine, peer, frame, now)
+        else:
+            engine.send_error(peer, b"PERMISSION_DENIED", denied + name)
+
+    return guarded
 
 
 class Engine:
@@ -69,9 +94,9 @@ class Engine:
         epochs: The jobs for later.
         outboxes: The bytes to send.
         scheduler: Decides which worker gets which job.
+        access: Looks at the access control list; None if everyone may do everything.
         counters: Counters since the start.
         closed: Whether new jobs are refused.
-        guarded: Whether submissions must be checked before they are accepted.
         unknown: The rule for packets without one.
         on_line: Handles a text command; replaced by servers with commands of their own.
     """
@@ -87,12 +112,12 @@ class Engine:
         wall_clock: Callable[[], float],
     ) -> None:
         # An object of more than thirty attributes is slow in CPython: parts have theirs.
+        self.log: logging.Logger = logging.getLogger("gear.Server")
         self.settings: ServerSettings = settings
         self.identity: Identity = identity
-        self.rules: dict[int, Rule] = rules
+        self.access: Access | None = None if acl is None else Access(acl, self.log)
+        self.rules: dict[int, Rule] = rules if acl is None else _guarded(rules)
         self.text_rules: dict[bytes, TextRule] = text_rules
-        self.acl: ACL | None = acl
-        self.log: logging.Logger = logging.getLogger("gear.Server")
         self.peers: dict[Peer, None] = {}
         self.jobs: dict[bytes, ServerJob] = {}
         self.running: int = 0
@@ -105,7 +130,6 @@ class Engine:
         )
         self.epochs: Epochs = Epochs(self.timers, wall_clock, self._come_due)
         self.counters: Counters = Counters()
-        self.guarded: bool = acl is not None
         self.closed: bool = False
         self.unknown: Rule = refuse
         self.on_line: Callable[[Peer, bytes, float], None] = self.text
@@ -154,6 +178,9 @@ class Engine:
         if len(words) > MAX_WORDS:
             self.log.warning("%r sent a command of %s words", peer, len(words))
             self.close(peer)
+            return
+        if self.access is not None and not self.access.may_say(peer, words, now):
+            self.send(peer, DENIED)
             return
         self.send(peer, rule(self, peer, words, now))
 
@@ -233,7 +260,8 @@ class Engine:
             The job; None if the submission has been answered already: it joined a job with the same
             unique, or was refused.
         """
-        if self.guarded and not self._admits(peer, name):
+        if self.closed:
+            self.send_error(peer, b"QUEUE_ERROR", b"Server is shutting down")
             return None
         if len(unique) > UNIQUE_SIZE:
             self.send_error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
@@ -270,23 +298,13 @@ class Engine:
         if job.when <= 0 or not self.epochs.add(job, now):
             self._enqueue(job)
 
-    def _admits(self, peer: Peer, name: bytes) -> bool:
-        """Return whether a submission is allowed; answer it if it is not."""
-        if self.acl is not None and not self.acl.canInvoke(peer.subject, name):
-            self.send_error(peer, b"PERMISSION_DENIED", b"Permission denied to invoke " + name)
-            return False
-        if self.closed:
-            self.send_error(peer, b"QUEUE_ERROR", b"Server is shutting down")
-            return False
-        return True
-
     def drain(self, queued: bool) -> None:
         """Refuse new jobs; running jobs continue.
 
         Args:
             queued: Whether queued jobs are still given out.
         """
-        self.closed = self.guarded = True
+        self.closed = True
         self.scheduler.paused = not queued
 
     def _join(self, job: ServerJob, peer: Peer, background: bool) -> None:
@@ -305,6 +323,8 @@ class Engine:
 
     def _created(self, peer: Peer, job: ServerJob, background: bool) -> None:
         """Answer a submission; a store that must hold the answer back does it here."""
+        if self.access is not None:
+            self.access.note_submission(peer, job)
         handle = job.handle
         send = self.send if background else self.send_later
         send(peer, HEADER.pack(_JOB_CREATED, len(handle)) + handle)

@@ -114,14 +114,22 @@ def _state(job: ServerJob | None) -> tuple[bytes, bytes, bytes, bytes]:
     return b"1", running, b"%d" % numerator, b"%d" % denominator
 
 
+def _shown(engine: Engine, peer: Peer, job: ServerJob | None, now: float) -> ServerJob | None:
+    """Return a job if a peer may see it; one that it may not see is not there for it."""
+    if job is None or engine.access is None or engine.access.may_see(peer, job, now):
+        return job
+    return None
+
+
 def _get_status(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     handle = frame.body.partition(b"\0")[0]
-    engine.send_packet(peer, StatusRes(Handle(handle), *_state(engine.jobs.get(handle))))
+    job = _shown(engine, peer, engine.jobs.get(handle), now)
+    engine.send_packet(peer, StatusRes(Handle(handle), *_state(job)))
 
 
 def _get_status_unique(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     unique = frame.body.partition(b"\0")[0]
-    job = engine.uniques.newest(unique)
+    job = _shown(engine, peer, engine.uniques.newest(unique), now)
     clients = b"%d" % (0 if job is None else sum(job.clients.values()))
     engine.send_packet(peer, StatusResUnique(UniqueKey(unique), *_state(job), clients))
 
@@ -156,17 +164,8 @@ def _wrong_magic(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
 # Workers
 
 
-def _may_register(engine: Engine, peer: Peer, name: bytes) -> bool:
-    if engine.acl is None or engine.acl.canRegister(peer.subject, name):
-        return True
-    engine.send_error(peer, b"PERMISSION_DENIED", b"Permission denied to register " + name)
-    return False
-
-
 def _can_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    name = frame.body.partition(b"\0")[0]
-    if _may_register(engine, peer, name):
-        engine.register(peer, name)
+    engine.register(peer, frame.body.partition(b"\0")[0])
 
 
 def _can_do_timeout(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
@@ -177,8 +176,7 @@ def _can_do_timeout(engine: Engine, peer: Peer, frame: Frame, now: float) -> Non
     milliseconds = leading_number(digits)
     # gearmand raises what is less than a second to one.
     seconds = max(1.0, milliseconds / 1000) if milliseconds > 0 else 0.0
-    if _may_register(engine, peer, name):
-        engine.register(peer, name, seconds)
+    engine.register(peer, name, seconds)
 
 
 def _cant_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:

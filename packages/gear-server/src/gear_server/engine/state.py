@@ -112,6 +112,7 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
         precedence: Its precedence.
         background: Whether it runs even if no client waits for it.
         clients: The connections that wait for it, with their numbers of submissions.
+        subjects: Who has submitted it, if there is an access control list.
         reducer: The function that combines its parts; None if there is none.
         when: When it may run, in seconds since 1970; 0 for at once.
         retries: How often it was taken from a worker that was lost or too slow.
@@ -132,6 +133,7 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
     precedence: Precedence
     background: bool
     clients: dict[Peer, int] = _NO_CLIENTS
+    subjects: tuple[str, ...] = ()
     reducer: bytes | None = None
     when: int = 0
     retries: int = 0

@@ -279,4 +279,4 @@ class Program:
         fresh = _acl(self._options)
         if fresh is not None and self._server.acl is not None:
             with self._server.lock:
-                self._server.acl.subjects = fresh.subjects
+                self._server.acl.setEntries(fresh.getEntries())

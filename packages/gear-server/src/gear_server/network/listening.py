@@ -13,7 +13,7 @@ from gear_wire.errors import ConfigurationError
 from gear_wire.link.tls import describe
 
 FREE_PORT_TRIES: Final = 20
-ACL_KEYS: Final = ("register", "invoke", "grant")
+ACL_KEYS: Final = ("register", "invoke", "grant", "admin", "see")
 
 Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object, ...]]
 """One answer of `socket.getaddrinfo`."""
@@ -129,7 +129,7 @@ def _bound(family: int, address: tuple[object, ...], backlog: int | None) -> soc
 def read_acl(path: str | os.PathLike[str]) -> ACL:
     """Return the access control list of an INI file: a section for each subject.
 
-    A section may have ``register``, ``invoke`` and ``grant``.
+    A section may have ``register``, ``invoke``, ``grant``, ``admin`` and ``see``.
 
     Raises:
         ConfigurationError: The file cannot be read, or an entry is invalid.
@@ -157,5 +157,5 @@ def _acl_entry(section: configparser.SectionProxy) -> ACLEntry:
         section.name,
         section.get("register"),
         section.get("invoke"),
-        section.getboolean("grant", fallback=False),
+        *(section.getboolean(key, fallback=False) for key in ("grant", "admin", "see")),
     )
