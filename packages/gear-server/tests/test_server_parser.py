@@ -12,7 +12,8 @@ EXAMPLES = {
     "keepalive_interval": "4", "keepalive_count": "5", "job_retries": "6", "worker_wakeup": "7",
     "grace": "8", "max_packet_size": "9", "max_send_queue": "10", "max_line_size": "11",
     "statsd_port": "12", "verbose": "INFO", "busy_poll": "13",
-    "max_connections": "14", "max_connections_per_address": "15",
+    "max_connections": "14", "max_connections_per_address": "15", "first_byte_timeout": "16",
+    "packet_timeout": "17",
 }  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def test_help_names_every_option_with_its_default() -> None:
         assert f"{names} {option.metavar}".rstrip() in text
     assert "port number or service name; 0 picks a free port" in text
     assert "GEARMAND_PORT (default: 4730)" in text
-    assert "(default: 256 MiB)" in text
+    assert "(default: 128 MiB)" in text
     assert "gearmand's -d means the opposite" in text
     assert "--threads N one thread serves all connections" in text
     assert "--mysql-host" not in text

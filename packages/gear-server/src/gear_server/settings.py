@@ -21,12 +21,15 @@ MAX_PREFIX_SIZE: Final = 63
 MAX_CONNECTIONS: Final = 16_384
 """Connections that may be open: far more than the largest installations have, and 50 MB of memory.
 Redis stops at 10,000; gearmand where the system does."""
-MAX_PACKET_SIZE: Final = 256 << 20
-"""Bytes of data in a packet: several times the largest payloads seen, and far less than would bring
-a machine down. gearmand has no limit, and allocates whatever a header announces."""
+MAX_PACKET_SIZE: Final = 128 << 20
+"""Bytes of data in a packet: twice the largest payloads seen, 64 MiB, and little enough that a few
+peers that send so much at once do not bring a small machine down. gearmand has no limit, and
+allocates whatever a header announces."""
 MAX_SEND_QUEUE: Final = 256 << 20
 """Bytes that may wait for a connection before it is dropped when more comes: four results of 64 MiB
 may be on their way to a slow reader. gearmand and gear 0.16 have no limit."""
+
+YEAR: Final = 365 * 86400
 
 LISTEN, TLS, JOBS, LIMITS, METRICS = "Listen", "TLS", "Jobs", "Limits", "Metrics"
 NOT_IN_GEARD: Final = ""
@@ -168,6 +171,15 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         help="how many connections one address may have; more are closed at once; 0 leaves a "
         "quarter of all connections to other addresses, and does not limit this machine itself",
     )] = 0
+    first_byte_timeout: Annotated[float, Meta(ge=0, le=YEAR), Option(
+        group=LIMITS, metavar="SECONDS",
+        help="how long a new connection may be silent before it is closed; 0 means no limit",
+    )] = 0.0
+    packet_timeout: Annotated[float, Meta(ge=0, le=YEAR), Option(
+        group=LIMITS, metavar="SECONDS",
+        help="how long a packet or line that has begun may take before its peer is disconnected, "
+        "and again for each 256 KiB of it that come; 0 means no limit",
+    )] = 60.0
     max_packet_size: Annotated[int, Meta(ge=1, le=0xFFFFFFFF), Option(
         group=LIMITS, metavar="BYTES",
         help="largest packet to accept, in bytes of data; a peer that sends more is disconnected",

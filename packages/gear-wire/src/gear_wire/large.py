@@ -29,6 +29,11 @@ class LargeFrame:
         self._data.seek(size - 1)
         self._data.write(b"\0")
 
+    @property
+    def held(self) -> int:
+        """How many bytes of the data have come."""
+        return self._held
+
     def room(self) -> memoryview:
         """Return where the next bytes belong; empty when none are missing."""
         # No view is kept: a buffer that is given up could not be closed under it.

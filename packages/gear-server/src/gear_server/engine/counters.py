@@ -17,6 +17,8 @@ class Counters(msgspec.Struct):
         timed_out: How often a worker had a job for too long.
         abandoned: Jobs discarded because no client waited for them any more.
         connections_refused: Connections refused since too many were open.
+        connections_overdue: Connections dropped since their peers took too long: to send something,
+            to finish a packet, or to take what was left when they were closed.
         accept_pauses: How often accepting paused since the system had no descriptors left.
         handshakes_refused: TLS connections refused in their handshake.
     """
@@ -31,5 +33,6 @@ class Counters(msgspec.Struct):
     timed_out: int = 0
     abandoned: int = 0
     connections_refused: int = 0
+    connections_overdue: int = 0
     accept_pauses: int = 0
     handshakes_refused: int = 0

@@ -7,10 +7,8 @@ import msgspec
 from msgspec import Meta
 
 from gear_server.option import Option, options_of
-from gear_server.settings import JOBS, LIMITS, LISTEN, METRICS, TLS, ServerSettings, Text
+from gear_server.settings import JOBS, LIMITS, LISTEN, METRICS, TLS, YEAR, ServerSettings, Text
 from gear_wire.errors import ConfigurationError
-
-YEAR: Final = 365 * 86400
 
 START, LOG = "Start", "Log"
 GROUPS: Final = (START, LISTEN, TLS, JOBS, LIMITS, LOG, METRICS)

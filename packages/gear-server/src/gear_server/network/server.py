@@ -14,10 +14,12 @@ from gear_server.engine.state import Peer
 from gear_server.network.acceptor import Acceptor
 from gear_server.network.busypoll import BusyPoll
 from gear_server.network.doors import Admission, Doors
+from gear_server.network.patience import Patience
 from gear_server.settings import ServerSettings
 from gear_wire.framing import Event, Frame, FrameReader
 from gear_wire.large import LargeFrame
 from gear_wire.link.quickack import Settable, acknowledge
+from gear_wire.loglimit import LogLimit
 from gear_wire.table import BY_TYPE
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ DELIVERY_CHECK: Final = 0.02
 """Seconds between checks for undelivered data while the server drains."""
 FLUSH_TIMEOUT: Final = 1.0
 """Seconds to flush what is queued when connections are closed."""
+CLOSE_TIMEOUT: Final = 60.0
+"""Seconds in which a connection that is closed must take a part of what is left for it."""
 LARGE_READ: Final = 131072
 """A packet that still lacks this many bytes is read straight into its final buffer."""
 
@@ -101,16 +105,21 @@ class _Stream(asyncio.Protocol):
         self._reader = FrameReader(server.settings.max_packet_size, server.settings.max_line_size)
         self._peer: StreamPeer | None = None
         self._socket: Settable | None = None
+        self._large: LargeFrame | None = None
+        self._wait: Patience[_Stream] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the methods of asyncio.Transport, but not its class.
         self._peer = self._server.connected(cast(asyncio.Transport, transport), self._admission)
         self._socket = transport.get_extra_info("socket")
+        self._wait_in(self._server.silent)
 
     def data_received(self, data: bytes) -> None:
         if self._peer is None or self._peer.closing:
             return
         events = self._reader.feed(data)
+        if self._wait is not None or self._reader.held:
+            self._wait_on(bool(events))
         if events:
             self._server.receive(self._peer, events)
         else:
@@ -120,7 +129,8 @@ class _Stream(asyncio.Protocol):
         """Continue reading an unfinished packet."""
         unfinished = self._reader.hand_over(LARGE_READ)
         if unfinished is not None and peer.transport is not None:
-            _LargeRead(self, peer.transport, LargeFrame(*unfinished))
+            self._large = LargeFrame(*unfinished)
+            _LargeRead(self, peer.transport, self._large)
         else:
             self.acknowledge(size)
 
@@ -129,8 +139,44 @@ class _Stream(asyncio.Protocol):
         if self._socket is not None:
             acknowledge(self._socket, size)
 
+    @property
+    def peer(self) -> StreamPeer | None:
+        """Who is connected; None before and if nobody is."""
+        return self._peer
+
+    @property
+    def unfinished(self) -> int:
+        """How many bytes of an unfinished packet or line have come."""
+        return self._reader.held if self._large is None else self._large.held
+
+    @property
+    def paused(self) -> bool:
+        """Whether the server has stopped reading for a while."""
+        transport = None if self._peer is None else self._peer.transport
+        return transport is not None and not transport.is_closing() and not transport.is_reading()
+
+    @property
+    def in_packet(self) -> bool:
+        """Whether a packet is unfinished, rather than a line."""
+        return self._large is not None or self._reader.awaited > 0
+
+    def _wait_on(self, anew: bool) -> None:
+        """Wait for the rest of a packet or line, if there is one, and for nothing else."""
+        unfinished = self._server.unfinished if self._reader.held else None
+        if anew or self._wait is not unfinished:
+            self._wait_in(unfinished)
+
+    def _wait_in(self, patience: "Patience[_Stream] | None") -> None:
+        if self._wait is not None:
+            self._wait.end(self)
+        self._wait = patience
+        if patience is not None:
+            patience.begin(self)
+
     def take(self, frame: Frame) -> None:
         """Receive a packet that was read by another protocol."""
+        self._large = None
+        self._wait_in(None)
         if self._peer is not None and not self._peer.closing:
             self._server.receive(self._peer, [frame])
 
@@ -148,6 +194,7 @@ class _Stream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._admission.leave()
+        self._wait_in(None)
         if self._peer is not None:
             self._server.lost(self._peer)
 
@@ -209,6 +256,15 @@ def common_name(certificate: object) -> str | None:
     return None
 
 
+def _unfinished(stream: _Stream) -> int:
+    return stream.unfinished
+
+
+def _sent(peer: StreamPeer) -> int:
+    """Return a number that grows as the bytes that are left are sent."""
+    return 0 if peer.transport is None else -peer.transport.get_write_buffer_size()
+
+
 class AsyncServer:
     """A job server on the running loop.
 
@@ -246,6 +302,16 @@ class AsyncServer:
         self._deferred = False
         self._draining = False
         self._checking = False
+        self._overdue = LogLimit(self.log, "Connections that took too long")
+        self.silent: Patience[_Stream] = Patience(
+            self._loop, settings.first_byte_timeout, _unfinished, self._drop_silent
+        )
+        self.unfinished: Patience[_Stream] = Patience(
+            self._loop, settings.packet_timeout, _unfinished, self._drop_unfinished
+        )
+        self._closing: Patience[StreamPeer] = Patience(
+            self._loop, CLOSE_TIMEOUT, _sent, self._drop_closing
+        )
         self._busy_poll = BusyPoll(self._loop.call_soon, settings.busy_poll / 1e6)
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
@@ -313,6 +379,7 @@ class AsyncServer:
                 peer.transport.abort()
         await self._all_gone()
         self._doors.close()
+        self._overdue.finish()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -378,9 +445,54 @@ class AsyncServer:
             self._owner.on_lost(peer)
             self.engine.connection_lost(peer, time.monotonic())
         peer.transport = None
+        self._closing.end(peer)
         self._peers.discard(peer)
         self._gone.set()
         self.schedule_flush()
+
+    # Who takes too long
+
+    def _drop_silent(self, stream: _Stream) -> None:
+        self._drop(stream, "it sent nothing in %g s", self.silent.seconds)
+
+    def _drop_unfinished(self, stream: _Stream) -> None:
+        if stream.paused:
+            self.unfinished.begin(stream)  # it is the server that does not read on
+            return
+        what = "packet" if stream.in_packet else "line"
+        if stream.peer is not None:
+            text = f"{what} unfinished after {self.unfinished.seconds:g} s"
+            with self._lock:
+                if stream.in_packet:
+                    self.engine.send_error(stream.peer, b"TIMEOUT", text.encode())
+                else:
+                    self.engine.send(
+                        stream.peer, f"ERR TIMEOUT {text.replace(' ', '+')}\r\n".encode()
+                    )
+        self._drop(
+            stream,
+            "%d bytes of a %s came, and then too little in %g s",
+            stream.unfinished,
+            what,
+            self.unfinished.seconds,
+        )
+
+    def _drop(self, stream: _Stream, reason: str, *arguments: object) -> None:
+        if stream.peer is not None:
+            self._note_overdue("Dropping %r: " + reason, stream.peer, *arguments)
+            self.ended(stream.peer)
+
+    def _drop_closing(self, peer: StreamPeer) -> None:
+        if peer.transport is not None:
+            self._note_overdue(
+                "Dropping slow consumer %r: %d bytes unsent when it was closed",
+                peer, peer.undelivered(),
+            )  # fmt: skip
+            peer.transport.abort()
+
+    def _note_overdue(self, message: str, *arguments: object) -> None:
+        self.engine.counters.connections_overdue += 1
+        self._overdue.log(time.monotonic(), logging.WARNING, message, *arguments)
 
     # Once a turn of the loop
 
@@ -405,6 +517,8 @@ class AsyncServer:
             for peer in engine.end_turn(time.monotonic(), self._busy):
                 if isinstance(peer, StreamPeer):
                     peer.flush(self.log)
+                    if peer.closing and peer.transport is not None:
+                        self._closing.begin(peer)
             self._owner.on_turn()
             deadline, self._deferred = engine.deadline, engine.deferred
         if self._deferred:
