@@ -39,7 +39,7 @@ class Peer:
         host: Its address.
         port: Its port.
         descriptor: The number by which ``workers`` lists it.
-        subject: The common name in its TLS certificate; None without one.
+        subject: The subject of its TLS certificate; None without one.
 
     Attributes:
         client_id: The ID that it has set.

@@ -119,7 +119,7 @@ class ServerConnection(StreamPeer):
 
     @property
     def ssl_subject(self) -> str | None:
-        """The common name in its certificate; None without one."""
+        """The subject of its certificate, such as the common name; None without one."""
         return self.subject
 
     @property

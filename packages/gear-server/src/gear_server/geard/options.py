@@ -72,7 +72,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     )] = False
     acl: Annotated[Text | None, Option(
         group=TLS, metavar="PATH",
-        help="access control list, by the common names of client certificates; reread on SIGHUP",
+        help="access control list, by the subjects of client certificates; reread on SIGHUP",
         example="/etc/geard/acl.ini",
     )] = None
 

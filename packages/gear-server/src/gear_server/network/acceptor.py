@@ -177,6 +177,12 @@ class Acceptor:
                 lambda: self._make_protocol(admission), sock, ssl=context,
                 ssl_handshake_timeout=None if context is None else HANDSHAKE_TIMEOUT,
             )  # fmt: skip
+        except UnicodeDecodeError:
+            # From the standard library, for a certificate of a careless authority.
+            admission.leave()
+            self._refuse(
+                admission, logging.WARNING, "the client's certificate has a name that is not text"
+            )
         except OSError as error:
             admission.leave()
             # Health checks of load balancers connect and disconnect without a handshake.

@@ -15,6 +15,7 @@ from gear_server.network.acceptor import Acceptor
 from gear_server.network.busypoll import BusyPoll
 from gear_server.network.doors import Admission, Doors
 from gear_server.network.patience import Patience
+from gear_server.network.subject import subject_of
 from gear_server.settings import ServerSettings
 from gear_wire.framing import Event, Frame, FrameReader
 from gear_wire.large import LargeFrame
@@ -245,17 +246,6 @@ class _LargeRead(asyncio.BufferedProtocol):
         self._stream.connection_lost(exc)
 
 
-def common_name(certificate: object) -> str | None:
-    """Return the common name in a certificate, as parsed by `ssl`; None if it has none."""
-    if not isinstance(certificate, dict):
-        return None
-    for attributes in certificate.get("subject", ()):
-        for name, value in attributes:
-            if name == "commonName":
-                return str(value)
-    return None
-
-
 def _unfinished(stream: _Stream) -> int:
     return stream.unfinished
 
@@ -399,7 +389,7 @@ class AsyncServer:
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._keepalive.apply(sock)
-        subject = common_name(transport.get_extra_info("peercert"))
+        subject = subject_of(transport.get_extra_info("peercert"))
         peer = self._owner.make_peer(admission.host, admission.port, descriptor, subject)
         limit = self.settings.max_send_queue
         transport.set_write_buffer_limits(limit, limit)
