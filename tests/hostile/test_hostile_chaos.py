@@ -68,6 +68,7 @@ def test_every_job_of_the_program_is_accounted_for(
 ) -> None:
     book = Book()
     with Geard(tmp_path, "--verbose", "ERROR") as geard:
+        geard.ask("version")  # for its first connection, libuv opens a file that it keeps
         descriptors, threads = geard.descriptors(), geard.threads()
         with Proxy(geard.port, TROUBLE, 3) as proxy:
             with workers(proxy.port, book, EACH):

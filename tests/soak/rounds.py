@@ -200,6 +200,7 @@ def main() -> int:
         tempfile.TemporaryDirectory() as folder,
         Geard(Path(folder), "--verbose", "ERROR") as geard,
     ):
+        geard.ask("version")  # for its first connection, libuv opens a file that it keeps
         threads, descriptors = geard.threads(), geard.descriptors()
         with Proxy(geard.port, TROUBLE, options.seed) as proxy:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

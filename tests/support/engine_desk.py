@@ -34,9 +34,18 @@ class Visitor:
         self._desk.engine.receive(self.peer, FrameReader().feed(data), self._desk.now)
 
     def said(self) -> bytes:
-        """Return all that the engine has said since the last time."""
+        """Return all that the engine has said since the last time, however long an answer is."""
+        said = self.taken()
+        while self.peer.answer is not None or (self.peer.backlog and not self.peer.halted):
+            self._desk.engine.go_on(self.peer, self._desk.now)
+            said += self.taken()
+        return said
+
+    def taken(self) -> bytes:
+        """Return what the engine has said since the last time, as one write takes it."""
         said = b"".join(self.peer.outbox)
         self.peer.outbox.clear()
+        self._desk.engine.outboxes.sent(self.peer, 0)
         return said
 
     def heard(self) -> list[BasePacket]:

@@ -6,6 +6,7 @@ split at any byte.
 """
 
 import struct
+import sys
 from typing import Final
 
 import msgspec
@@ -72,13 +73,20 @@ class FrameReader:
         max_packet_size: Data longer than this, in bytes, is `Malformed`; nothing is allocated
             for it.
         max_line_size: A line longer than this, in bytes, is `Malformed`; None for no limit.
+        most: How many events one call returns at most; `read_on` returns the next.
     """
 
     def __init__(
-        self, max_packet_size: int = MAX_PACKET_SIZE, max_line_size: int | None = MAX_LINE_SIZE
+        self,
+        max_packet_size: int = MAX_PACKET_SIZE,
+        max_line_size: int | None = MAX_LINE_SIZE,
+        most: int = sys.maxsize,
     ) -> None:
         self._max_packet_size = max_packet_size
         self._max_line_size = max_line_size
+        self._most = most
+        self._unread = b""
+        self._position = 0
         self._chunks: list[bytes] = []
         self._held = 0
         self._needed = 0
@@ -96,12 +104,22 @@ class FrameReader:
         """How many bytes the unfinished packet lacks, as far as its header has come."""
         return max(0, self._needed - self._held) if self._held else 0
 
+    @property
+    def more(self) -> bool:
+        """Whether bytes that were fed are left for `read_on`."""
+        return bool(self._unread)
+
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes of the stream and return what they complete.
 
-        A `Malformed` event is the last; feeding more after it returns nothing.
+        A `Malformed` event is the last; feeding more after it returns nothing. While there is
+        `more`, what is fed waits behind it.
         """
         if self._broken:
+            return []
+        if self._unread:
+            self._unread = self._unread[self._position :] + data
+            self._position = 0
             return []
         if self._held:
             self._chunks.append(data)
@@ -113,6 +131,11 @@ class FrameReader:
             data = b"".join(self._chunks)
             self._chunks.clear()
         return self._start(data)
+
+    def read_on(self) -> list[Event]:
+        """Return the next events of what was fed before."""
+        data, self._unread = self._unread, b""
+        return self._start(data, self._position)
 
     def hand_over(self, least: int) -> tuple[int, int, list[bytes | memoryview]] | None:
         """Give away the packet that has begun, if so many bytes are still to come of it.
@@ -135,9 +158,13 @@ class FrameReader:
         self._key = self._held = 0
         return key, size, begun
 
-    def _start(self, data: bytes) -> list[Event]:
+    def _start(self, data: bytes, position: int = 0) -> list[Event]:
         """Cut what begins with a message, and keep what is unfinished at its end."""
-        events, position = self._cut(data)
+        events, position = self._cut(data, position)
+        if len(events) >= self._most and position < len(data) and not self._broken:
+            self._unread, self._position = data, position
+            self._held = 0
+            return events
         rest = len(data) - position
         self._held = rest
         if rest:
@@ -156,14 +183,14 @@ class FrameReader:
         self._key = self._held = 0
         return [frame, *self._start(last[end:])]
 
-    def _cut(self, data: bytes) -> tuple[list[Event], int]:
+    def _cut(self, data: bytes, position: int) -> tuple[list[Event], int]:
         events: list[Event] = []
         append = events.append
         unpack = HEADER.unpack_from
         limit = self._max_packet_size
-        position = 0
+        most = self._most
         size = len(data)
-        while position < size:
+        while position < size and len(events) < most:
             if data[position]:
                 end = data.find(b"\n", position) + 1
                 if not end:

@@ -1,12 +1,14 @@
 """The server's answers to text commands, one function each."""
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Final, TypeVar
 
 from gear_server.engine.access import DENIED
-from gear_server.engine.acl import ACL, ACLError
-from gear_server.engine.engine import Engine, TextRule
-from gear_server.engine.state import Peer
+from gear_server.engine.acl import ACL, ACLEntry, ACLError
+from gear_server.engine.chores import SLICE
+from gear_server.engine.engine import Answer, Engine, TextRule
+from gear_server.engine.state import Function, Peer, ServerJob
 from gear_wire.enums import Precedence
 
 _OK: Final = b"OK\r\n"
@@ -19,44 +21,65 @@ def _unknown(word: bytes) -> bytes:
     return b"ERR UNKNOWN_COMMAND Unknown+server+command%s\r\n" % word
 
 
-def _table(lines: Iterable[bytes]) -> bytes:
-    return b"".join([*(line + b"\n" for line in lines), b".\n"])
+_Row = TypeVar("_Row")
+SLICE_SIZE: Final = 65536
+"""Bytes of a long table that are sent in one turn."""
 
 
-def status(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
+def _table(things: Iterable[_Row], line: Callable[[_Row], bytes]) -> Answer:
+    """Return a table with a line for each thing that there is now; in slices if it is long."""
+    slices = _slices(list(things), line)  # copies a million jobs in 10 ms
+    first, second = next(slices), next(slices, None)
+    return first if second is None else chain((first, second), slices)
+
+
+def _slices(things: list[_Row], line: Callable[[_Row], bytes]) -> Iterator[bytes]:
+    lines: list[bytes] = []
+    size = 0
+    for thing in things:
+        lines.append(line(thing))
+        size += len(lines[-1])
+        if len(lines) == SLICE or size > SLICE_SIZE:
+            yield b"".join(lines)
+            lines.clear()
+            size = 0
+    lines.append(b".\n")
+    yield b"".join(lines)
+
+
+def status(engine: Engine, peer: Peer, words: list[bytes], now: float) -> Answer:
     """List the functions, with their jobs and workers."""
-    return _table(
-        b"%b\t%d\t%d\t%d" % (function.name, function.total, function.running, function.workers)
-        for function in engine.queues.functions.values()
+    return _table(engine.queues.functions.values(), _function_line)
+
+
+def _function_line(function: Function) -> bytes:
+    return b"%b\t%d\t%d\t%d\n" % (
+        function.name, function.total, function.running, function.workers,
+    )  # fmt: skip
+
+
+def _priority_status(engine: Engine, peer: Peer, words: list[bytes], now: float) -> Answer:
+    return _table(engine.queues.functions.values(), _priority_line)
+
+
+def _priority_line(function: Function) -> bytes:
+    return b"%b\t%d\t%d\t%d\t%d\n" % (
+        function.name,
+        function.queues[Precedence.HIGH].count,
+        function.queues[Precedence.NORMAL].count,
+        function.queues[Precedence.LOW].count,
+        function.workers,
     )
 
 
-def _priority_status(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
-    return _table(
-        b"%b\t%d\t%d\t%d\t%d"
-        % (
-            function.name,
-            function.queues[Precedence.HIGH].count,
-            function.queues[Precedence.NORMAL].count,
-            function.queues[Precedence.LOW].count,
-            function.workers,
-        )
-        for function in engine.queues.functions.values()
-    )
-
-
-def workers(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
+def workers(engine: Engine, peer: Peer, words: list[bytes], now: float) -> Answer:
     """List the connections, with what each can do."""
-    return _table(
-        b"%d %b %b :%b"
-        % (
-            known.descriptor,
-            known.host.encode(),
-            known.client_id,
-            b"".join(b" " + name for name in known.abilities),
-        )
-        for known in engine.peers
-    )
+    return _table(engine.peers, _worker_line)
+
+
+def _worker_line(peer: Peer) -> bytes:
+    abilities = b"".join([b" " + name for name in peer.abilities])
+    return b"%d %b %b :%b\n" % (peer.descriptor, peer.host.encode(), peer.client_id, abilities)
 
 
 def _version(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
@@ -71,18 +94,23 @@ def _getpid(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes
     return b"OK %d\n" % engine.identity.pid
 
 
-def _show(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
+def _show(engine: Engine, peer: Peer, words: list[bytes], now: float) -> Answer:
     if len(words) == 1:
         return _unknown(b"show")
     what = [word.lower() for word in words[1:3]]
     if what == [b"unique", b"jobs"]:
-        return _table(job.unique or b"" for job in engine.jobs.values())
+        return _table(engine.jobs.values(), _unique_line)
     if what[0] == b"jobs":
-        return _table(
-            b"%b\t%d\t%d\t%d" % (job.handle, job.retries, not job.has_owner, job.background)
-            for job in engine.jobs.values()
-        )
+        return _table(engine.jobs.values(), _job_line)
     return b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"
+
+
+def _unique_line(job: ServerJob) -> bytes:
+    return (job.unique or b"") + b"\n"
+
+
+def _job_line(job: ServerJob) -> bytes:
+    return b"%b\t%d\t%d\t%d\n" % (job.handle, job.retries, not job.has_owner, job.background)
 
 
 def cancel(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
@@ -142,7 +170,7 @@ def _maxqueue(engine: Engine, peer: Peer, words: list[bytes], now: float) -> byt
 # Access control, as gear 0.16's server has it
 
 
-def acl(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
+def acl(engine: Engine, peer: Peer, words: list[bytes], now: float) -> Answer:
     """List or change the access control list; `Engine.text` has looked whether the peer may."""
     if engine.access is None:
         return b"ERR ACL_DISABLED\n"
@@ -156,13 +184,16 @@ def acl(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
         return b"ERR UNABLE %b\n" % str(error).encode(errors="surrogateescape")
 
 
-def _acl_list(acl: ACL, subject: str, arguments: list[str]) -> bytes:
-    rows = (
+def _acl_list(acl: ACL, subject: str, arguments: list[str]) -> Answer:
+    return _table(acl.getEntries(), _entry_line)
+
+
+def _entry_line(entry: ACLEntry) -> bytes:
+    row = (
         f"{entry.subject}\tregister={entry.register}\tinvoke={entry.invoke}\tgrant={entry.grant}"
-        f"\tadmin={entry.admin}\tsee={entry.see}"
-        for entry in acl.getEntries()
+        f"\tadmin={entry.admin}\tsee={entry.see}\n"
     )
-    return _table(row.encode(errors="surrogateescape") for row in rows)
+    return row.encode(errors="surrogateescape")
 
 
 _GRANTS: Final[dict[str, Callable[[ACL, str], None]]] = {
@@ -208,7 +239,7 @@ def _acl_self_revoke(acl: ACL, subject: str, arguments: list[str]) -> bytes:
     return _acl_revoke(acl, subject, [*arguments, subject])
 
 
-ACL_RULES: Final[dict[bytes, Callable[[ACL, str, list[str]], bytes]]] = {
+ACL_RULES: Final[dict[bytes, Callable[[ACL, str, list[str]], Answer]]] = {
     b"list": _acl_list,
     b"grant": _acl_grant,
     b"revoke": _acl_revoke,

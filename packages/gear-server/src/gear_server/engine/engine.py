@@ -6,11 +6,13 @@ returns.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 from gear_server.engine.access import DENIED, Access
 from gear_server.engine.acl import ACL
+from gear_server.engine.chores import SLICE, Chores
 from gear_server.engine.counters import Counters
 from gear_server.engine.epochs import Epochs
 from gear_server.engine.identity import ANONYMOUS, Identity
@@ -33,10 +35,16 @@ MAX_WORDS: Final = 5
 """Maximum words of a text command, as in gearmand."""
 
 Rule = Callable[["Engine", Peer, Frame, float], None]
-TextRule = Callable[["Engine", Peer, list[bytes], float], bytes]
+Answer = bytes | Iterator[bytes]
+"""The answer to a text command; a long one in slices."""
+TextRule = Callable[["Engine", Peer, list[bytes], float], Answer]
 _ON_FUNCTIONS: Final = (Right.REGISTER, Right.INVOKE)
 _JOB_CREATED: Final = frame_key(Magic.RES, PacketType.JOB_CREATED)
 WORK_FAIL: Final = frame_key(Magic.RES, PacketType.WORK_FAIL)
+_UNANSWERED: Final = frozenset(
+    frame_key(Magic.REQ, number) for number in PacketType if number.name.startswith("WORK_")
+)
+"""Packets that the server never answers, except for wrong ones."""
 
 
 def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
@@ -95,6 +103,7 @@ class Engine:
         outboxes: The bytes to send.
         scheduler: Decides which worker gets which job.
         access: Looks at the access control list; None if everyone may do everything.
+        chores: Work that is done in slices.
         counters: Counters since the start.
         closed: Whether new jobs are refused.
         unknown: The rule for packets without one.
@@ -124,7 +133,8 @@ class Engine:
         self.queues: Queues = Queues()
         self.uniques: Uniques = Uniques()
         self.timers: Timers = Timers()
-        self.outboxes: Outboxes = Outboxes(self.log)
+        self.outboxes: Outboxes = Outboxes(self.log, settings.max_send_queue, self._cut_off)
+        self.chores: Chores = Chores()
         self.scheduler: Scheduler = Scheduler(
             self.queues, self.timers, self.outboxes, self.log, self.assign, settings.worker_wakeup
         )
@@ -149,15 +159,26 @@ class Engine:
     def add(self, peer: Peer) -> None:
         """Add a connection."""
         peer.exceptions = self.settings.exceptions
+        peer.room = self.outboxes.limit
         self.peers[peer] = None
 
     def receive(self, peer: Peer, events: list[Event], now: float) -> None:
-        """Handle what one read returned, up to what closes the connection."""
+        """Handle what one read returned, up to what closes the connection.
+
+        While the connection is halted, what it asks for stays in its `backlog`: call `go_on` when
+        its outbox has been sent, and read no more of it until then.
+        """
+        if peer.backlog:
+            peer.backlog += events
+            return
         rules, unknown = self.rules, self.unknown
-        for event in events:
+        remaining = iter(events)
+        for event in remaining:
             if peer.pending_grab is not None:
                 self.scheduler.answer_grab(peer, now)
-            if peer.closing:
+            if peer.halted and self._must_wait(peer, event):
+                if not peer.closing:
+                    peer.backlog = [event, *remaining]
                 return
             if isinstance(event, Frame):
                 rules.get(event.key, unknown)(self, peer, event, now)
@@ -166,6 +187,46 @@ class Engine:
             else:
                 self.log.warning("%r: %s", peer, event.reason)
                 self.close(peer)
+
+    def _must_wait(self, peer: Peer, event: Event) -> bool:
+        """Return whether a halted connection's message cannot be handled yet, or ever.
+
+        What needs no answer is handled all the same, unless it would overtake a request.
+        """
+        if peer.closing or peer.answer is not None:
+            return True
+        return not (isinstance(event, Frame) and event.key in _UNANSWERED)
+
+    def go_on(self, peer: Peer, now: float) -> None:
+        """Go on with what a connection was halted in; no effect if it must still wait.
+
+        Returns at the latest after one slice of its answer, or what is left of one read.
+        """
+        if peer.closing or self.outboxes.crowds(peer):
+            return
+        if peer.answer is not None:
+            self._answer_on(peer, peer.answer)
+        if peer.backlog and not peer.halted:
+            events, peer.backlog = peer.backlog, []
+            self.receive(peer, events, now)
+
+    def answer(self, peer: Peer, answer: Answer) -> None:
+        """Answer a request; if in slices, one a turn, later requests of the connection wait."""
+        if isinstance(answer, bytes):
+            self.send(peer, answer)
+        else:
+            peer.answer = answer
+            self._answer_on(peer, answer)
+
+    def _answer_on(self, peer: Peer, slices: Iterator[bytes]) -> None:
+        piece = next(slices, None)
+        if piece is None:
+            peer.answer = None
+            peer.halted = peer.closing or self.outboxes.crowds(peer)
+            return
+        peer.halted = True
+        if piece:
+            self.send(peer, piece)
 
     def text(self, peer: Peer, line: bytes, now: float) -> None:
         """Handle a text command, and queue the answer."""
@@ -182,36 +243,55 @@ class Engine:
         if self.access is not None and not self.access.may_say(peer, words, now):
             self.send(peer, DENIED)
             return
-        self.send(peer, rule(self, peer, words, now))
+        self.answer(peer, rule(self, peer, words, now))
 
     def close(self, peer: Peer) -> None:
         """Close a connection once its outbox is sent; it is given no more jobs."""
         self.scheduler.leave(peer)
         self.outboxes.close(peer)
 
+    def _cut_off(self, peer: Peer) -> None:
+        self.scheduler.leave(peer)
+        peer.backlog.clear()
+        peer.answer = None
+
     def connection_lost(self, peer: Peer, now: float) -> None:
         """Remove a lost connection: drop its submissions and requeue its jobs."""
         if peer not in self.peers:
             return
         del self.peers[peer]
-        self.scheduler.leave(peer)
+        self._cut_off(peer)
+        self.outboxes.forget(peer)
+        self.chores.add(self._clean_up(peer, now))
+
+    def _clean_up(self, peer: Peer, now: float) -> Iterator[None]:
+        steps = 0
         # Submissions go first: a job that it submitted and works on itself has no owner then.
-        for job in peer.submitted.values():
+        while peer.submitted:
+            _, job = peer.submitted.popitem()
             del job.clients[peer]
             if not job.has_owner and job.holder is None:
                 self._abandon(job)
-        peer.submitted.clear()
+            steps += 1
+            if steps % SLICE == 0:
+                yield
         for job in list(peer.assigned.values()):
-            self.requeue(job, now)
+            if job.holder is peer:
+                self.requeue(job, now)
+            steps += 1
+            if steps % SLICE == 0:
+                yield
         for name in list(peer.abilities):
             self.scheduler.unregister(peer, name)
-        peer.outbox.clear()
+            steps += 1
+            if steps % SLICE == 0:
+                yield
 
     # Time
 
     def tick(self, now: float) -> None:
-        """Make the calls that are due."""
-        for due in self.timers.due(now):
+        """Make the calls that are due; those that are left are still due afterwards."""
+        for due in islice(self.timers.due(now), SLICE):
             due(now)
 
     def end_turn(self, now: float, busy: bool = False) -> list[Peer]:
@@ -226,14 +306,16 @@ class Engine:
             The peers with something to send, or to close.
         """
         scheduler = self.scheduler
+        if self.chores:
+            self.chores.go_on()
         if scheduler.grabs or scheduler.to_wake:
             scheduler.end_turn(now, busy)
         return self.outboxes.end_turn(busy)
 
     @property
     def deferred(self) -> bool:
-        """Whether writes are deferred to a later turn."""
-        return self.outboxes.deferred
+        """Whether writes or other work are deferred to a later turn."""
+        return self.outboxes.deferred or bool(self.chores)
 
     @property
     def deadline(self) -> float | None:

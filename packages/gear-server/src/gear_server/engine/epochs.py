@@ -1,13 +1,17 @@
 """Jobs for later, which wait for a time of the wall clock; what happens then is in `engine`."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
+from gear_server.engine.chores import SLICE
 from gear_server.engine.state import ServerJob
 from gear_server.engine.timers import Due, Timer, Timers
 
 EPOCH_CHECK: Final = 1.0
 """Seconds after which the wall clock is read again while jobs wait: it may have been set."""
+PAUSE: Final = 0.001
+"""Seconds between two slices of jobs that are due at one time."""
 
 
 class Epochs:
@@ -67,7 +71,7 @@ class Epochs:
         due = self._due.next
         if due is None:
             return
-        check = now + min(EPOCH_CHECK, max(0.0, due - self._wall_clock()))
+        check = now + min(EPOCH_CHECK, max(PAUSE, due - self._wall_clock()))
         if self._check is not None:
             scheduled, timer = self._check
             if scheduled <= check:
@@ -78,6 +82,6 @@ class Epochs:
     def _check_clock(self, now: float) -> None:
         self._check = None
         wall_time = self._wall_clock()
-        for release in self._due.due(wall_time):
+        for release in islice(self._due.due(wall_time), SLICE):
             release(wall_time)
         self._schedule_check(now)

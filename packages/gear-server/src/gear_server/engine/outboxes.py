@@ -2,9 +2,10 @@
 
 import collections
 import logging
+from collections.abc import Callable
 from typing import Final
 
-from gear_server.engine.state import Peer
+from gear_server.engine.state import BOUNDLESS, NOWHERE, Peer
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
 from gear_wire.framing import HEADER
@@ -14,6 +15,9 @@ LARGE: Final = 65536
 """Bytes from which a payload is kept apart in an outbox, rather than copied."""
 PATIENCE: Final = 3
 """Turns for which an answer may be deferred while the server is busy."""
+CROWDED: Final = 8 << 20
+"""Unsent bytes from which a connection's requests wait; a client may send as many submissions as
+have JOB_CREATEDs of that size before it reads the first."""
 
 
 class Outboxes:
@@ -23,15 +27,27 @@ class Outboxes:
     batched with later ones to the same peer: they are sent with the next bytes that cannot wait,
     after `PATIENCE` turns, or as soon as the server is no longer busy.
 
+    What is queued is counted at once. If `CROWDED` bytes wait for a connection, its requests wait
+    too; if `limit` bytes do, it is cut off when more comes. So a turn cannot take much memory, and
+    one packet may be larger than the limit.
+
     Args:
         log: The logger of the server.
+        limit: Bytes that may wait for a connection.
+        on_cut_off: Called with a connection that is cut off.
 
     Attributes:
         turn: How many turns have ended.
+        limit: As given.
+        crowded: Bytes that may wait before requests do.
     """
 
-    def __init__(self, log: logging.Logger) -> None:
+    def __init__(self, log: logging.Logger, limit: int, on_cut_off: Callable[[Peer], None]) -> None:
         self.turn: int = 0
+        self.limit: int = limit
+        self.crowded: int = min(CROWDED, limit // 2)
+        self._room_to_halt = limit - self.crowded
+        self._on_cut_off = on_cut_off
         self._log = log
         self._needing_flush: list[Peer] = []
         self._deferred: collections.deque[tuple[int, Peer]] = collections.deque()
@@ -47,6 +63,9 @@ class Outboxes:
             peer.needs_flush = True
             self._needing_flush.append(peer)
         peer.outbox.append(data)
+        peer.room = room = peer.room - len(data)
+        if room < self._room_to_halt:
+            self._halt(peer, len(data))
 
     def send_later(self, peer: Peer, data: bytes) -> None:
         """Queue bytes for a connection; the write may be deferred."""
@@ -54,6 +73,50 @@ class Outboxes:
             peer.deferred = True
             self._deferred.append((self.turn, peer))
         peer.outbox.append(data)
+        peer.room = room = peer.room - len(data)
+        if room < self._room_to_halt:
+            self._halt(peer, len(data))
+
+    def _halt(self, peer: Peer, size: int) -> None:
+        """Have a connection's requests wait; cut it off if it was over the limit already.
+
+        Args:
+            peer: The connection.
+            size: Bytes that were just queued.
+        """
+        peer.halted = True
+        if peer.room + size <= 0:
+            self.cut_off(peer)
+
+    def cut_off(self, peer: Peer) -> None:
+        """Disconnect a connection that does not read what it is sent, which is dropped."""
+        if peer.outbox is NOWHERE:
+            return
+        self._log.warning(
+            "Dropping slow consumer %r: %d bytes unsent", peer, self.limit - peer.room
+        )
+        self.close(peer)
+        self.forget(peer)
+        self._on_cut_off(peer)
+
+    def forget(self, peer: Peer) -> None:
+        """Drop what is queued for a connection, and what will be."""
+        peer.outbox = NOWHERE
+        peer.room = BOUNDLESS
+
+    def sent(self, peer: Peer, waiting: int) -> None:
+        """Note that an outbox was emptied.
+
+        Args:
+            peer: The connection.
+            waiting: Bytes of it that its transport still holds; 0 if they are few.
+        """
+        peer.room = self.limit - waiting
+        peer.halted = peer.closing or peer.answer is not None or self.crowds(peer)
+
+    def crowds(self, peer: Peer) -> bool:
+        """Return whether so much waits for a connection that its requests wait too."""
+        return peer.room < self._room_to_halt
 
     def send_payload(self, peer: Peer, key: int, head: bytes, payload: bytes) -> None:
         """Queue a packet for a connection; a large payload is sent as it is, uncopied.
@@ -68,9 +131,18 @@ class Outboxes:
         if len(payload) < LARGE:
             self.send(peer, header + payload)
         else:
-            self.send(peer, header)
-            peer.outbox.append(payload)
-            peer.bulky = True
+            self._send_shared(peer, header, payload, 1)
+
+    def _send_shared(self, peer: Peer, header: bytes, body: bytes, times: int) -> None:
+        """Queue a large packet, or several that are equal, without copying their bytes."""
+        if not peer.needs_flush:
+            peer.needs_flush = True
+            self._needing_flush.append(peer)
+        peer.outbox += ([header, body] if header else [body]) * times
+        peer.bulky = True
+        peer.room = room = peer.room - (len(header) + len(body)) * times
+        if room < self._room_to_halt:
+            self._halt(peer, len(header) + len(body))
 
     def send_to_all(self, peers: dict[Peer, int], key: int, body: bytes) -> None:
         """Queue a packet about a job for all of its clients.
@@ -86,13 +158,21 @@ class Outboxes:
         if len(body) < LARGE:
             data = header + body
             for peer, times in peers.items():
-                send = self.send if len(peer.submitted) < 2 else self.send_later
-                send(peer, data if times == 1 else data * times)
+                if times == 1:
+                    send = self.send if len(peer.submitted) < 2 else self.send_later
+                    send(peer, data)
+                else:
+                    self._send_copies(peer, data, times)
         else:
             for peer, times in peers.items():
-                self.send(peer, header)
-                peer.outbox += ([body, header] * times)[:-1]
-                peer.bulky = True
+                self._send_shared(peer, header, body, times)
+
+    def _send_copies(self, peer: Peer, data: bytes, times: int) -> None:
+        """Queue a small packet several times; all are sent in one piece, unless they are many."""
+        if len(data) * times < LARGE:
+            self.send_later(peer, data * times)
+        else:
+            self._send_shared(peer, b"", data, times)
 
     def send_packet(self, peer: Peer, packet: BasePacket) -> None:
         """Queue a packet for a connection."""
@@ -105,7 +185,7 @@ class Outboxes:
 
     def close(self, peer: Peer) -> None:
         """Mark a connection to be closed once its outbox is sent."""
-        peer.closing = True
+        peer.closing = peer.halted = True
         if not peer.needs_flush:
             peer.needs_flush = True
             self._needing_flush.append(peer)

@@ -1,9 +1,10 @@
 """What a server does for each packet; the state that the rules change is in `engine`."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from gear_server.engine.chores import SLICE
 from gear_server.engine.engine import UNIQUE_SIZE, WORK_FAIL, Engine, Rule
 from gear_server.engine.state import AssignPacket, Peer, ServerJob
 from gear_wire.enums import Magic, PacketType, Precedence
@@ -186,8 +187,14 @@ def _cant_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
 
 
 def _reset_abilities(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    for name in list(peer.abilities):
+    engine.answer(peer, _unregister_all(engine, peer))
+
+
+def _unregister_all(engine: Engine, peer: Peer) -> Iterator[bytes]:
+    for done, name in enumerate(list(peer.abilities), 1):
         engine.scheduler.unregister(peer, name)
+        if done % SLICE == 0:
+            yield b""  # nothing is answered
 
 
 def _pre_sleep(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:

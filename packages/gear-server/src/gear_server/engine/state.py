@@ -7,17 +7,33 @@ Data without behaviour: what changes it is in `engine` (a job's life), `queues`,
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NoReturn
 
 import msgspec
 
 from gear_wire.enums import Precedence
 from gear_wire.escape import escaped, quoted
+from gear_wire.framing import Event
 
 AssignPacket = Callable[["ServerJob"], tuple[int, bytes]]
 """Returns the packet that assigns a job, without its payload: the first eight bytes as a number,
 and the arguments with the NULs that end them."""
+
+
+class _Nowhere(list[bytes]):
+    """The outbox of connections that are lost or cut off: it keeps nothing."""
+
+    def append(self, data: bytes) -> None:
+        """Do nothing."""
+
+    def extend(self, data: Iterable[bytes]) -> None:
+        """Do nothing."""
+
+
+NOWHERE: Final[list[bytes]] = _Nowhere()
+BOUNDLESS: Final = sys.maxsize
 
 
 class Ability(msgspec.Struct):
@@ -52,11 +68,16 @@ class Peer:
         submitted: The jobs that it waits for, by handle.
         assigned: The jobs that it works on, by handle.
         last_exception_handle: The last job that it ended by WORK_EXCEPTION.
-        outbox: What to send to it.
+        outbox: What to send to it; `NOWHERE` once it is lost or cut off.
+        room: Bytes that may still be queued for it; see `Outboxes`.
         bulky: Whether a part of that is large.
         needs_flush: Whether its outbox is sent at the end of this turn.
         deferred: Whether its outbox may wait for a later turn.
         closing: Whether it is to be disconnected once its outbox is sent.
+        halted: Whether what it asks for may have to wait: it is closing, too much is unsent, or a
+            long answer to it has begun.
+        backlog: The messages of it that wait for that.
+        answer: The rest of that answer, in slices; None if there is none.
     """
 
     def __init__(
@@ -81,6 +102,10 @@ class Peer:
         self.needs_flush: bool = False
         self.deferred: bool = False
         self.closing: bool = False
+        self.room: int = BOUNDLESS
+        self.halted: bool = False
+        self.backlog: list[Event] = []
+        self.answer: Iterator[bytes] | None = None
 
     def __repr__(self) -> str:
         name = escaped(self.client_id)

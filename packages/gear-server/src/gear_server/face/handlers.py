@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gear_server.engine.commands import text_rules
-from gear_server.engine.engine import Engine, Rule, TextRule
+from gear_server.engine.engine import Answer, Engine, Rule, TextRule
 from gear_server.engine.state import Peer, ServerJob
 from gear_server.face.connections import ServerAdminRequest, ServerConnection, as_connection
 from gear_server.network.statsd import Statsd
@@ -136,7 +136,7 @@ class ServerHandlers(PacketHandlers):
         handler = getattr(self, name)
         default = self._engine.text_rules[words[0]]
 
-        def rule(engine: Engine, peer: Peer, given: list[bytes], now: float) -> bytes:
+        def rule(engine: Engine, peer: Peer, given: list[bytes], now: float) -> Answer:
             if [word.lower() for word in given[: len(words)]] != words:
                 return default(engine, peer, given, now)
             request = ServerAdminRequest(as_connection(peer), b" ".join(given) + b"\n")
@@ -174,9 +174,9 @@ class ServerHandlers(PacketHandlers):
         words = request.command.split()
         with self.lock:
             rule = text_rules()[words[0].lower()]
-            request.connection.sendRaw(
-                rule(self._engine, request.connection, words, time.monotonic())
-            )
+            answer = rule(self._engine, request.connection, words, time.monotonic())
+            self._engine.answer(request.connection, answer)
+        self._flush_soon()
 
     def handleStatus(self, request: ServerAdminRequest) -> None:
         """Handle ``status``."""

@@ -1,6 +1,7 @@
 """Moves bytes between sockets and the engine on an asyncio loop."""
 
 import asyncio
+import collections
 import contextlib
 import functools
 import logging
@@ -9,8 +10,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from gear_server.engine.chores import SLICE
 from gear_server.engine.engine import Engine
-from gear_server.engine.state import Peer
+from gear_server.engine.state import NOWHERE, Peer
 from gear_server.network.acceptor import Acceptor
 from gear_server.network.busypoll import BusyPoll
 from gear_server.network.doors import Admission, Doors
@@ -34,6 +36,8 @@ FLUSH_TIMEOUT: Final = 1.0
 """Seconds to flush what is queued when connections are closed."""
 CLOSE_TIMEOUT: Final = 60.0
 """Seconds in which a connection that is closed must take a part of what is left for it."""
+SHARE: Final = 4
+"""Halted connections that go on in one turn: however many they are, others wait little."""
 LARGE_READ: Final = 131072
 """A packet that still lacks this many bytes is read straight into its final buffer."""
 
@@ -43,7 +47,7 @@ class StreamPeer(Peer):
 
     Attributes:
         transport: The transport; None before it is connected and after it is closed.
-        congested: Whether the transport buffers more than the limit.
+        congested: Whether the transport buffers so much that the peer's requests wait.
     """
 
     transport: asyncio.Transport | None = None
@@ -56,24 +60,21 @@ class StreamPeer(Peer):
             return 0
         return sum(map(len, self.outbox)) + transport.get_write_buffer_size()
 
-    def flush(self, log: logging.Logger) -> None:
-        """Hand what is queued to the transport, or disconnect a slow consumer.
+    def flush(self) -> int:
+        """Hand what is queued to the transport, and close it if that was all.
 
-        Args:
-            log: Logs a peer that is disconnected.
+        Returns:
+            The bytes that the transport still holds, if they are many.
         """
         transport = self.transport
         outbox = self.outbox
         if transport is None or transport.is_closing():
             outbox.clear()
-            return
+            return 0
+        if outbox is NOWHERE:
+            transport.abort()
+            return 0
         if outbox:
-            if self.congested:
-                waiting = transport.get_write_buffer_size()
-                log.warning("Dropping slow consumer %r: %d bytes unsent", self, waiting)
-                transport.abort()
-                outbox.clear()
-                return
             if self.bulky:
                 transport.writelines(outbox[:])
                 self.bulky = False
@@ -82,6 +83,7 @@ class StreamPeer(Peer):
             outbox.clear()
         if self.closing:
             transport.close()
+        return transport.get_write_buffer_size() if self.congested else 0
 
 
 class Owner(Protocol):
@@ -98,12 +100,17 @@ class Owner(Protocol):
 
 
 class _Stream(asyncio.Protocol):
-    """One connection."""
+    """One connection.
+
+    A turn of the server takes `SLICE` messages of it at most. It is read on when all that has come
+    was taken, and the peer is not halted.
+    """
 
     def __init__(self, server: "AsyncServer", admission: Admission) -> None:
+        settings = server.settings
         self._server = server
         self._admission = admission
-        self._reader = FrameReader(server.settings.max_packet_size, server.settings.max_line_size)
+        self._reader = FrameReader(settings.max_packet_size, settings.max_line_size, SLICE)
         self._peer: StreamPeer | None = None
         self._socket: Settable | None = None
         self._large: LargeFrame | None = None
@@ -122,9 +129,36 @@ class _Stream(asyncio.Protocol):
         if self._wait is not None or self._reader.held:
             self._wait_on(bool(events))
         if events:
-            self._server.receive(self._peer, events)
+            self._take(self._peer, events)
         else:
             self._read_on(self._peer, len(data))
+
+    def _take(self, peer: StreamPeer, events: list[Event]) -> None:
+        self._server.receive(peer, events)
+        if (self._reader.more or peer.halted) and self.pause():
+            self._server.halted(self)
+
+    def pause(self) -> bool:
+        """Read no more; returns False if the connection is being closed."""
+        transport = None if self._peer is None else self._peer.transport
+        if transport is None or transport.is_closing():
+            return False
+        transport.pause_reading()
+        return True
+
+    def go_on(self, peer: StreamPeer) -> bool:
+        """Take the next of what has come; returns whether that was all, and it reads on."""
+        if peer.backlog or peer.answer is not None:
+            self._server.go_on(peer)
+        elif self._reader.more:
+            events = self._reader.read_on()
+            self._wait_on(bool(events))
+            self._server.receive(peer, events)
+        if peer.halted or peer.backlog or self._reader.more:
+            return False
+        if peer.transport is not None:
+            peer.transport.resume_reading()
+        return True
 
     def _read_on(self, peer: StreamPeer, size: int) -> None:
         """Continue reading an unfinished packet."""
@@ -179,15 +213,17 @@ class _Stream(asyncio.Protocol):
         self._large = None
         self._wait_in(None)
         if self._peer is not None and not self._peer.closing:
-            self._server.receive(self._peer, [frame])
+            self._take(self._peer, [frame])
 
     def pause_writing(self) -> None:
         if self._peer is not None:
             self._peer.congested = True
+            self._server.congested(self._peer)
 
     def resume_writing(self) -> None:
         if self._peer is not None:
             self._peer.congested = False
+            self._server.resumed(self._peer)
 
     def eof_received(self) -> None:
         if self._peer is not None:
@@ -287,6 +323,8 @@ class AsyncServer:
         self._peers: set[StreamPeer] = set()
         self._gone = asyncio.Event()
         self._flushing = False
+        self._halted: collections.deque[_Stream] = collections.deque()
+        self._congested: dict[StreamPeer, _Stream] = {}
         self._reads = 0
         self._busy = False
         self._deferred = False
@@ -391,8 +429,8 @@ class AsyncServer:
                 self._keepalive.apply(sock)
         subject = subject_of(transport.get_extra_info("peercert"))
         peer = self._owner.make_peer(admission.host, admission.port, descriptor, subject)
-        limit = self.settings.max_send_queue
-        transport.set_write_buffer_limits(limit, limit)
+        crowded = self.engine.outboxes.crowded
+        transport.set_write_buffer_limits(crowded, crowded)
         peer.transport = transport
         self._peers.add(peer)
         with self._lock:
@@ -413,6 +451,44 @@ class AsyncServer:
             self.engine.close(peer)
         self._reads += 1
         self.schedule_flush()
+
+    def go_on(self, peer: StreamPeer) -> None:
+        """Go on with what a peer was halted in."""
+        with self._lock:
+            self.engine.go_on(peer, time.monotonic())
+
+    def halted(self, stream: _Stream) -> None:
+        """Have a connection that is not read on take its turns."""
+        self._halted.append(stream)
+        self.schedule_flush()
+
+    def congested(self, peer: StreamPeer) -> None:
+        """Halt a peer whose transport holds much."""
+        if peer.transport is not None:
+            with self._lock:
+                self.engine.outboxes.sent(peer, peer.transport.get_write_buffer_size())
+
+    def resumed(self, peer: StreamPeer) -> None:
+        """Go on with a peer whose transport has sent most of what it held."""
+        with self._lock:
+            self.engine.outboxes.sent(peer, 0)
+        stream = self._congested.pop(peer, None)
+        if stream is not None:
+            self.halted(stream)
+
+    def _go_on(self) -> None:
+        """Take a slice each of some halted connections."""
+        for _ in range(min(SHARE, len(self._halted))):
+            stream = self._halted.popleft()
+            peer = stream.peer
+            if peer is None or peer.transport is None or peer.transport.is_closing():
+                continue
+            if peer.congested:
+                self._congested[peer] = stream
+            elif not stream.go_on(peer):
+                self._halted.append(stream)
+        if self._halted:
+            self.schedule_flush()
 
     def _log(self, peer: StreamPeer, events: list[Event]) -> None:
         for event in events:
@@ -436,6 +512,7 @@ class AsyncServer:
             self.engine.connection_lost(peer, time.monotonic())
         peer.transport = None
         self._closing.end(peer)
+        self._congested.pop(peer, None)
         self._peers.discard(peer)
         self._gone.set()
         self.schedule_flush()
@@ -494,6 +571,8 @@ class AsyncServer:
 
     def _flush(self) -> None:
         self._flushing = False
+        if self._halted:
+            self._go_on()
         reads, self._reads = self._reads, 0
         # After a few reads there is nothing to batch: answer at once.
         self._busy = reads > 2 or (reads > 0 and self._deferred)
@@ -506,7 +585,7 @@ class AsyncServer:
         with self._lock:
             for peer in engine.end_turn(time.monotonic(), self._busy):
                 if isinstance(peer, StreamPeer):
-                    peer.flush(self.log)
+                    engine.outboxes.sent(peer, peer.flush())
                     if peer.closing and peer.transport is not None:
                         self._closing.begin(peer)
             self._owner.on_turn()

@@ -1,0 +1,36 @@
+"""Work too long for one turn, which is done in slices; what the work is, is in `engine`."""
+
+import collections
+from collections.abc import Iterator
+from typing import Final
+
+SLICE: Final = 256
+"""Steps of long work that are done in one turn: well under a millisecond."""
+
+
+class Chores:
+    """Long work that nobody waits for, such as cleaning up after a client of many jobs.
+
+    Each is an iterator whose items are slices of `SLICE` steps. The first slice is done at once, so
+    that little work needs no second turn; then one slice a turn is done, of each chore in turn.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: collections.deque[Iterator[None]] = collections.deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, chore: Iterator[None]) -> None:
+        """Begin a chore."""
+        self._waiting.append(chore)
+        self._waiting.rotate(1)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Do the next slice of a chore; no effect if there is none."""
+        if self._waiting:
+            chore = self._waiting.popleft()
+            for _ in chore:
+                self._waiting.append(chore)
+                break
