@@ -1,3 +1,8 @@
 """Fixtures that all tests of all distributions have."""
 
-pytest_plugins = ["support.fix_documents", "support.fix_leaks", "support.fix_peers"]
+pytest_plugins = [
+    "support.fix_documents",
+    "support.fix_geard",
+    "support.fix_leaks",
+    "support.fix_peers",
+]

@@ -117,6 +117,35 @@ def test_the_cuts_change_nothing(
 
 
 @repeatable
+@given(streams, marks, st.integers(1, 5))
+def test_slices_of_few_events_are_the_same_events(
+    data: bytes, places: list[int], most: int
+) -> None:
+    reader = FrameReader(most=most)
+    events = []
+    for piece in cut(data, places):
+        slices = [reader.feed(piece)]
+        while reader.more:
+            slices.append(reader.read_on())
+        # A packet that had begun comes in addition.
+        assert all(len(some) <= most + 1 for some in slices)
+        events += [event for some in slices for event in some]
+    assert events == read(FrameReader(), data, places)
+
+
+@repeatable
+@given(streams, marks)
+def test_what_is_fed_before_the_rest_was_read_comes_behind_it(
+    data: bytes, places: list[int]
+) -> None:
+    reader = FrameReader(most=1)
+    events = read(reader, data, places)
+    while reader.more:
+        events += reader.read_on()
+    assert [*events] == FrameReader().feed(data)
+
+
+@repeatable
 @given(streams, marks)
 def test_what_is_held_and_what_came_out_is_all_that_went_in(data: bytes, places: list[int]) -> None:
     reader = FrameReader(max_line_size=None)
