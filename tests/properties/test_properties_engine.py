@@ -93,6 +93,7 @@ class EngineAndModel(RuleBasedStateMachine):
         worker_wakeup=st.sampled_from([1, 0, 2]),
         exceptions=st.booleans(),
         busy=st.booleans(),
+        short=st.sampled_from([16, 1, 0]),
         known=st.lists(st.tuples(workers, abilities), max_size=6),
         asleep=st.booleans(),
         disturbing=st.sets(st.sampled_from(DISTURBING)),
@@ -103,11 +104,12 @@ class EngineAndModel(RuleBasedStateMachine):
         worker_wakeup: int,
         exceptions: bool,
         busy: bool,
+        short: int,
         known: list[tuple[int, BasePacket]],
         asleep: bool,
         disturbing: set[str],
     ) -> None:
-        self.pair = EnginePair(NUMBER, job_retries, worker_wakeup, exceptions, busy)
+        self.pair = EnginePair(NUMBER, job_retries, worker_wakeup, exceptions, busy, short)
         for who, ability in known:
             self.pair.send(who, ability)
             if asleep:

@@ -17,9 +17,11 @@ from gear_wire.framing import FrameReader
 from gear_wire.packets import (
     BasePacket,
     CanDo,
+    CantDo,
     GetStatusUnique,
     GrabJobUniq,
     PreSleep,
+    ResetAbilities,
     SubmitJob,
     SubmitJobBg,
     WorkComplete,
@@ -189,4 +191,106 @@ def test_a_client_that_leaves_costs_its_own_jobs_alone() -> None:
         desk.engine.connection_lost(first, 1.0)  # a logger finds its level when it is first asked
         costs.append(desk.count(lambda: desk.engine.connection_lost(leaving, 1.0)))  # noqa: B023  (called at once)
         assert len(desk.engine.jobs) == number + 1
+    assert costs[0] == costs[1]
+
+
+def functions(start: int, number: int) -> list[FunctionName]:
+    return [FunctionName(b"function-%d" % index) for index in range(start, start + number)]
+
+
+def one_unique_everywhere(desk: Desk, number: int) -> Peer:
+    """Return a client with a job of the same unique in each of many functions."""
+    client = desk.peer()
+    for name in functions(0, number):
+        desk.say(client, SubmitJobBg(name, UniqueKey(b"key"), b"x"))
+    return client
+
+
+def test_one_unique_in_many_functions_costs_the_same_each() -> None:
+    costs = []
+    for number in (FEW, MANY):
+        desk = Desk()
+        client = one_unique_everywhere(desk, number)
+        submit = SubmitJobBg(MINE, UniqueKey(b"key"), b"x")
+        costs.append(desk.count(lambda: desk.say(client, submit, submit)))  # noqa: B023  (called at once)
+    assert costs[0] == costs[1]
+
+
+def test_jobs_of_one_unique_end_in_any_order_at_the_same_cost() -> None:
+    costs = []
+    for number in (FEW, MANY):
+        desk = Desk()
+        client = one_unique_everywhere(desk, number)
+        ask = GetStatusUnique(UniqueKey(b"key"))
+        for job in list(desk.engine.jobs.values())[1 : number // 2 : 2]:
+            desk.engine.remove(job)
+        for job in (*list(desk.engine.jobs.values())[:2], *list(desk.engine.jobs.values())[-2:]):
+            steps = [
+                desk.count(lambda: desk.engine.remove(job)),  # noqa: B023  (called at once)
+                desk.count(lambda: desk.say(client, ask)),  # noqa: B023  (called at once)
+            ]
+            costs.append(sum(steps))
+    assert costs[:4] == costs[4:]
+
+
+def crowded_worker(desk: Desk, number: int) -> Peer:
+    """Return a worker of many functions, beside as many others that have jobs."""
+    client = desk.peer()
+    for name in functions(number, number):
+        desk.say(client, SubmitJobBg(name, NO_KEY, b"x"))
+    worker = desk.peer(*map(CanDo, functions(0, number)))
+    desk.say(worker, GrabJobUniq(), PreSleep())  # it knows its functions from here on
+    return worker
+
+
+def test_a_worker_of_many_functions_beside_many_queues_finds_nothing_at_the_same_cost() -> None:
+    costs = []
+    for number in (FEW, MANY):
+        desk = Desk()
+        worker = crowded_worker(desk, number)
+        costs.append(desk.count(lambda: desk.say(worker, GrabJobUniq(), PreSleep())))  # noqa: B023  (called at once)
+    assert costs[0] == costs[1]
+
+
+def test_a_worker_of_many_functions_beside_many_queues_finds_its_job_at_the_same_cost() -> None:
+    costs = []
+    for number in (FEW, MANY):
+        desk = Desk()
+        worker = crowded_worker(desk, number)
+        client = desk.peer()
+        name = functions(number // 2, 1)[0]
+
+        def job() -> None:
+            desk.say(client, SubmitJob(name, NO_KEY, b"x"))  # noqa: B023  (called at once)
+            assigned = desk.say(worker, GrabJobUniq())  # noqa: B023  (called at once)
+            handle = Handle(assigned[12:].split(b"\0")[0])
+            desk.say(worker, WorkComplete(handle, b"y"), GrabJobUniq(), PreSleep())  # noqa: B023  (called at once)
+
+        job()
+        costs.append(desk.count(job))
+    assert costs[0] == costs[1]
+
+
+def test_what_others_queue_and_take_costs_a_searching_worker_at_most_its_functions() -> None:
+    desk = Desk()
+    worker = crowded_worker(desk, FEW)
+    grab = desk.count(lambda: desk.say(worker, GrabJobUniq(), PreSleep()))
+    other = desk.peer()
+    names = functions(FEW, MANY)
+    for name in names:
+        desk.say(other, SubmitJobBg(name, NO_KEY, b"x"))
+    later = desk.count(lambda: desk.say(worker, GrabJobUniq(), PreSleep()))
+    assert later < grab + 10 * FEW
+
+
+def test_taking_functions_back_costs_the_same_with_many_jobs() -> None:
+    costs = []
+    for number in (FEW, MANY):
+        desk = Desk()
+        queued_jobs(desk, number)
+        worker = desk.peer(CanDo(MINE), CanDo(FunctionName(b"other")))
+        for _ in range(number):
+            desk.say(worker, GrabJobUniq())
+        assert len(worker.assigned) == number
+        costs.append(desk.count(lambda: desk.say(worker, CantDo(MINE), ResetAbilities())))  # noqa: B023  (called at once)
     assert costs[0] == costs[1]

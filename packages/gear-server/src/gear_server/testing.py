@@ -11,7 +11,6 @@ import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from gear_server.engine.queues import BY_PRECEDENCE
 from gear_server.engine.state import ServerJob
 from gear_server.face.connections import ServerConnection
 from gear_server.face.server import Server
@@ -50,12 +49,11 @@ class HoldingServer(Server):
         if not self.holding:
             return super().getJobForConnection(connection, peek)
         with self.lock:
-            for precedence in BY_PRECEDENCE:
-                for job in self._engine.queues.of(precedence):
-                    if job.name in connection.abilities and job.handle in self.passed:
-                        if not peek:
-                            self._engine.queues.remove(job)
-                        return job
+            for job in self.getQueue():
+                if job.name in connection.abilities and job.handle in self.passed:
+                    if not peek:
+                        self._engine.queues.remove(job)
+                    return job
         return None
 
     def release(self, pattern: str | None) -> None:

@@ -357,12 +357,10 @@ class Engine:
         if function.limits is not None and function.full(precedence):
             self.send_error(peer, b"QUEUE_ERROR", b"Job queue is full")
             return None
-        scheduler = self.scheduler
-        sequence = scheduler.newest = scheduler.newest + 1
-        handle = b"%b%d" % (self._handle_prefix, sequence)
-        return ServerJob(
-            handle, sequence, function, unique or None, arguments, precedence, background
-        )
+        queues = self.queues
+        queues.newest += 1
+        handle = b"%b%d" % (self._handle_prefix, queues.newest)
+        return ServerJob(handle, function, unique or None, arguments, precedence, background)
 
     def accept(self, peer: Peer, job: ServerJob, now: float) -> None:
         """Accept a job: answer its submission with JOB_CREATED, and queue it."""
@@ -420,7 +418,6 @@ class Engine:
 
     def _come_due(self, job: ServerJob) -> None:
         job.when = 0
-        job.sequence = self.scheduler.newest
         self._enqueue(job)
 
     def assign(self, peer: Peer, job: ServerJob, now: float) -> None:
@@ -472,7 +469,6 @@ class Engine:
                 "Requeued %r (attempt %d): %r was lost or too slow", job, job.retries + 1, worker
             )
             self.counters.requeued += 1
-            job.sequence = self.scheduler.newest
             self._enqueue(job)
             return
         self.counters.exhausted += 1

@@ -1,13 +1,16 @@
 """Queued jobs, in a list per function and precedence; `scheduler` decides who gets them."""
 
 import collections
+import itertools
 from typing import Final
 
-from gear_server.engine.state import Function, Peer, ServerJob
+from gear_server.engine.state import Function, Peer, Search, ServerJob
 from gear_wire.enums import Precedence
 
 BY_PRECEDENCE: Final = (Precedence.HIGH, Precedence.NORMAL, Precedence.LOW)
 """The order in which jobs are handed out."""
+SHORT: Final = 16
+"""Functions through which a search goes one by one, before it looks at what it knows."""
 
 
 class Queues:
@@ -15,16 +18,22 @@ class Queues:
 
     Attributes:
         functions: Every function by name.
-        ready: The functions with queued jobs, by precedence.
+        ready: The functions with queued jobs, by precedence, each with the change that put it last.
+        changes: How often a function was put last in `ready`.
         waiting: The number of queued jobs.
+        newest: The number of the newest job, queued or not, which ends its handle.
+        short: See `SHORT`.
     """
 
     def __init__(self) -> None:
         self.functions: dict[bytes, Function] = {}
-        self.ready: tuple[collections.OrderedDict[Function, None], ...] = tuple(
+        self.ready: tuple[collections.OrderedDict[Function, int], ...] = tuple(
             collections.OrderedDict() for _ in Precedence
         )
+        self.changes: int = 0
         self.waiting: int = 0
+        self.newest: int = 0
+        self.short: int = SHORT
 
     def function(self, name: bytes) -> Function:
         """Return a function; a new one is created."""
@@ -41,7 +50,8 @@ class Queues:
         job.previous = last
         if last is None:
             queue.first = job
-            self.ready[job.precedence][job.function] = None
+            self.changes += 1
+            self.ready[job.precedence][job.function] = self.changes
         else:
             last.next = job
         queue.last = job
@@ -62,6 +72,8 @@ class Queues:
             queue.last = before
         else:
             after.previous = before
+        if queue.mark is job:
+            queue.mark = before
         job.previous = job.next = job.queue = None
         queue.count -= 1
         self.waiting -= 1
@@ -73,13 +85,18 @@ class Queues:
 
         Precedence counts first, over all of the worker's functions; then functions take turns;
         within a function, jobs are in order. The search goes through the functions with jobs or
-        those of the worker, whichever are fewer, so that neither many functions nor many queues
-        cost much.
+        those of the worker, whichever are fewer; if both are many, see `_search`.
         """
         abilities = peer.abilities
         for precedence in BY_PRECEDENCE:
             ready = self.ready[precedence]
-            if len(ready) <= len(abilities):
+            if not ready:
+                continue
+            if len(ready) > self.short and len(abilities) > self.short:
+                job = self._search(peer, precedence)
+                if job is not None:
+                    return job
+            elif len(ready) <= len(abilities):
                 for function in ready:
                     if function.name in abilities:
                         return function.queues[precedence].first
@@ -90,15 +107,53 @@ class Queues:
                         return queue.first
         return None
 
+    def _search(self, peer: Peer, precedence: Precedence) -> ServerJob | None:
+        """Return the next job of one precedence, where worker and server have many functions.
+
+        The worker keeps the functions that it has found, and looks only at those with jobs since.
+        So a search costs no more steps than there were changes since the last one, and never more
+        than the worker has functions.
+        """
+        ready = self.ready[precedence]
+        abilities = peer.abilities
+        for function in itertools.islice(ready, self.short):
+            if function.name in abilities:
+                return function.queues[precedence].first
+        search = peer.searches.get(precedence)
+        if search is None:
+            search = peer.searches[precedence] = Search()
+        found = search.found
+        if self.changes - search.seen > len(abilities):
+            found.clear()
+            for ability in abilities.values():
+                if ability.function.queues[precedence].count:
+                    found[ability.function] = None
+        else:
+            fresh = itertools.takewhile(lambda item: item[1] > search.seen, reversed(ready.items()))
+            for function, _ in reversed(list(fresh)):
+                if function.name in abilities:
+                    found[function] = None
+                    found.move_to_end(function)
+        search.seen = self.changes
+        while found:
+            function = next(iter(found))
+            queue = function.queues[precedence]
+            if queue.count:
+                return queue.first
+            del found[function]
+        return None
+
     def served(self, job: ServerJob, peer: Peer) -> None:
         """End the turn of a job's function, as a worker gets the job."""
+        function = job.function
         ready = self.ready[job.precedence]
-        if job.function in ready:
-            ready.move_to_end(job.function)
-        if job.name in peer.abilities:
-            peer.abilities.move_to_end(job.name)
-
-    def of(self, precedence: Precedence) -> list[ServerJob]:
-        """Return the queued jobs of a precedence, oldest first."""
-        jobs = [job for function in self.ready[precedence] for job in function.queues[precedence]]
-        return sorted(jobs, key=lambda job: job.sequence)
+        if function in ready:
+            self.changes += 1
+            ready[function] = self.changes
+            ready.move_to_end(function)
+        if function.name in peer.abilities:
+            peer.abilities.move_to_end(function.name)
+        if peer.searches:
+            search = peer.searches.get(job.precedence)
+            if search is not None and function in search.found:
+                search.found.move_to_end(function)

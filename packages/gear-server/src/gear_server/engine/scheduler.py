@@ -42,7 +42,6 @@ class Scheduler:
     Attributes:
         choose: Returns the next job for a worker; replaced by servers that hold jobs back.
         paused: Whether jobs are no longer given out.
-        newest: The sequence of the newest job.
         grabs: The pending grabs: the turn of each, and when it is overdue.
         to_wake: Functions whose sleepers may have to be woken when the turn ends.
     """
@@ -58,7 +57,6 @@ class Scheduler:
     ) -> None:
         self.choose: Callable[[Peer, bool], ServerJob | None] = self.next_job
         self.paused: bool = False
-        self.newest: int = 0
         self.grabs: dict[Peer, tuple[int, float]] = {}
         self.to_wake: dict[Function, None] = {}
         self._queues = queues
@@ -79,6 +77,9 @@ class Scheduler:
         peer.abilities[function.name] = Ability(function, timeout)
         peer.absent.add(function)
         function.workers += 1
+        for precedence, search in peer.searches.items():
+            if function.queues[precedence].count:
+                search.found[function] = None
         if peer.sleeping:
             self.fall_asleep(peer)
             if function.queued() and not self.paused:
@@ -94,6 +95,8 @@ class Scheduler:
         function.workers -= 1
         function.sleepers.pop(peer, None)
         peer.absent.discard(function)
+        for search in peer.searches.values():
+            search.found.pop(function, None)
         if peer.notified_for is function:
             self.no_longer_expected(peer)
 
@@ -229,16 +232,15 @@ class Scheduler:
     def _recheck_later(self, function: Function, now: float) -> None:
         if function.sleepers and not function.recheck_scheduled:
             function.recheck_scheduled = True
-            newest = self.newest
-            self._timers.at(now + WAKE_DELAY, lambda due: self._recheck(function, newest, now, due))
+            function.mark()
+            self._timers.at(now + WAKE_DELAY, lambda due: self._recheck(function, now, due))
 
-    def _recheck(self, function: Function, newest: int, then: float, now: float) -> None:
+    def _recheck(self, function: Function, then: float, now: float) -> None:
         """Wake all sleepers if a job was queued at the last check, or if this one is late."""
         function.recheck_scheduled = False
-        oldest = min((job.sequence for job in function.heads()), default=None)
-        if oldest is None or self.paused:
+        if self.paused or not function.queued():
             return
-        if oldest <= newest or now >= then + 2 * WAKE_DELAY:
+        if function.marked() or now >= then + 2 * WAKE_DELAY:
             function.notified.clear()
             self._wake_some(function, len(function.sleepers))
         else:

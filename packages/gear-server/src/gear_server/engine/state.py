@@ -48,6 +48,21 @@ class Ability(msgspec.Struct):
     timeout: float = 0.0
 
 
+class Search:
+    """Where a worker of many functions stands in its search for jobs of one precedence.
+
+    Attributes:
+        found: Those of its functions that had jobs, in the order of their turns.
+        seen: The last of `Queues.changes` that it knows of.
+    """
+
+    __slots__ = ("found", "seen")
+
+    def __init__(self) -> None:
+        self.found: collections.OrderedDict[Function, None] = collections.OrderedDict()
+        self.seen: int = 0
+
+
 class Peer:
     """A connection: a client, a worker, or both; Gearman does not distinguish them.
 
@@ -65,6 +80,7 @@ class Peer:
         notified_for: The function for whose jobs it was sent a NOOP; None once it asks for one.
         abilities: The functions that it registered, by name, in the order of their turns.
         absent: The functions whose lists of sleepers it is not on, see `Scheduler.fall_asleep`.
+        searches: What it found among many functions, by precedence; see `Queues.choose`.
         submitted: The jobs that it waits for, by handle.
         assigned: The jobs that it works on, by handle.
         last_exception_handle: The last job that it ended by WORK_EXCEPTION.
@@ -94,6 +110,7 @@ class Peer:
         self.notified_for: Function | None = None
         self.abilities: collections.OrderedDict[bytes, Ability] = collections.OrderedDict()
         self.absent: set[Function] = set()
+        self.searches: dict[Precedence, Search] = {}
         self.submitted: dict[bytes, ServerJob] = {}
         self.assigned: dict[bytes, ServerJob] = {}
         self.last_exception_handle: bytes = b""
@@ -130,7 +147,6 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
 
     Attributes:
         handle: The job handle: a name, and nothing but a name.
-        sequence: Its place among all jobs, from when it was made or last queued again.
         function: The function to run.
         unique: The job's unique; None if it has none.
         arguments: The data for it.
@@ -147,11 +163,9 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
         queue: The queue that it is in; None unless it is queued.
         previous: The job before it in its queue.
         next: The job after it in its queue.
-        elder: The next newest job with the same unique, of another function.
     """
 
     handle: bytes
-    sequence: int
     function: Function
     unique: bytes | None
     arguments: bytes
@@ -168,7 +182,6 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
     queue: JobQueue | None = None
     previous: ServerJob | None = None
     next: ServerJob | None = None
-    elder: ServerJob | None = None
 
     @property
     def name(self) -> bytes:
@@ -226,14 +239,21 @@ class JobQueue:
     """A linked list of jobs, oldest first: any can leave at no cost.
 
     `Queues` links them, so that a job is queued and taken out in one call each.
+
+    Attributes:
+        first: The oldest job.
+        last: The newest job.
+        count: The number of jobs.
+        mark: The newest of the jobs that were there at the last look at the function's sleepers.
     """
 
-    __slots__ = ("count", "first", "last")
+    __slots__ = ("count", "first", "last", "mark")
 
     def __init__(self) -> None:
         self.first: ServerJob | None = None
         self.last: ServerJob | None = None
         self.count: int = 0
+        self.mark: ServerJob | None = None
 
     def __iter__(self) -> Iterator[ServerJob]:
         """Iterate over the jobs; the current one may be removed."""
@@ -290,9 +310,14 @@ class Function:
         high, normal, low = self.queues
         return high.count + normal.count + low.count
 
-    def heads(self) -> Iterator[ServerJob]:
-        """Return the first queued job of each precedence that has one."""
-        return (queue.first for queue in self.queues if queue.first is not None)
+    def mark(self) -> None:
+        """Remember which jobs are queued now, for `marked`."""
+        for queue in self.queues:
+            queue.mark = queue.last
+
+    def marked(self) -> bool:
+        """Return whether one of the jobs that were queued at the last `mark` still is."""
+        return any(queue.mark is not None for queue in self.queues)
 
     def full(self, precedence: Precedence) -> bool:
         """Return whether a new job of a precedence would exceed the limit."""

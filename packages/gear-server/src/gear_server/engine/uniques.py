@@ -1,5 +1,6 @@
 """The jobs that have a unique, over all functions; what joining one means is in `engine`."""
 
+import collections
 from typing import Final
 
 from gear_server.engine.state import Function, ServerJob
@@ -8,28 +9,34 @@ WORKLOAD: Final = b"-"
 """The unique of jobs that are merged if their function and arguments are equal."""
 
 
+class _Shared(collections.OrderedDict[Function, ServerJob]):
+    """The jobs of several functions with the same unique, the newest last."""
+
+
 class Uniques:
     """Finds jobs by unique, or by function and unique.
 
-    Jobs of several functions with the same unique form a chain, newest first. Jobs with unique
-    ``-`` are found by their arguments, and their state cannot be queried by unique.
+    Jobs with unique ``-`` are found by their arguments, and their state cannot be queried by
+    unique.
     """
 
     def __init__(self) -> None:
-        self._newest: dict[bytes, ServerJob] = {}
+        # Nearly every unique is that of one job, which needs no dict.
+        self._jobs: dict[bytes, ServerJob | _Shared] = {}
 
     def newest(self, unique: bytes) -> ServerJob | None:
         """Return the newest job with a unique, of any function."""
-        return self._newest.get(unique)
+        known = self._jobs.get(unique)
+        return next(reversed(known.values())) if isinstance(known, _Shared) else known
 
     def find(self, function: Function, unique: bytes, arguments: bytes) -> ServerJob | None:
         """Return the job that a submission joins; None if there is none."""
         if unique == WORKLOAD:
             return function.workloads.get(arguments)
-        job = self._newest.get(unique)
-        while job is not None and job.function is not function:
-            job = job.elder
-        return job
+        known = self._jobs.get(unique)
+        if isinstance(known, _Shared):
+            return known.get(function)
+        return known if known is not None and known.function is function else None
 
     def add(self, job: ServerJob) -> None:
         """Let later submissions join a job; no effect if it has no unique."""
@@ -38,8 +45,14 @@ class Uniques:
             if job.arguments:
                 job.function.workloads[job.arguments] = job
         elif unique is not None:
-            job.elder = self._newest.get(unique)
-            self._newest[unique] = job
+            known = self._jobs.get(unique)
+            if known is None:
+                self._jobs[unique] = job
+            elif isinstance(known, _Shared):
+                known[job.function] = job
+                known.move_to_end(job.function)
+            else:
+                self._jobs[unique] = _Shared({known.function: known, job.function: job})
 
     def remove(self, job: ServerJob) -> None:
         """Let no more submissions join a job; no effect if none could."""
@@ -48,18 +61,10 @@ class Uniques:
             if job.function.workloads.get(job.arguments) is job:
                 del job.function.workloads[job.arguments]
         elif unique is not None:
-            self._unlink(job, unique)
-
-    def _unlink(self, job: ServerJob, unique: bytes) -> None:
-        newest = self._newest.get(unique)
-        if newest is job:
-            if job.elder is None:
-                del self._newest[unique]
-            else:
-                self._newest[unique] = job.elder
-        else:
-            while newest is not None and newest.elder is not job:
-                newest = newest.elder
-            if newest is not None:
-                newest.elder = job.elder
-        job.elder = None
+            known = self._jobs.get(unique)
+            if known is job:
+                del self._jobs[unique]
+            elif isinstance(known, _Shared) and known.get(job.function) is job:
+                del known[job.function]
+                if len(known) == 1:
+                    self._jobs[unique] = known.popitem()[1]

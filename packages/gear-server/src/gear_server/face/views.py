@@ -1,6 +1,7 @@
 """The engine's state, as 0.16's server showed it."""
 
 import copy
+import heapq
 import threading
 from collections.abc import Callable, Iterable, Iterator, MutableSet, Sequence
 from typing import TypeVar, overload
@@ -22,12 +23,17 @@ class QueueView(Sequence[ServerJob]):
     Iterating uses a copy, so that jobs may be removed meanwhile.
     """
 
-    def __init__(self, queues: Queues, precedence: Precedence) -> None:
-        self._queues = queues
+    def __init__(self, engine: Engine, precedence: Precedence) -> None:
+        self._engine = engine
+        self._queues = engine.queues
         self._precedence = precedence
 
     def _jobs(self) -> list[ServerJob]:
-        return self._queues.of(self._precedence)
+        # A job that was queued again stays behind those of its function that it waits for.
+        ages = {job: age for age, job in enumerate(self._engine.jobs.values())}
+        ready = self._queues.ready[self._precedence]
+        queues = [function.queues[self._precedence] for function in ready]
+        return list(heapq.merge(*queues, key=lambda job: ages.get(job, len(ages))))
 
     def __len__(self) -> int:
         return len(self._jobs())
@@ -144,17 +150,17 @@ class ServerViews:
     @property
     def high_queue(self) -> QueueView:
         """The queued jobs of high precedence."""
-        return QueueView(self._engine.queues, Precedence.HIGH)
+        return QueueView(self._engine, Precedence.HIGH)
 
     @property
     def normal_queue(self) -> QueueView:
         """The queued jobs of normal precedence."""
-        return QueueView(self._engine.queues, Precedence.NORMAL)
+        return QueueView(self._engine, Precedence.NORMAL)
 
     @property
     def low_queue(self) -> QueueView:
         """The queued jobs of low precedence."""
-        return QueueView(self._engine.queues, Precedence.LOW)
+        return QueueView(self._engine, Precedence.LOW)
 
     @property
     def total_jobs(self) -> int:
