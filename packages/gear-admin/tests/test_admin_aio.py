@@ -22,7 +22,7 @@ from gear_wire.errors import (
 from gear_wire.link.tls import TLSFiles
 from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
 from gear_wire.types import ClientID, FunctionName, Handle
-from support.scripted_admin import admin, old
+from support.scripted_admin import admin, forged, old
 from support.scripted_server import Peer, ScriptedServer, scripted_server
 
 REVERSE = FunctionName(b"reverse")
@@ -92,6 +92,20 @@ def test_a_server_that_knows_no_command() -> None:
 
     with scripted_server(old) as server:
         run(server, test)
+
+
+def test_forged_rows_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(client: AsyncAdminClient) -> None:
+        assert await client.status() == [FunctionStatus(REVERSE, 3, 1, 2)]
+        assert await client.priority_status() == [FunctionQueue(REVERSE, 1, 2, 3, 4)]
+        assert [row.client_id for row in await client.workers()] == [b"me"]
+        assert [row.handle for row in await client.show_jobs()] == [b"H:1"]
+
+    with scripted_server(forged) as server:
+        run(server, test)
+    lines = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert len(lines) == 4
+    assert all(line.isprintable() and line.startswith("Skipped ") for line in lines)
 
 
 def test_questions_asked_at_once_are_answered_in_turn(server: ScriptedServer) -> None:

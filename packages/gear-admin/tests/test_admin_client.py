@@ -27,7 +27,7 @@ from gear_wire.errors import (
 from gear_wire.link.threads.connection import Connection
 from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
 from gear_wire.types import ClientID, FunctionName, Handle
-from support.scripted_admin import admin, old
+from support.scripted_admin import admin, forged, old
 from support.scripted_server import ScriptedServer, scripted_server
 
 REVERSE = FunctionName(b"reverse")
@@ -84,6 +84,17 @@ def test_a_server_that_knows_no_command() -> None:
         for ask in (client.status, client.workers, client.showUniqueJobs, client.getPid):
             with pytest.raises(ServerError, match="UNKNOWN_COMMAND: Unknown server command"):
                 ask()
+
+
+def test_forged_rows_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    with scripted_server(forged) as server, AdminClient("127.0.0.1", server.port) as client:
+        assert client.status() == [FunctionStatus(REVERSE, 3, 1, 2)]
+        assert client.priorityStatus() == [FunctionQueue(REVERSE, 1, 2, 3, 4)]
+        assert [row.client_id for row in client.workers()] == [b"me"]
+        assert [row.handle for row in client.showJobs()] == [b"H:1"]
+    lines = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert len(lines) == 4
+    assert all(line.isprintable() and line.startswith("Skipped ") for line in lines)
 
 
 def test_no_reply_in_time(server: ScriptedServer) -> None:

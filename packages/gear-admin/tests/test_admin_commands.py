@@ -44,8 +44,11 @@ def test_replies() -> None:
     assert commands.VERBOSE.read(b"OK ERROR\n") == "ERROR"
     assert commands.GETPID.read(b"OK 123\n") == 123
     assert commands.CANCEL_JOB.read(b"OK\r\n") is None
-    with pytest.raises(InvalidDataError, match="expected a number: 'x'"):
+    with pytest.raises(InvalidDataError, match="expected a number: b'x'"):
         commands.GETPID.read(b"OK x\n")
+    for digits in ("²".encode(), b"1" * 5000):
+        with pytest.raises(InvalidDataError, match="expected a number: b'"):
+            commands.GETPID.read(b"OK " + digits + b"\n")
     with pytest.raises(ServerError, match="function not found"):
         commands.DROP_FUNCTION.read(b"ERR function not found\r\n")
 

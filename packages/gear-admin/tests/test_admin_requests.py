@@ -129,6 +129,14 @@ def test_rows() -> None:
     assert version.version() == "1.1.20"
 
 
+def test_forged_rows_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    status = StatusAdminRequest()
+    answered(status, b"\x1b[2J\nreverse\t3\t1\t2\n.\n")
+    assert status.rows() == [FunctionStatus(FunctionName(b"reverse"), 3, 1, 2)]
+    (line,) = caplog.records
+    assert line.getMessage().isprintable()
+
+
 def test_rows_before_the_reply() -> None:
     with pytest.raises(InvalidDataError, match="send it first"):
         StatusAdminRequest().rows()

@@ -308,6 +308,14 @@ def test_the_state_of_a_job(harness: Harness) -> None:
     assert (job.known, job.running, job.fraction_complete) == (True, False, 0.75)
 
 
+def test_the_state_of_a_job_with_absurd_numbers(harness: Harness) -> None:
+    request = StatusRequest(H2)
+    harness.session.request_status(request)
+    harness.session.apply(StatusRes(H2, b"1", b"0", b"9" * 4000, b"1"))
+    assert request.state is not None
+    assert (request.state.numerator, request.state.fraction_complete) == (0, 0.0)
+
+
 def test_the_state_of_a_job_that_is_gone(harness: Harness) -> None:
     request = StatusRequest(H2)
     harness.session.request_status(request)

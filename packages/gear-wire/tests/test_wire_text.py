@@ -133,6 +133,8 @@ def test_a_reply_that_is_not_whole(reply: bytes) -> None:
         (parse_connection, b"x 127.0.0.1 - :"),
         (parse_connection, b"--1 127.0.0.1 - :"),
         (parse_connection, b"38 : a"),
+        (parse_connection, b"1" * 5000 + b" 127.0.0.1 - :"),
+        (parse_function_status, b"f\t" + b"1" * 5000 + b"\t0\t0"),
         (parse_job, b"H:1 0 0 0"),
     ],
 )
@@ -159,4 +161,24 @@ def test_any_reply_is_read_or_refused(parse: Callable[[bytes], object], reply: b
         rows = parse_rows(reply, parse)
     except (InvalidDataError, ServerError):
         return
-    assert len(rows) == reply.count(b"\n") - 1
+    assert len(rows) <= reply.count(b"\n") - 1
+
+
+def test_a_row_that_cannot_be_read_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    good = FunctionStatus(FunctionName(b"f"), 1, 0, 1)
+    forged = b"\x1b[2J" + b"x" * 10_000
+    reply = b"\n".join((forged, b"f\t1\t0\t1", b"h\t" + b"1" * 5000 + b"\t0\t1", b".", b""))
+    assert parse_rows(reply, parse_function_status) == [good]
+    (line,) = caplog.records
+    assert line.name == "gear.AdminRequest"
+    assert line.levelname == "WARNING"
+    assert line.getMessage().startswith(r"Skipped 2 of 3 rows of a reply: expected 4 columns: b'\x1b")
+    assert len(line.getMessage()) < 400
+
+
+def test_columns_of_workers_hold_what_looks_like_a_separator() -> None:
+    names = (FunctionName(b":c"), FunctionName(b"d:"))
+    assert parse_connection(b"-1 ::1 a:b : :c d:") == ConnectionStatus(
+        -1, "::1", ClientID(b"a:b"), names
+    )
+    assert parse_connection(b"5 h : :") == ConnectionStatus(5, "h", ClientID(b":"), ())

@@ -7,6 +7,7 @@ import msgspec
 
 from gear_wire.errors import InvalidDataError
 from gear_wire.jobs import to_bytes
+from gear_wire.number import to_number
 from gear_wire.text import (
     ConnectionStatus,
     FunctionQueue,
@@ -66,10 +67,7 @@ def _text(reply: bytes) -> str:
 
 
 def _number(reply: bytes) -> int:
-    text = _text(reply)
-    if not text.isdigit():
-        raise InvalidDataError(f"expected a number: {text!r}")
-    return int(text)
+    return to_number(parse_line(reply))
 
 
 def _done(reply: bytes) -> None:

@@ -17,9 +17,10 @@ from gear_client.expectations import (
 )
 from gear_client.jobs import Job
 from gear_client.outcome import CANCELLED, LOST
-from gear_wire.errors import ServerError, UnknownJobError
+from gear_wire.errors import InvalidDataError, ServerError, UnknownJobError
 from gear_wire.escape import quoted
 from gear_wire.jobs import BaseJob
+from gear_wire.number import to_number
 from gear_wire.packets import (
     BasePacket,
     EchoReq,
@@ -349,8 +350,8 @@ class ClientSession(Session):
 
 def _number(digits: bytes) -> int:
     try:
-        return int(digits)
-    except ValueError:
+        return to_number(digits.strip())
+    except InvalidDataError:
         return 0  # gearmand passes on whatever a worker wrote, gear 0.16 nothing at all
 
 

@@ -1,17 +1,21 @@
 """The administrative protocol's commands and replies as typed rows; connections are elsewhere."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
 from gear_wire.errors import InvalidDataError, ServerError
+from gear_wire.escape import quoted
+from gear_wire.number import to_number
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 
 END: Final = b"."
 """The line that ends a reply of several lines."""
 
 Row = TypeVar("Row")
+_log = logging.getLogger("gear.AdminRequest")
 
 
 class FunctionStatus(msgspec.Struct, frozen=True):
@@ -109,35 +113,48 @@ def _server_error(message: str) -> ServerError:
 def parse_rows(reply: bytes, parse: Callable[[bytes], Row]) -> list[Row]:
     """Return the rows of a reply that ends with a line of one dot.
 
+    A line that cannot be read is left out, with one warning for all of them: some servers let any
+    client write into their tables, which would otherwise hide them from everybody.
+
     Args:
         reply: The whole reply.
-        parse: Reads one line.
+        parse: Reads one line; raises InvalidDataError for one that it cannot read.
 
     Raises:
         ServerError: The reply is an ``ERR`` line.
-        InvalidDataError: A line is not what `parse` reads.
+        InvalidDataError: The reply does not end with a dot.
     """
     lines = reply.replace(b"\r\n", b"\n").split(b"\n")
     if len(lines) == 2 and lines[0].startswith(b"ERR"):
         parse_line(reply)
     if lines[-2:] != [END, b""]:
         raise InvalidDataError(f"the reply does not end with a dot: {reply[-80:]!r}")
-    return [parse(line) for line in lines[:-2]]
+    rows: list[Row] = []
+    errors: list[InvalidDataError] = []
+    for line in lines[:-2]:
+        try:
+            rows.append(parse(line))
+        except InvalidDataError as error:
+            errors = errors or [error]
+    skipped = len(lines) - 2 - len(rows)
+    if skipped:
+        _log.warning("Skipped %d of %d rows of a reply: %s", skipped, len(lines) - 2, errors[0])
+    return rows
 
 
 def _columns(line: bytes, count: int) -> Sequence[bytes]:
     columns = line.rsplit(b"\t", count - 1)
     if len(columns) != count:
-        raise InvalidDataError(f"expected {count} columns: {line!r}")
+        raise InvalidDataError(f"expected {count} columns: {quoted(line)}")
     return columns
 
 
 def _numbers(line: bytes, count: int) -> tuple[bytes, list[int]]:
     name, *numbers = _columns(line, count)
     try:
-        return name, [int(number) for number in numbers]
-    except ValueError:
-        raise InvalidDataError(f"expected numbers after the name: {line!r}") from None
+        return name, [to_number(number) for number in numbers]
+    except InvalidDataError:
+        raise InvalidDataError(f"expected numbers after the name: {quoted(line)}") from None
 
 
 def parse_function_status(line: bytes) -> FunctionStatus:
@@ -153,15 +170,21 @@ def parse_function_queue(line: bytes) -> FunctionQueue:
 
 
 def parse_connection(line: bytes) -> ConnectionStatus:
-    """Read a line of ``workers``, ``FD IP ID : FUNCTION ...``; the ID may hold spaces."""
-    head, separator, functions = line.rpartition(b" :")
-    words = head.split(b" ", 2)
-    if not separator or len(words) != 3 or not words[0].removeprefix(b"-").isdigit():
-        raise InvalidDataError(f"expected 'FD IP ID : FUNCTIONS': {line!r}")
-    names = tuple(FunctionName(name) for name in functions.split())
-    return ConnectionStatus(
-        int(words[0]), words[1].decode(errors="replace"), ClientID(words[2]), names
-    )
+    """Read a line of ``workers``, ``FD IP ID : FUNCTION ...``; the ID may hold spaces.
+
+    geard takes no ID that holds the separator, but functions may begin with it.
+    """
+    descriptor, _, rest = line.partition(b" ")
+    address, _, rest = rest.partition(b" ")
+    client_id, separator, functions = rest.partition(b" :")
+    try:
+        number = to_number(descriptor)
+    except InvalidDataError:
+        separator = b""
+    if not separator:
+        raise InvalidDataError(f"expected 'FD IP ID : FUNCTIONS': {quoted(line)}")
+    names = tuple(FunctionName(name) for name in functions.split(b" ") if name)
+    return ConnectionStatus(number, address.decode(errors="replace"), ClientID(client_id), names)
 
 
 def parse_job(line: bytes) -> JobStatus:
