@@ -157,28 +157,6 @@ SCENARIOS = [
     scenario("five words", c.says(b"getpid 2 3 4 5\n", b"OK {_}\n")),
     scenario("a line without an end", c.is_cut_off(b"x" * 9000)),
     scenario(
-        "a function's name of 4000 bytes",
-        w.says(req(P.CAN_DO, b"f" * 4000)),
-        c.says(req(P.SUBMIT_JOB, b"f" * 4000, b"", b""), res(P.JOB_CREATED, b"{j}")),
-        w.says(req(P.GRAB_JOB), res(P.JOB_ASSIGN, b"{j}", b"f" * 4000, b"")),
-        w.says(req(P.WORK_COMPLETE, b"{j}", b"")),
-        c.hears(res(P.WORK_COMPLETE, b"{j}", b"")),
-    ),
-    scenario(
-        "a function's name of 9000 bytes",
-        differs(
-            "long-arguments",
-            geard=[
-                c.says(req(P.SUBMIT_JOB, b"g" * 9000, b"", b""), res(P.JOB_CREATED, b"{j}")),
-                w.says(req(P.CAN_DO, b"g" * 9000)),
-                w.says(req(P.GRAB_JOB), res(P.JOB_ASSIGN, b"{j}", b"g" * 9000, b"")),
-                w.says(req(P.WORK_COMPLETE, b"{j}", b"")),
-                c.hears(res(P.WORK_COMPLETE, b"{j}", b"")),
-            ],
-            gearmand=[c.is_cut_off(req(P.SUBMIT_JOB, b"g" * 9000, b"", b""))],
-        ),
-    ),
-    scenario(
         "B8: a header that promises 4 GiB",
         c.is_cut_off(b"\0REQ\0\0\0\x10\xff\xff\xff\xff"),
         c2.says(*echo(b"still here")),

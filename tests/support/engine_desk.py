@@ -100,6 +100,11 @@ class Desk:
         visitor.send(*packets)
         return visitor
 
+    def receive(self, visitor: Visitor, data: bytes) -> None:
+        """Have the engine take in bytes of a visitor, in a turn of their own."""
+        self.engine.receive(visitor.peer, FrameReader().feed(data), self.now)
+        self.end_turn()
+
     def wait(self, seconds: float) -> float | None:
         """Let time pass; returns when the engine must be called again."""
         self.now += seconds

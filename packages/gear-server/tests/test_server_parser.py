@@ -11,6 +11,7 @@ EXAMPLES = {
     "file_descriptors": "64", "port": "1", "backlog": "2", "keepalive_idle": "3",
     "keepalive_interval": "4", "keepalive_count": "5", "job_retries": "6", "worker_wakeup": "7",
     "grace": "8", "max_packet_size": "9", "max_send_queue": "10", "max_line_size": "11",
+    "max_name_size": "12",
     "statsd_port": "12", "verbose": "INFO", "busy_poll": "13",
     "max_connections": "14", "max_connections_per_address": "15", "first_byte_timeout": "16",
     "packet_timeout": "17",

@@ -19,6 +19,6 @@ def test_numbers(digits: bytes, number: int) -> None:
     [b"", b"-", b"x", b" 1", b"1\n", b"1_000", b"+1", b"1.0", "²".encode(), b"1" * 21, b"1" * 5000],
 )
 def test_what_is_none(digits: bytes) -> None:
-    with pytest.raises(InvalidDataError, match="^expected a number: b'") as info:
+    with pytest.raises(InvalidDataError, match=r"^expected a number: b'") as info:
         to_number(digits)
     assert len(str(info.value)) < 300

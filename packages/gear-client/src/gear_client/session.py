@@ -48,7 +48,9 @@ EXCEPTIONS: Final = b"exceptions"
 """The option without which gearmand turns WORK_EXCEPTION into a bare WORK_FAIL."""
 _OPTION_CODES: Final = frozenset({"UNKNOWN_OPTION", "unknown_option"})
 # Errors that answer no submission: they are about a packet that awaits nothing.
-_UNASKED_CODES: Final = frozenset({"JOB_NOT_FOUND", "INVALID_COMMAND", "INVALID_MAGIC"})
+_UNASKED_CODES: Final = frozenset(
+    {"JOB_NOT_FOUND", "INVALID_ARGUMENT", "INVALID_COMMAND", "INVALID_MAGIC"}
+)
 _REMEMBERED: Final = 128
 
 

@@ -29,6 +29,8 @@ MAX_SEND_QUEUE: Final = 256 << 20
 """Bytes that may wait for a connection before it is dropped when more comes: four results of 64 MiB
 may be on their way to a slow reader. gearmand and gear 0.16 have no limit."""
 
+MAX_NAME_SIZE: Final = 512
+"""Bytes of a function's name: the limit of libgearman. gearmand takes up to 8 KiB."""
 YEAR: Final = 365 * 86400
 
 LISTEN, TLS, JOBS, LIMITS, METRICS = "Listen", "TLS", "Jobs", "Limits", "Metrics"
@@ -189,6 +191,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         help="how much may wait to be sent to a peer; a slow reader for which more is waiting is "
         "disconnected",
     )] = MAX_SEND_QUEUE
+    max_name_size: Annotated[int, Meta(ge=1), Option(
+        group=LIMITS, metavar="BYTES",
+        help="longest name of a function to accept; an ERROR answers longer ones",
+    )] = MAX_NAME_SIZE
     max_line_size: Annotated[int, Meta(ge=1), Option(
         group=LIMITS, metavar="BYTES",
         help="longest text command to accept; a peer that sends more is disconnected",

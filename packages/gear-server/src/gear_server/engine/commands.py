@@ -8,6 +8,8 @@ from gear_server.engine.access import DENIED
 from gear_server.engine.acl import ACL, ACLEntry, ACLError
 from gear_server.engine.chores import SLICE
 from gear_server.engine.engine import Answer, Engine, TextRule
+from gear_server.engine.names import Refusal, refused_function, shown_unique
+from gear_server.engine.rules import OUT_OF_RANGE, leading_number
 from gear_server.engine.state import Function, Peer, ServerJob
 from gear_wire.enums import Precedence
 
@@ -15,6 +17,7 @@ _OK: Final = b"OK\r\n"
 _INCOMPLETE: Final = (
     b"ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+%s\r\n"
 )
+_LARGE_LIMIT: Final = Refusal(b"ARGUMENT_TOO_LARGE", b"Limit too large")
 
 
 def _unknown(word: bytes) -> bytes:
@@ -106,7 +109,7 @@ def _show(engine: Engine, peer: Peer, words: list[bytes], now: float) -> Answer:
 
 
 def _unique_line(job: ServerJob) -> bytes:
-    return (job.unique or b"") + b"\n"
+    return shown_unique(job.unique or b"") + b"\n"
 
 
 def _job_line(job: ServerJob) -> bytes:
@@ -131,6 +134,9 @@ def cancel(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
 def _create(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
     if len(words) != 3 or words[1].lower() != b"function":
         return _INCOMPLETE % words[0]
+    refusal = refused_function(words[2], engine.settings.max_name_size)
+    if refusal is not None:
+        return refusal.line()
     engine.queues.function(words[2])
     return _OK
 
@@ -148,17 +154,15 @@ def _drop(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
     return _OK
 
 
-def _number(word: bytes) -> int:
-    return int(word) if word.isdigit() else 0
-
-
 def _maxqueue(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
     if len(words) < 2:
         return _INCOMPLETE % words[0]
+    limits = [leading_number(word) for word in words[2:5]]
+    if OUT_OF_RANGE in limits:
+        return _LARGE_LIMIT.line()
     function = engine.queues.functions.get(words[1])
     if function is None:
         return _OK
-    limits = [_number(word) for word in words[2:5]]
     if len(limits) == 1:
         limits *= 3
     high, normal, low = [*limits, 0, 0, 0][:3]

@@ -6,6 +6,7 @@ returns.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
@@ -16,6 +17,7 @@ from gear_server.engine.chores import SLICE, Chores
 from gear_server.engine.counters import Counters
 from gear_server.engine.epochs import Epochs
 from gear_server.engine.identity import ANONYMOUS, Identity
+from gear_server.engine.names import CONTROL, has_control, refused_function
 from gear_server.engine.outboxes import Outboxes
 from gear_server.engine.queues import Queues
 from gear_server.engine.rights import PACKETS, Right
@@ -26,6 +28,7 @@ from gear_server.engine.uniques import Uniques
 from gear_server.settings import UNLIMITED, ServerSettings
 from gear_wire.enums import Magic, PacketType, Precedence
 from gear_wire.framing import HEADER, RESPONSE_MAGIC, Event, Frame, TextLine
+from gear_wire.loglimit import LogLimit
 from gear_wire.packets import BasePacket
 from gear_wire.table import frame_key
 
@@ -33,6 +36,9 @@ UNIQUE_SIZE: Final = 64
 """Maximum bytes of a unique, as in gearmand."""
 MAX_WORDS: Final = 5
 """Maximum words of a text command, as in gearmand."""
+MOST_UNKNOWN: Final = 16
+"""Unknown text commands in a row after which a connection is closed: it speaks something else."""
+_HTTP: Final = re.compile(rb"[!-~]+ .*HTTP/[0-9]|host:", re.IGNORECASE)
 
 Rule = Callable[["Engine", Peer, Frame, float], None]
 Answer = bytes | Iterator[bytes]
@@ -49,7 +55,9 @@ _UNANSWERED: Final = frozenset(
 
 def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
     """Close a connection that sent a packet of no known type, as gearmand does."""
-    engine.log.warning("%r sent a packet of unknown type %s", peer, frame.type)
+    engine.offences.log(
+        now, logging.WARNING, "%r sent a packet of unknown type %s", peer, frame.type
+    )
     engine.close(peer)
 
 
@@ -67,6 +75,8 @@ def _guard(rule: Rule, right: Right) -> Rule:
 
     def guarded(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
         name = frame.body.partition(b"\0")[0]
+        if not engine.takes_function(peer, name):
+            return  # not even matched with a pattern: it may be as long as a packet
         if engine.access is None or engine.access.may_use(peer, right, name, now):
             rule(engine, peer, frame, now)
         else:
@@ -105,6 +115,7 @@ class Engine:
         access: Looks at the access control list; None if everyone may do everything.
         chores: Work that is done in slices.
         counters: Counters since the start.
+        offences: Logs why connections are closed, at a limited rate.
         closed: Whether new jobs are refused.
         unknown: The rule for packets without one.
         on_line: Handles a text command; replaced by servers with commands of their own.
@@ -140,6 +151,7 @@ class Engine:
         )
         self.epochs: Epochs = Epochs(self.timers, wall_clock, self._come_due)
         self.counters: Counters = Counters()
+        self.offences: LogLimit = LogLimit(self.log, "Connections closed for what they sent")
         self.closed: bool = False
         self.unknown: Rule = refuse
         self.on_line: Callable[[Peer, bytes, float], None] = self.text
@@ -185,7 +197,7 @@ class Engine:
             elif isinstance(event, TextLine):
                 self.on_line(peer, event.line, now)
             else:
-                self.log.warning("%r: %s", peer, event.reason)
+                self.offences.log(now, logging.WARNING, "%r: %s", peer, event.reason)
                 self.close(peer)
 
     def _must_wait(self, peer: Peer, event: Event) -> bool:
@@ -230,20 +242,44 @@ class Engine:
 
     def text(self, peer: Peer, line: bytes, now: float) -> None:
         """Handle a text command, and queue the answer."""
-        words = line.rstrip(b"\r\n").split(b" ")
+        line = line.rstrip(b"\r\n")
+        words = line.split(b" ")
         rule = self.text_rules.get(words[0].lower())
         if rule is None:
-            self.send(peer, b"ERR UNKNOWN_COMMAND Unknown+server+command%s\r\n" % words[0])
+            self._unknown_command(peer, line, words[0], now)
+            return
+        peer.unknown_commands = 0
+        if has_control(line):
+            self.send(peer, CONTROL.line())
             return
         words = [word for word in words if word]
         if len(words) > MAX_WORDS:
-            self.log.warning("%r sent a command of %s words", peer, len(words))
+            self.offences.log(
+                now, logging.WARNING, "%r sent a command of %s words", peer, len(words)
+            )
             self.close(peer)
             return
         if self.access is not None and not self.access.may_say(peer, words, now):
             self.send(peer, DENIED)
             return
         self.answer(peer, rule(self, peer, words, now))
+
+    def _unknown_command(self, peer: Peer, line: bytes, word: bytes, now: float) -> None:
+        """Answer a text command that there is not, or close the connection of another protocol.
+
+        Any web page can have a browser send a request to a server on its machine. The first lines
+        of the request are HTTP's; but the rest, the page's own, would be obeyed.
+        """
+        peer.unknown_commands += 1
+        if _HTTP.match(line) is not None:
+            reason = "speaks HTTP"
+        elif peer.unknown_commands == MOST_UNKNOWN:
+            reason = f"sent {MOST_UNKNOWN} unknown commands in a row"
+        else:
+            self.send(peer, b"ERR UNKNOWN_COMMAND Unknown+server+command%b\r\n" % word)
+            return
+        self.offences.log(now, logging.WARNING, "%r %s", peer, reason)
+        self.close(peer)
 
     def close(self, peer: Peer) -> None:
         """Close a connection once its outbox is sent; it is given no more jobs."""
@@ -345,10 +381,14 @@ class Engine:
         if self.closed:
             self.send_error(peer, b"QUEUE_ERROR", b"Server is shutting down")
             return None
+        function = self.queues.functions.get(name)
+        if function is None and not self.takes_function(peer, name):
+            return None
         if len(unique) > UNIQUE_SIZE:
             self.send_error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
             return None
-        function = self.queues.functions.get(name) or self.queues.function(name)
+        if function is None:
+            function = self.queues.function(name)
         if unique:
             known = self.uniques.find(function, unique, arguments)
             if known is not None:
@@ -361,6 +401,15 @@ class Engine:
         queues.newest += 1
         handle = b"%b%d" % (self._handle_prefix, queues.newest)
         return ServerJob(handle, function, unique or None, arguments, precedence, background)
+
+    def takes_function(self, peer: Peer, name: bytes) -> bool:
+        """Return whether a function may have a name; answer the connection if not."""
+        if name in self.queues.functions:
+            return True
+        refusal = refused_function(name, self.settings.max_name_size)
+        if refusal is not None:
+            self.send_error(peer, refusal.code, refusal.text)
+        return refusal is None
 
     def accept(self, peer: Peer, job: ServerJob, now: float) -> None:
         """Accept a job: answer its submission with JOB_CREATED, and queue it."""

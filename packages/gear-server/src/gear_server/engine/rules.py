@@ -6,6 +6,7 @@ from typing import Final
 
 from gear_server.engine.chores import SLICE
 from gear_server.engine.engine import UNIQUE_SIZE, WORK_FAIL, Engine, Rule
+from gear_server.engine.names import CLIENT_ID_SIZE, refused_client_id, refused_function
 from gear_server.engine.state import AssignPacket, Peer, ServerJob
 from gear_wire.enums import Magic, PacketType, Precedence
 from gear_wire.framing import RESPONSE_MAGIC, Frame
@@ -13,10 +14,10 @@ from gear_wire.packets import StatusRes, StatusResUnique
 from gear_wire.table import BY_TYPE, frame_key
 from gear_wire.types import Handle, UniqueKey
 
-CLIENT_ID_SIZE: Final = 127
 OUT_OF_RANGE: Final = 1 << 63
 _NUMBER: Final = re.compile(rb"\s*([+-]?)(\d+)")
 _MOST_DIGITS: Final = 20
+_LONGEST_NUMBER: Final = 64
 _UNSIGNED: Final = 0xFFFFFFFF
 """gearmand keeps the progress of a job in unsigned 32-bit numbers."""
 _UNKNOWN_JOB: Final = b"Job given in work result not found"
@@ -85,6 +86,10 @@ def _submit_reduce(background: bool) -> Rule:
         if len(reducer) > UNIQUE_SIZE:
             engine.send_error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
             return
+        refusal = refused_function(reducer, UNIQUE_SIZE)
+        if refusal is not None:
+            engine.send_error(peer, refusal.code, refusal.text)
+            return
         job = engine.create(peer, name, unique, arguments, Precedence.NORMAL, background)
         if job is not None:
             job.reducer = reducer or None
@@ -151,7 +156,12 @@ def _option(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
 
 
 def _set_client_id(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    peer.client_id = frame.body.partition(b"\0")[0][:CLIENT_ID_SIZE]
+    client_id = frame.body.partition(b"\0")[0][:CLIENT_ID_SIZE]
+    refusal = refused_client_id(client_id)
+    if refusal is None:
+        peer.client_id = client_id
+    else:
+        engine.send_error(peer, refusal.code, refusal.text)
 
 
 def _not_expected(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
@@ -166,7 +176,9 @@ def _wrong_magic(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
 
 
 def _can_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-    engine.register(peer, frame.body.partition(b"\0")[0])
+    name = frame.body.partition(b"\0")[0]
+    if engine.takes_function(peer, name):
+        engine.register(peer, name)
 
 
 def _can_do_timeout(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
@@ -177,7 +189,8 @@ def _can_do_timeout(engine: Engine, peer: Peer, frame: Frame, now: float) -> Non
     milliseconds = leading_number(digits)
     # gearmand raises what is less than a second to one.
     seconds = max(1.0, milliseconds / 1000) if milliseconds > 0 else 0.0
-    engine.register(peer, name, seconds)
+    if engine.takes_function(peer, name):
+        engine.register(peer, name, seconds)
 
 
 def _cant_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
@@ -274,7 +287,9 @@ def _exception(engine: Engine, job: ServerJob, frame: Frame) -> None:
 
 
 def _status(engine: Engine, job: ServerJob, frame: Frame) -> None:
-    _, job.numerator, job.denominator = frame.body.split(b"\0", 2)
+    _, numerator, denominator = frame.body.split(b"\0", 2)
+    # Kept until the next one, whatever its length: no more than a number needs.
+    job.numerator, job.denominator = numerator[:_LONGEST_NUMBER], denominator[:_LONGEST_NUMBER]
     engine.forward(job, frame)
 
 

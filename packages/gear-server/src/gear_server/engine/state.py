@@ -84,6 +84,7 @@ class Peer:
         submitted: The jobs that it waits for, by handle.
         assigned: The jobs that it works on, by handle.
         last_exception_handle: The last job that it ended by WORK_EXCEPTION.
+        unknown_commands: The number of unknown text commands since the last known one.
         outbox: What to send to it; `NOWHERE` once it is lost or cut off.
         room: Bytes that may still be queued for it; see `Outboxes`.
         bulky: Whether a part of that is large.
@@ -114,6 +115,7 @@ class Peer:
         self.submitted: dict[bytes, ServerJob] = {}
         self.assigned: dict[bytes, ServerJob] = {}
         self.last_exception_handle: bytes = b""
+        self.unknown_commands: int = 0
         self.outbox: list[bytes] = []
         self.bulky: bool = False
         self.needs_flush: bool = False
