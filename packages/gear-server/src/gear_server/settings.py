@@ -109,18 +109,19 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_ca: Annotated[Text | None, Option(
         group=TLS, aliases=("ssl-ca-file",), metavar="PATH", env="GEARMAND_CA_CERTIFICATE",
         implies="ssl",
-        help="file with the certificates of the authority that clients must present one of",
+        help="file with the certificates of the authority that clients must present one of; reread "
+        "on SIGHUP",
         example="/etc/geard/ca.pem",
     )] = None
     ssl_cert: Annotated[Text | None, Option(
         group=TLS, aliases=("ssl-certificate",), metavar="PATH", env="GEARMAND_SERVER_PEM",
         implies="ssl",
-        help="file with the server's certificate",
+        help="file with the server's certificate; reread on SIGHUP",
         example="/etc/geard/cert.pem",
     )] = None
     ssl_key: Annotated[Text | None, Option(
         group=TLS, metavar="PATH", env="GEARMAND_SERVER_KEY", implies="ssl",
-        help="file with the server's private key",
+        help="file with the server's private key; reread on SIGHUP",
         example="/etc/geard/key.pem",
     )] = None
 

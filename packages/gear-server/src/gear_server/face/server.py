@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import logging
 import os
 import secrets
@@ -9,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Final, NoReturn, Self, cast
 
 import msgspec
 
@@ -33,9 +34,12 @@ from gear_wire.errors import ConfigurationError, GearmanError
 from gear_wire.jobs import convert_to_bytes, to_bytes, to_handle
 from gear_wire.link.address import DEFAULT_PORT, check_port
 from gear_wire.link.inherited import call_when_forked, let_go, let_go_when_forked
-from gear_wire.link.tls import check_tls_files
+from gear_wire.link.tls import TLSFiles, check_tls_files
 from gear_wire.packet import Packet
 from gear_wire.timeouts import check_timeout
+
+if TYPE_CHECKING:
+    from gear_server.network.certificates import Certificates
 
 _TOKENS: Final = range(10_000_000, 100_000_000)
 """The numbers of which each start of a server takes one for its handles, all of one length."""
@@ -78,6 +82,12 @@ def _server_id(server_id: str | bytes) -> bytes:
     except UnicodeDecodeError:
         raise ConfigurationError(f"a server id must be text in UTF-8, not {name!r}") from None
     return name
+
+
+def _read_certificates(files: TLSFiles, log: logging.Logger) -> "Certificates":
+    from gear_server.network.certificates import Certificates
+
+    return Certificates(files, log)
 
 
 class _Watcher:
@@ -214,14 +224,14 @@ class Server(ServerHandlers, ServerViews):
             job_retries=job_retries,
         )
         tls = settings.tls()
-        # A file that cannot be used must be reported here, not in the thread.
-        self._context = None if tls is None else tls.server_context()
         if not isinstance(acl, ACL | None):
             raise TypeError(f"acl must be a gear.ACL or None, not {type(acl).__name__}")
         self.client_id: bytes | None = None if server_id is None else _server_id(server_id)
         if not hasattr(self, "log"):
             name = "" if self.client_id is None else f".{self.client_id.decode()}"
             self.log: logging.Logger = logging.getLogger(f"gear.Server{name}")
+        # A file that cannot be used must be reported here, not in the thread.
+        self._certificates = None if tls is None else _read_certificates(tls, self.log)
         self.acl: ACL | None = acl
         self.host: str | None = settings.host
         self.lock: threading.RLock = threading.RLock()
@@ -295,7 +305,9 @@ class Server(ServerHandlers, ServerViews):
 
     async def _serve(self) -> None:
         self._stopping = asyncio.Event()
-        self._server = AsyncServer(self._engine, self._settings, self.lock, self, self._context)
+        self._server = AsyncServer(
+            self._engine, self._settings, self.lock, self, self._certificates
+        )
         await self._server.start(self._listening)
         self._ready.set()
         await self._stopping.wait()
@@ -353,6 +365,20 @@ class Server(ServerHandlers, ServerViews):
         server = self._server
         if server is not None:
             self._call(server.schedule_flush)
+
+    def reload_certificates(self) -> None:
+        """Read the three files of TLS again, for the handshakes that begin from now on.
+
+        Connections stay as they are. If the certificate ends soon, that is logged.
+
+        Raises:
+            ConfigurationError: A file cannot be used, and the previous ones stay in use; or this
+                server has no TLS.
+        """
+        if self._certificates is None:
+            raise ConfigurationError(f"{self!r} has no certificates: it was started without TLS")
+        self._certificates.reload()
+        self._certificates.check(datetime.datetime.now(datetime.UTC))
 
     # The owner of an `AsyncServer`
 

@@ -267,7 +267,7 @@ class Program:
 
     def _reload(self) -> None:
         self._notifier.reloading()
-        for step in (self._logs.reopen, self._read_acl):
+        for step in (self._logs.reopen, self._read_acl, self._read_certificates):
             try:
                 step()
             except (GearmanError, OSError) as error:
@@ -280,3 +280,7 @@ class Program:
         if fresh is not None and self._server.acl is not None:
             with self._server.lock:
                 self._server.acl.setEntries(fresh.getEntries())
+
+    def _read_certificates(self) -> None:
+        if self._options.ssl:
+            self._server.reload_certificates()

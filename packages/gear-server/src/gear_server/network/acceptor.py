@@ -17,7 +17,7 @@ from gear_wire.link.inherited import let_go_when_forked
 from gear_wire.loglimit import LogLimit
 
 if TYPE_CHECKING:
-    import ssl
+    from gear_server.network.certificates import Certificates
 
 AT_ONCE: Final = 32
 """Connections accepted in one turn of the loop, so that others have theirs, however many knock."""
@@ -51,12 +51,9 @@ class Acceptor:
         sock: The socket.
         doors: Decides which connections are let in.
         make_protocol: Returns the protocol for a connection, which reports when that is lost.
-        context: The TLS context; None for plaintext.
+        certificates: Those of the TLS server; None for plaintext.
         counters: Where pauses and failed handshakes are counted.
         log: Logs them.
-
-    Attributes:
-        context: As given; another one serves the handshakes that begin from then on.
     """
 
     def __init__(
@@ -64,14 +61,14 @@ class Acceptor:
         sock: socket.socket,
         doors: Doors,
         make_protocol: Callable[[Admission], asyncio.BaseProtocol],
-        context: "ssl.SSLContext | None",
+        certificates: "Certificates | None",
         counters: Counters,
         log: logging.Logger,
     ) -> None:
-        self.context: ssl.SSLContext | None = context
         self._socket = sock
         self._doors = doors
         self._make_protocol = make_protocol
+        self._certificates = certificates
         self._counters = counters
         self._pauses = LogLimit(log, "Pauses of accepting")
         self._refusals = LogLimit(log, "Refused TLS connections")
@@ -90,7 +87,7 @@ class Acceptor:
         self._socket.close()
         if self._retry is not None:
             self._retry.cancel()
-        if self.context is not None:
+        if self._certificates is not None:
             for task in self._entering:
                 task.cancel()
         self._pauses.finish()
@@ -171,7 +168,7 @@ class Acceptor:
 
     async def _enter(self, sock: socket.socket, admission: Admission) -> None:
         let_go_when_forked(sock)
-        context = self.context
+        context = None if self._certificates is None else self._certificates.context
         try:
             await self._loop.connect_accepted_socket(
                 lambda: self._make_protocol(admission), sock, ssl=context,

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import contextlib
+import datetime
 import functools
 import logging
 import socket
@@ -26,7 +27,7 @@ from gear_wire.loglimit import LogLimit
 from gear_wire.table import BY_TYPE
 
 if TYPE_CHECKING:
-    import ssl
+    from gear_server.network.certificates import Certificates
 
 TICK: Final = 0.001
 """Seconds to which libuv rounds timers: less would be zero, and the loop would spin."""
@@ -34,6 +35,7 @@ DELIVERY_CHECK: Final = 0.02
 """Seconds between checks for undelivered data while the server drains."""
 FLUSH_TIMEOUT: Final = 1.0
 """Seconds to flush what is queued when connections are closed."""
+DAY: Final = 86400.0
 CLOSE_TIMEOUT: Final = 60.0
 """Seconds in which a connection that is closed must take a part of what is left for it."""
 SHARE: Final = 4
@@ -299,7 +301,7 @@ class AsyncServer:
         settings: Limits and keepalive.
         lock: Held around every call into the engine.
         owner: Makes the peers, and is called back.
-        context: The TLS context; None for plaintext.
+        certificates: Those of the TLS server; None for plaintext.
     """
 
     def __init__(
@@ -308,11 +310,12 @@ class AsyncServer:
         settings: ServerSettings,
         lock: threading.RLock,
         owner: Owner,
-        context: "ssl.SSLContext | None" = None,
+        certificates: "Certificates | None" = None,
     ) -> None:
         self.engine: Engine = engine
         self.settings: ServerSettings = settings
-        self._context = context
+        self._certificates = certificates
+        self._certificate_check: asyncio.TimerHandle | None = None
         self._keepalive = settings.probes()
         self.log: logging.Logger = logging.getLogger("gear.Server")
         self._lock = lock
@@ -348,11 +351,18 @@ class AsyncServer:
         """Start accepting connections on listening sockets."""
         self._acceptors = [
             Acceptor(
-                sock, self._doors, functools.partial(_Stream, self), self._context,
+                sock, self._doors, functools.partial(_Stream, self), self._certificates,
                 self.engine.counters, self.log,
             )
             for sock in sockets
         ]  # fmt: skip
+        if self._certificates is not None:
+            self._check_certificates(self._certificates)
+
+    def _check_certificates(self, certificates: "Certificates") -> None:
+        """Have it logged today, and every day, if the certificate ends soon."""
+        certificates.check(datetime.datetime.now(datetime.UTC))
+        self._certificate_check = self._loop.call_later(DAY, self._check_certificates, certificates)
 
     def stop_listening(self) -> None:
         """Stop accepting connections."""
@@ -406,6 +416,8 @@ class AsyncServer:
                 )  # fmt: skip
                 peer.transport.abort()
         await self._all_gone()
+        if self._certificate_check is not None:
+            self._certificate_check.cancel()
         self._doors.close()
         self._overdue.finish()
         if self._timer is not None:
