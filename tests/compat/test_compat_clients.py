@@ -1,5 +1,6 @@
 """What gear 0.16's Client and Worker did wrong, seen from both ends of the wire."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -85,13 +86,15 @@ def test_an_error_costs_a_worker_neither_its_connection_nor_its_jobs(
 
 
 def test_an_error_costs_a_client_neither_its_connection_nor_its_jobs() -> None:
+    handles = (Handle(b"H:%d" % number) for number in itertools.count())
+
     def answer(peer: Peer, message: object) -> None:
         if not isinstance(message, SubmitJob):
             return
         if message.function == b"refused":
             peer.send(Error(b"QUEUE_ERROR", b"Job queue is full"))
         else:
-            peer.send(JobCreated(Handle(b"H:1")))
+            peer.send(JobCreated(next(handles)))
 
     with scripted_server(answer) as server:
         client = connected(gear.Client(), server.port)

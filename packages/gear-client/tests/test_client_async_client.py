@@ -21,7 +21,6 @@ from gear_wire.packets import (
     GetStatus,
     OptionReq,
     SetClientID,
-    StatusRes,
     SubmitJob,
     SubmitJobHigh,
     SubmitJobLowBg,
@@ -104,7 +103,6 @@ def test_a_question_for_the_state_is_no_update(server: ScriptedServer, jobs: Job
         job = await client.submit("hold")
         peer, handle = jobs.held[0]
         await client.status(job)
-        peer.send(StatusRes(handle, b"1", b"1", b"0", b"0"))
         peer.send(WorkData(handle, b"x"))
         assert await anext(aiter(job)) == WorkData(handle, b"x")
 

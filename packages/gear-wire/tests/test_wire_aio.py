@@ -121,7 +121,22 @@ def test_it_reconnects_and_greets_again() -> None:
         run(test)
 
 
-def test_packets_that_cannot_be_used_stall_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_packet_that_cannot_be_applied_stalls_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with scripted_server() as server:
+
+        async def test(client: Client) -> None:
+            client.add_server("127.0.0.1", server.port)
+            await client.wait_for_server(10)
+            await asyncio.to_thread(server.wait_for, lambda: server.peers)
+            server.peers[0].send(JobCreated(Handle(b"H:bad")))
+            server.peers[0].send(JobCreated(Handle(b"H:1")))
+            assert await client.next() == JobCreated(Handle(b"H:1"))
+
+        run(test)
+    assert "a session that raises" in caplog.text
+
+
+def test_a_packet_of_unknown_type_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
     with scripted_server() as server:
 
         async def test(client: Client) -> None:
@@ -129,13 +144,11 @@ def test_packets_that_cannot_be_used_stall_nothing(caplog: pytest.LogCaptureFixt
             await client.wait_for_server(10)
             await asyncio.to_thread(server.wait_for, lambda: server.peers)
             server.peers[0].sock.sendall(HEADER.pack(int.from_bytes(b"\0RES\0\0\0\x65"), 0))
-            server.peers[0].send(JobCreated(Handle(b"H:bad")))
-            server.peers[0].send(JobCreated(Handle(b"H:1")))
-            assert await client.next() == JobCreated(Handle(b"H:1"))
+            assert await client.next() == "lost"
+            await client.wait_for_server(10)
 
         run(test)
-    assert "unknown packet type 101" in caplog.text
-    assert "a session that raises" in caplog.text
+    assert "which sent unknown packet type 101" in caplog.text
 
 
 def test_bytes_that_are_no_gearman_break_the_connection() -> None:

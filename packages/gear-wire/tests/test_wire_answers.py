@@ -1,8 +1,5 @@
 """Answers: text goes to the requests in the order in which they were sent."""
 
-import logging
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,12 +15,8 @@ class Status(AdminRequest):
     command = b"status"
 
 
-def answers() -> Answers:
-    return Answers(logging.getLogger("gear.test.answers"))
-
-
 def replies_to(*requests: AdminRequest) -> Answers:
-    replies = answers()
+    replies = Answers()
     for request in requests:
         request.begin()
         replies.expect(request)
@@ -39,11 +32,20 @@ def test_two_replies_in_one_read() -> None:
     assert replies.requests == []
 
 
-def test_text_that_nobody_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+def test_text_that_nobody_asked_for() -> None:
     status = Status()
     replies = replies_to(status)
     assert replies.receive_text(b".\nsurprise\n") == [status]
-    assert "Unexpected text reply" in caplog.text
+    assert replies.wrong == r"text that nobody asked for: b'surprise\n'"
+    replies.reset()
+    assert replies.wrong == ""
+
+
+def test_text_that_the_program_may_have_asked_for() -> None:
+    replies = replies_to()
+    replies.by_hand = True
+    assert replies.receive_text(b"surprise\n") == []
+    assert replies.wrong == ""
     later = Status()
     replies.expect(later)
     assert replies.receive_text(b".\n") == [later]
@@ -83,10 +85,7 @@ def test_replies_in_pieces(texts: list[bytes], places: list[int]) -> None:
 
 
 def test_an_answer_wakes_the_oldest_of_its_data() -> None:
-    echoes, waiting = (
-        answers(),
-        [Echo("a"), Echo(b"b"), Echo(b"a")],
-    )
+    echoes, waiting = Answers(), [Echo("a"), Echo(b"b"), Echo(b"a")]
     for echo in waiting:
         echoes.expect_echo(echo)
     assert echoes.receive_echo(b"a")
@@ -102,7 +101,7 @@ def test_each_echo_is_something_unique() -> None:
 
 
 def test_who_gives_up_is_not_woken() -> None:
-    echoes, echo = answers(), Echo(b"a")
+    echoes, echo = Answers(), Echo(b"a")
     echoes.expect_echo(echo)
     echoes.forget_echo(echo)
     echoes.forget_echo(echo)
@@ -111,7 +110,7 @@ def test_who_gives_up_is_not_woken() -> None:
 
 
 def test_a_lost_connection_wakes_all_without_an_answer() -> None:
-    echoes, waiting = answers(), [Echo(b"a"), Echo(b"b")]
+    echoes, waiting = Answers(), [Echo(b"a"), Echo(b"b")]
     for echo in waiting:
         echoes.expect_echo(echo)
     echoes.reset()

@@ -258,14 +258,24 @@ def test_timing_stats_when_asked_for(server: ScriptedServer) -> None:
 def test_unknown_packet_types_reach_handlePacket(
     pool: Pool, server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pool.addServer("127.0.0.1", server.port)
-    pool.waitForServer(10)
-    server.wait_for(lambda: server.peers)
+    class Curious(Pool):
+        def handlePacket(self, packet: Packet) -> object:
+            self.note(packet.ptype)
+            return None if packet.ptype == 101 else super().handlePacket(packet)
+
+    curious = Curious()
+    for each in (curious, pool):
+        each.addServer("127.0.0.1", server.port)
+        each.waitForServer(10)
+    server.wait_for(lambda: len(server.peers) == 2)
     with caplog.at_level(logging.ERROR):
-        server.peers[0].sock.sendall(Packet(b"\0RES", 101, b"x").toBinary())
-        server.peers[0].send(JobCreated(Handle(b"H:1")))
-        pool.wait_for(lambda: pool.seen)
-    assert "unknown type 101" in caplog.text
+        for peer in server.peers[:]:
+            peer.sock.sendall(Packet(b"\0RES", 101, b"x").toBinary())
+        curious.wait_for(lambda: curious.seen == [101])
+        server.wait_for(lambda: len(server.peers) == 3)
+    assert len(caplog.messages) == 1
+    assert "sent a packet of unknown type 101 that nobody asked for" in caplog.text
+    curious.shutdown()
 
 
 def test_a_client_id_without_nul() -> None:

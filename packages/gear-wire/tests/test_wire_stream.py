@@ -1,7 +1,6 @@
 """Stream over a real socket: what leaves when, and in which order."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -17,7 +16,7 @@ WAIT = 10
 class Owner:
     """Takes in nothing."""
 
-    log = logging.getLogger("gear.test.stream")
+    expects_text = False
 
     def receive(self, frame: Frame) -> None:
         raise AssertionError(frame)

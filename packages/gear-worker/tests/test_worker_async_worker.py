@@ -262,6 +262,7 @@ def test_reducers(server: ScriptedServer, work: Work) -> None:
 
     async def test() -> None:
         async with AsyncWorker("me", grab_all=True) as worker, asyncio.timeout(20):
+            worker.register("work")
             worker.add_server("127.0.0.1", server.port)
             await worker.wait_for_server(WAIT)
             work.put(b"x")

@@ -46,6 +46,7 @@ def server(work: Work) -> Iterator[ScriptedServer]:
 @pytest.fixture
 def worker(server: ScriptedServer) -> Iterator[Worker]:
     worker = Worker("me")
+    worker.registerFunction("work")
     worker.addServer("127.0.0.1", server.port)
     worker.waitForServer(WAIT)
     yield worker
@@ -55,6 +56,7 @@ def worker(server: ScriptedServer) -> Iterator[Worker]:
 def run(server: ScriptedServer, test: Callable[[AsyncWorker], Awaitable[None]]) -> None:
     async def main() -> None:
         async with AsyncWorker("me") as worker, asyncio.timeout(20):
+            worker.register("work")
             worker.add_server("127.0.0.1", server.port)
             await worker.wait_for_server(WAIT)
             await test(worker)

@@ -58,6 +58,7 @@ Act = Callable[[], None]
 def on_threads(server: ScriptedServer, act: Callable[[Worker], None]) -> None:
     """End a job with a large result, and do something while that is on its way."""
     worker = Worker("me")
+    worker.registerFunction("work")
     worker.addServer("127.0.0.1", server.port)
     job = worker.getJob(WAIT)
     errors: list[Exception] = []
@@ -83,6 +84,7 @@ def on_threads(server: ScriptedServer, act: Callable[[Worker], None]) -> None:
 def on_asyncio(server: ScriptedServer, act: Callable[[AsyncWorker], Awaitable[None]]) -> None:
     async def main() -> None:
         async with AsyncWorker("me") as worker, asyncio.timeout(WAIT):
+            worker.register("work")
             worker.add_server("127.0.0.1", server.port)
             job = await worker.get_job()
             task = asyncio.create_task(job.complete(LARGE))
@@ -198,6 +200,7 @@ def test_a_handler_leaves_it_to_the_poll_thread(server: ScriptedServer, work: Un
 
     ended = threading.Event()
     worker = Eager("me")
+    worker.registerFunction("work")
     worker.addServer("127.0.0.1", server.port)
     worker.waitForServer(WAIT)
     worker._sendGrabJobUniq()

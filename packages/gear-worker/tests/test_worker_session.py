@@ -2,20 +2,26 @@
 
 import pytest
 
-from gear_wire.errors import DisconnectError
+from gear_wire.errors import DisconnectError, ProtocolError
 from gear_wire.jobs import BaseJob
 from gear_wire.packets import (
     BasePacket,
     CanDo,
     CanDoTimeout,
     CantDo,
+    EchoRes,
+    Error,
+    GrabJob,
     GrabJobAll,
     GrabJobUniq,
     JobAssign,
     JobAssignAll,
     JobAssignUnique,
+    JobCreated,
     NoJob,
     Noop,
+    OptionReq,
+    OptionRes,
     PreSleep,
     ResetAbilities,
     SetClientID,
@@ -55,6 +61,7 @@ class Workplace:
         self.related.append({})
         session = WorkerSession(b"me", self.assignments, self.related[-1], self.states.append)
         session.greet()
+        session.spoke(CanDo(REVERSE))
         return session
 
     def handles(self) -> list[bytes | None]:
@@ -177,19 +184,106 @@ def test_a_job_that_nobody_waits_for_any_more_is_kept(place: Workplace) -> None:
     assert place.handles() == [b"H:1"]
 
 
+ASSIGNMENTS = {
+    GrabJob: JobAssign(Handle(b"H:1"), REVERSE, b"test"),
+    GrabJobUniq: assignment(1),
+    GrabJobAll: JobAssignAll(
+        Handle(b"H:1"), REVERSE, UniqueKey(b"u"), FunctionName(b"sum"), b"test"
+    ),
+}
+BELIEVED = {*zip(ASSIGNMENTS, ASSIGNMENTS.values(), strict=True), (GrabJobAll, assignment(1))}
+
+
+@pytest.mark.parametrize("asked", ASSIGNMENTS)
+@pytest.mark.parametrize("packet", ASSIGNMENTS.values(), ids=lambda packet: type(packet).__name__)
+def test_a_job_of_the_kind_that_was_asked_for(
+    place: Workplace, asked: type[BasePacket], packet: BasePacket
+) -> None:
+    session = place.open()
+    session.spoke(asked())
+    if (asked, packet) in BELIEVED:
+        assert session.apply(packet) is place.assignments.jobs[0]
+        assert place.handles() == [b"H:1"]
+        return
+    with pytest.raises(ProtocolError, match=f"is no answer to {asked.__name__}"):
+        session.apply(packet)
+    assert place.handles() == []
+
+
+# What is not believed
+
+
+@pytest.mark.parametrize("packet", [assignment(1), NoJob()])
+def test_an_answer_that_nobody_asked_for(place: Workplace, packet: BasePacket) -> None:
+    session = place.open()
+    with pytest.raises(ProtocolError, match="that nobody asked for"):
+        session.apply(packet)
+    place.assignments.wait()
+    session.apply(NoJob())
+    with pytest.raises(ProtocolError, match="that nobody asked for"):
+        session.apply(packet)
+    assert place.handles() == []
+
+
 @pytest.mark.parametrize(
     "packet",
     [
-        JobAssign(Handle(b"H:1"), REVERSE, b"test"),
-        assignment(1),
-        JobAssignAll(Handle(b"H:1"), REVERSE, UniqueKey(b"u"), FunctionName(b"sum"), b"test"),
+        WorkData(Handle(b"H:1"), b"x"),
+        WorkStatus(Handle(b"H:1"), b"1", b"2"),
+        GrabJobUniq(),
+        JobCreated(Handle(b"H:1")),
+        OptionRes(b"exceptions"),
     ],
 )
-def test_three_kinds_of_assignment(place: Workplace, packet: BasePacket) -> None:
+def test_what_is_for_others(place: Workplace, packet: BasePacket) -> None:
+    session = place.open()
+    with pytest.raises(ProtocolError, match="that nobody asked for"):
+        session.apply(packet)
+    session.apply(EchoRes(b"gear heartbeat"))
+    session.apply(Error(b"JOB_NOT_FOUND", b"what"))
+
+
+def test_what_the_program_asked_itself_may_be_answered(place: Workplace) -> None:
+    session = place.open()
+    session.spoke(OptionReq(b"exceptions"))
+    assert session.apply(OptionRes(b"exceptions")) is None
+    session.spoke(GrabJobUniq())
+    assert session.apply(assignment(1)) is place.assignments.jobs[0]
+
+
+def test_a_function_of_another_worker(place: Workplace) -> None:
     session = place.open()
     place.assignments.wait()
+    packet = JobAssignUnique(Handle(b"H:1"), FunctionName(b"format-disk"), UniqueKey(b""), b"")
+    with pytest.raises(ProtocolError, match="a job of b'format-disk', which is not registered"):
+        session.apply(packet)
+    # As in a program that registers its functions with a packet of its own.
+    place.assignments.functions[b"format-disk"] = FunctionRecord("format-disk")
     assert session.apply(packet) is place.assignments.jobs[0]
-    assert place.handles() == [b"H:1"]
+
+
+@pytest.mark.parametrize("how", ["unregister", "replace"])
+def test_a_function_that_was_taken_back(place: Workplace, how: str) -> None:
+    """An answer may cross with the CANT_DO; what was asked for after it is answered after it."""
+    place.assignments.register(FunctionRecord("late"))
+    session = place.open()
+    place.assignments.wait()
+    if how == "unregister":
+        place.assignments.unregister(FunctionName(b"late"))
+    else:
+        place.assignments.replace([])
+    place.assignments.wait()
+    late = JobAssignUnique(Handle(b"H:1"), FunctionName(b"late"), UniqueKey(b""), b"")
+    assert session.apply(late) is place.assignments.jobs[0]
+    with pytest.raises(ProtocolError, match="not registered"):
+        session.apply(late)
+
+
+def test_a_handle_too_long_to_be_one(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.wait()
+    with pytest.raises(ProtocolError, match="a job handle of 1000 bytes"):
+        session.apply(JobAssignUnique(Handle(b"x" * 1000), REVERSE, UniqueKey(b""), b""))
 
 
 def test_reducers_are_asked_for_when_wanted() -> None:
@@ -225,16 +319,11 @@ def test_two_grabs_asked_for_by_hand(place: Workplace) -> None:
     session.packets_to_send()
     session.ask()
     session.ask()
-    assert (session.packets_to_send(), session.grabs) == ([GRAB, GRAB], 2)
+    assert (session.packets_to_send(), len(session.grabs)) == ([GRAB, GRAB], 2)
     session.apply(NoJob())
     assert session.state is State.GRAB_WAIT
     session.apply(assignment(1))
-    assert (session.state, session.grabs) == (State.IDLE, 0)
-
-
-def test_packets_that_are_for_clients_change_nothing(place: Workplace) -> None:
-    session = place.open()
-    assert session.apply(WorkStatus(Handle(b"H:1"), b"1", b"2")) is None
+    assert (session.state, len(session.grabs)) == (State.IDLE, 0)
 
 
 @pytest.mark.parametrize(
@@ -425,7 +514,7 @@ def test_a_server_that_hangs_is_not_waited_for_when_the_worker_drains(
     place.assignments.tick(GRAB_PATIENCE)
     well.apply(NoJob())
     place.assignments.drain(lambda: None)
-    assert hung.grabs == 1
+    assert len(hung.grabs) == 1
     assert not place.assignments.coming
 
 

@@ -51,6 +51,7 @@ def server(work: Work) -> Iterator[ScriptedServer]:
 
 
 def connect(worker: Worker, server: ScriptedServer) -> Worker:
+    worker.registerFunction("work")
     worker.addServer("127.0.0.1", server.port)
     worker.waitForServer(WAIT)
     return worker
@@ -59,7 +60,6 @@ def connect(worker: Worker, server: ScriptedServer) -> Worker:
 @pytest.fixture
 def worker(server: ScriptedServer) -> Iterator[Worker]:
     worker = Worker("me")
-    worker.registerFunction("work")
     yield connect(worker, server)
     worker.shutdown()
 

@@ -1,7 +1,6 @@
 """`AsyncAdminClient`: the administrative protocol with typed results, on asyncio."""
 
 import asyncio
-import logging
 import os
 import warnings
 from types import TracebackType
@@ -9,7 +8,9 @@ from typing import Final, Self, TypeVar
 
 from gear_admin import commands
 from gear_admin.commands import Command
-from gear_wire.errors import ConnectionError, DisconnectError
+from gear_wire.codec import to_frame
+from gear_wire.enums import Magic
+from gear_wire.errors import ConnectionError, DisconnectError, ProtocolError
 from gear_wire.framing import Frame
 from gear_wire.link.address import DEFAULT_PORT, ServerAddress
 from gear_wire.link.aio.connecting import open_stream
@@ -17,7 +18,10 @@ from gear_wire.link.aio.home import Home
 from gear_wire.link.aio.stream import Stream
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
+from gear_wire.link.heartbeat import PAYLOAD
+from gear_wire.packets import EchoRes
 from gear_wire.text import (
+    MAX_REPLY_SIZE,
     ConnectionStatus,
     FunctionQueue,
     FunctionStatus,
@@ -28,8 +32,7 @@ from gear_wire.timeouts import check_timeout
 from gear_wire.types import UniqueKey
 
 Result = TypeVar("Result")
-_LONGEST_LINE: Final = 1 << 26
-"""Bytes of one line of a reply; a worker with a hundred thousand functions is one line."""
+_PROBED: Final = to_frame(EchoRes(PAYLOAD), Magic.RES)
 
 
 class _ReplyReader:
@@ -37,12 +40,13 @@ class _ReplyReader:
 
     Args:
         server: Who answers.
+        max_size: The longest reply taken in, in bytes.
     """
 
-    def __init__(self, server: ServerAddress) -> None:
-        self.log: logging.Logger = logging.getLogger("gear.AsyncAdminClient")
+    def __init__(self, server: ServerAddress, max_size: int) -> None:
         self._server = server
-        self._lines: list[bytes] = []
+        self._max_size = max_size
+        self._text = bytearray()
         self._table = False
         self._reply: asyncio.Future[bytes] | None = None
 
@@ -55,26 +59,35 @@ class _ReplyReader:
         Args:
             table: Whether it ends with a line of one dot, or is one line.
         """
-        self._lines.clear()
+        self._text = bytearray()
         self._table = table
         self._reply = asyncio.get_running_loop().create_future()
         return self._reply
 
     def receive(self, frame: Frame) -> None:
-        """Ignore a packet: a server sends none to who only asks for text, but for an echo."""
+        """Refuse a packet: nobody asks for one, but for the echo that TLS may begin with."""
+        if frame != _PROBED:
+            raise ProtocolError(f"a packet of type {frame.type} that nobody asked for")
+
+    @property
+    def expects_text(self) -> bool:
+        """Whether a reply is awaited."""
+        return self._reply is not None
 
     def receive_line(self, line: bytes) -> bool:
         """Take in a line of the reply; False when none is expected."""
         reply = self._reply
         if reply is None:
             return False
-        self._lines.append(line)
-        refused = len(self._lines) == 1 and is_refusal(line)
+        refused = not self._text and is_refusal(line)
+        self._text += line
+        if len(self._text) > self._max_size:
+            raise ProtocolError(f"a reply of over {self._max_size} bytes")
         if refused or not self._table or line.rstrip(b"\r\n") == b".":
             self._reply = None
             if not reply.done():
-                reply.set_result(b"".join(self._lines))
-            self._lines.clear()
+                reply.set_result(bytes(self._text))
+            self._text = bytearray()
         return True
 
 
@@ -94,6 +107,7 @@ class AsyncAdminClient:
         ssl_ca: Path of the certificates of the authority.
         timeout: Seconds that each method may take, connecting too; None for no limit.
         ssl_check_hostname: Whether the server's certificate must name `host`.
+        max_reply_size: The longest reply taken in, in bytes; a longer one ends the connection.
 
     Raises:
         ConfigurationError: The host is no name, the port is out of range, one of the three files
@@ -112,7 +126,9 @@ class AsyncAdminClient:
         timeout: float | None = 30,
         *,
         ssl_check_hostname: bool = True,
+        max_reply_size: int = MAX_REPLY_SIZE,
     ) -> None:
+        self._max_reply_size = max_reply_size
         self._server = ServerAddress.of(
             host, port, ssl_key, ssl_cert, ssl_ca, ssl_check_hostname=ssl_check_hostname
         )
@@ -120,7 +136,7 @@ class AsyncAdminClient:
         self._timeout = check_timeout(timeout)
         self._home = Home()
         self._turn = asyncio.Lock()
-        self._replies = _ReplyReader(self._server)
+        self._replies = _ReplyReader(self._server, max_reply_size)
 
     def __repr__(self) -> str:
         return f"<gear.AsyncAdminClient 0x{id(self):x} {self._server}>"
@@ -149,10 +165,10 @@ class AsyncAdminClient:
         deadline = Deadline(self._timeout)
         self._home.enter(self)
         self._disconnect()
-        replies = _ReplyReader(self._server)
+        replies = _ReplyReader(self._server, self._max_reply_size)
         try:
             stream = await open_stream(
-                replies, self._server, self._tls_context, deadline, _LONGEST_LINE
+                replies, self._server, self._tls_context, deadline, self._max_reply_size
             )
         except ConnectionError as error:
             raise ConnectionError(f"cannot connect to {self._server}: {error}") from error

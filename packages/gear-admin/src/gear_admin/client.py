@@ -11,6 +11,7 @@ from gear_wire.errors import TimeoutError
 from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.threads.connection import Connection
 from gear_wire.text import (
+    MAX_REPLY_SIZE,
     ConnectionStatus,
     FunctionQueue,
     FunctionStatus,
@@ -60,6 +61,7 @@ class AdminClient:
         ssl_ca: Path of the certificates of the authority.
         timeout: Seconds that each method may take, connecting too; None for no limit.
         ssl_check_hostname: Whether the server's certificate must name `host`.
+        max_reply_size: The longest reply taken in, in bytes; a longer one ends the connection.
 
     Raises:
         ConfigurationError: The host is no name, the port is out of range, one of the three files
@@ -76,6 +78,7 @@ class AdminClient:
         timeout: float | None = 30,
         *,
         ssl_check_hostname: bool = True,
+        max_reply_size: int = MAX_REPLY_SIZE,
     ) -> None:
         self._timeout = check_timeout(timeout)
         self._connection = Connection(
@@ -87,6 +90,7 @@ class AdminClient:
             "admin",
             ssl_check_hostname=ssl_check_hostname,
         )
+        self._connection.max_reply_size = max_reply_size
 
     def __enter__(self) -> Self:
         """Connect."""

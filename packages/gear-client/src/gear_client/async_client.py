@@ -21,7 +21,7 @@ from gear_client.outcome import CANCELLED
 from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
 from gear_wire.constants import PRECEDENCE_NORMAL
-from gear_wire.errors import DisconnectError, TimeoutError
+from gear_wire.errors import TimeoutError
 from gear_wire.jobs import convert_to_bytes, to_handle, to_option, to_unique_key
 from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
 from gear_wire.link.aio.within import within
@@ -146,7 +146,7 @@ class AsyncClient(AsyncBaseClient):
     ) -> JobState:
         await self._ask(link, request, lambda session: ask(session, request), deadline)
         if request.state is None:
-            raise DisconnectError(f"{link!r} was lost before the answer")
+            raise link.lost_before("the answer")
         return request.state
 
     async def _ask_all(
@@ -260,7 +260,7 @@ class AsyncClient(AsyncBaseClient):
         deadline = Deadline(timeout)
         await self._ask(link, request, lambda session: session.request_echo(request), deadline)
         if request.lost:
-            raise DisconnectError(f"{link!r} was lost before the ECHO_RES")
+            raise link.lost_before("the ECHO_RES")
         return request.data
 
     async def set_option(self, name: str | bytes, timeout: float | None = 30) -> bool:

@@ -224,7 +224,7 @@ class Client(BaseClient):
             if not self._request(connection, lambda session: ask(session, request), deadline) or (
                 self._wait_for_answer(connection, answered, deadline) and request.lost
             ):
-                raise DisconnectError(f"{connection!r} was lost before the answer")
+                raise connection.lost_before("the answer")
         finally:
             self._forget(connection, request)
         if request.state is None:
@@ -394,9 +394,10 @@ class Client(BaseClient):
 
     def handleOptionRes(self, packet: Packet) -> object:
         """Handle OPTION_RES: the connection has the option."""
+        result = self._apply_unless_by_hand(packet)
         if isinstance(packet.connection, Connection):
             packet.connection.handleOptionRes(packet.getArgument(0))
-        return self._apply_unless_by_hand(packet)
+        return result
 
     def handleError(self, packet: Packet) -> object:
         """Handle ERROR: it is logged, and ends the request that it answers."""

@@ -65,6 +65,10 @@ class Submission(Expectation):
         self.life: int = life
 
 
+class OwnSubmission(Expectation):
+    """A job that the program submitted past the client: its handle is the program's business."""
+
+
 class OptionRequest(Expectation):
     """An option that was asked for and is not confirmed yet."""
 
@@ -113,6 +117,10 @@ class StatusRequest(Expectation):
         self.key: bytes = key
         self.job: Job | None = job
         self.state: JobState | None = None
+
+
+class OwnStatusRequest(StatusRequest):
+    """A question that the program asked past the client; the answer is for the program alone."""
 
 
 class EchoRequest(Expectation):

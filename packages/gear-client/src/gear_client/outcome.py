@@ -29,8 +29,17 @@ class Outcome(msgspec.Struct, frozen=True):
         """
         return cls(True, f"failed with exception {quoted(exception)}", exception)
 
+    @classmethod
+    def lost(cls, reason: str) -> "Outcome":
+        """Return the outcome of a job whose server was lost.
+
+        Args:
+            reason: Why, as far as it is known.
+        """
+        because = f": {reason}" if reason else ""
+        return cls(True, f"lost its server before it ended{because}")
+
 
 COMPLETED: Final = Outcome()
 FAILED: Final = Outcome(True, "failed")
-LOST: Final = Outcome(True, "lost its server before it ended")
 CANCELLED: Final = Outcome(True, "was cancelled")

@@ -12,12 +12,14 @@ from gear_client.expectations import (
     Expectation,
     JobState,
     OptionRequest,
+    OwnStatusRequest,
+    OwnSubmission,
     StatusRequest,
     Submission,
 )
 from gear_client.jobs import Job
-from gear_client.outcome import CANCELLED, LOST
-from gear_wire.errors import InvalidDataError, ServerError, UnknownJobError
+from gear_client.outcome import CANCELLED, Outcome
+from gear_wire.errors import InvalidDataError, ProtocolError, ServerError, UnknownJobError
 from gear_wire.escape import quoted
 from gear_wire.jobs import BaseJob
 from gear_wire.number import to_number
@@ -41,7 +43,7 @@ from gear_wire.packets import (
     WorkStatus,
     WorkWarning,
 )
-from gear_wire.session import Session
+from gear_wire.session import SUBMISSIONS, Session, check_handle
 from gear_wire.types import ClientID, Handle, UniqueKey
 
 EXCEPTIONS: Final = b"exceptions"
@@ -82,7 +84,10 @@ class ClientSession(Session):
         self._options = list(options)
         self._jobs = related_jobs
         self._coalesced: dict[bytes, collections.deque[Job]] = {}
-        self._queue: collections.deque[Submission | OptionRequest] = collections.deque()
+        self._queue: collections.deque[Submission | OptionRequest | OwnSubmission] = (
+            collections.deque()
+        )
+        self._asked_options: set[bytes] = set()
         self._by_handle: ByKey[StatusRequest] = ByKey()
         self._by_unique: ByKey[StatusRequest] = ByKey()
         self._by_echo: ByKey[EchoRequest] = ByKey()
@@ -106,8 +111,12 @@ class ClientSession(Session):
 
     def request_option(self, request: OptionRequest) -> None:
         """Ask for an option of the connection."""
-        self._queue.append(request)
+        self._expect_option(request)
         self.queue(OptionReq(request.option))
+
+    def _expect_option(self, request: OptionRequest) -> None:
+        self._queue.append(request)
+        self._asked_options.add(request.option.lower())
 
     def request_status(self, request: StatusRequest) -> None:
         """Ask for the state of a job by its handle."""
@@ -123,6 +132,20 @@ class ClientSession(Session):
         """Ask the server to send data back."""
         self._by_echo.add(request.data, request)
         self.queue(EchoReq(request.data))
+
+    def spoke(self, packet: BasePacket | None) -> None:
+        """Note what the program asks past the session; the answer has its place in the order."""
+        match packet:
+            case GetStatus():
+                self._by_handle.add(packet.handle, OwnStatusRequest(packet.handle))
+            case GetStatusUnique():
+                self._by_unique.add(packet.unique, OwnStatusRequest(packet.unique))
+            case OptionReq():
+                self._expect_option(OptionRequest(packet.option))
+            case _ if isinstance(packet, SUBMISSIONS):
+                self._queue.append(OwnSubmission())
+            case _:
+                super().spoke(packet)
 
     def forget(self, expectation: Expectation) -> None:
         """Note that nobody waits any more for an answer, which may come late or never.
@@ -184,28 +207,48 @@ class ClientSession(Session):
         """Apply a packet from the server, and return the job that it changed.
 
         Raises:
-            UnknownJobError: It is about a job that does not run here.
+            UnknownJobError: It is about a job that does not run here, as after a cancellation.
+            ProtocolError: It answers nothing that was asked.
         """
         rule = _RULES.get(type(packet))
-        return None if rule is None else rule(self, packet)
+        if rule is None:
+            self.refuse(packet)
+            return None
+        return rule(self, packet)
 
     def _job_created(self, packet: JobCreated) -> Job | None:
+        check_handle(packet.handle)
         submission = self._next_submission()
         if submission is None:
-            raise UnknownJobError(f"JOB_CREATED {quoted(packet.handle)} answers no submission")
+            raise ProtocolError("JOB_CREATED that nobody asked for")
+        if isinstance(submission, OwnSubmission):
+            raise UnknownJobError(f"job {quoted(packet.handle)} was submitted past the client")
+        if submission.foreground and not self._may_be_called(packet.handle, submission):
+            self._queue.appendleft(submission)  # its end is that of the connection
+            raise ProtocolError(f"a second job {quoted(packet.handle)}")
         job = submission.job._accept(packet.handle, submission.life)
         if submission.foreground:
             self._add(packet.handle, job)
         submission.settle()
         return job
 
-    def _next_submission(self) -> Submission | None:
+    def _next_submission(self) -> Submission | OwnSubmission | None:
         while self._queue:
             expectation = self._queue.popleft()
-            if isinstance(expectation, Submission):
+            if not isinstance(expectation, OptionRequest):
                 return expectation
             expectation.settle()
         return None
+
+    def _may_be_called(self, handle: bytes, submission: Submission) -> bool:
+        """Tell whether a job may have a handle: only equal jobs with a unique share one."""
+        other = self._jobs.get(handle)
+        if other is None or other is submission.job:
+            return True
+        job = submission.job
+        return bool(other.binary_unique) and (
+            (other.binary_name, other.binary_unique) == (job.binary_name, job.binary_unique)
+        )
 
     def _add(self, handle: bytes, job: Job) -> None:
         if handle in self._jobs:
@@ -271,28 +314,32 @@ class ClientSession(Session):
         return self._end(packet)
 
     def _work_exception(self, packet: WorkException) -> Job:
+        job = self._end(packet)
         self._ended_early.append(packet.handle)
-        return self._end(packet)
+        return job
 
     def _status_res(self, packet: StatusRes) -> Job | None:
         request = self._by_handle.pop(packet.handle)
+        if request is None:
+            raise ProtocolError(f"STATUS_RES for {quoted(packet.handle)} that nobody asked for")
         related = self._jobs.get(packet.handle)
-        jobs = {id(job): job for job in (related, request and request.job) if isinstance(job, Job)}
-        if request is None and not jobs:
+        jobs = {id(job): job for job in (related, request.job) if isinstance(job, Job)}
+        if isinstance(request, OwnStatusRequest) and not jobs:
             raise UnknownJobError(f"STATUS_RES for unknown job {quoted(packet.handle)}")
         for job in jobs.values():
             if job._is_known_as(packet.handle):
                 job._receive_state(packet)
-        if request is not None:
-            request.state = _state(packet)
-            request.settle()
+        request.state = _state(packet)
+        request.settle()
         return next(iter(jobs.values()), None)
 
     def _status_res_unique(self, packet: StatusResUnique) -> None:
         request = self._by_unique.pop(packet.unique)
-        if request is not None:
-            request.state = _state(packet, _number(packet.client_count))
-            request.settle()
+        if request is None:
+            name = quoted(packet.unique)
+            raise ProtocolError(f"STATUS_RES_UNIQUE for {name} that nobody asked for")
+        request.state = _state(packet, _number(packet.client_count))
+        request.settle()
 
     def _echo_res(self, packet: EchoRes) -> None:
         request = self._by_echo.pop(packet.payload)
@@ -300,6 +347,8 @@ class ClientSession(Session):
             request.settle()
 
     def _option_res(self, packet: OptionRes) -> None:
+        if packet.option.lower() not in self._asked_options:
+            raise ProtocolError(f"OPTION_RES {quoted(packet.option)} that nobody asked for")
         request = self._option(packet.option)
         if request is not None:
             request.confirmed = True
@@ -326,13 +375,16 @@ class ClientSession(Session):
             if submission is not None:
                 submission.settle(error)
 
-    def lost(self) -> list[BaseJob]:
+    def lost(self, reason: str = "") -> list[BaseJob]:
         """End all that is awaited: requests as lost, jobs as failed.
+
+        Args:
+            reason: Why, as far as it is known.
 
         Returns:
             The jobs that share a handle with another one, which is in `related_jobs`.
         """
-        super().lost()
+        super().lost(reason)
         waiting = [
             *self._queue,
             *self._by_handle.pop_all(),
@@ -345,7 +397,7 @@ class ClientSession(Session):
             expectation.settle(lost=True)
         for handle in dict.fromkeys((*self._jobs, *self._coalesced)):
             for job in self._jobs_of(handle):
-                job._end(LOST)
+                job._end(Outcome.lost(reason))
         self._coalesced.clear()
         return others
 

@@ -25,6 +25,13 @@ RESPONSE_MAGIC: Final = int.from_bytes(Magic.RES.value)
 _MAGICS: Final = {REQUEST_MAGIC: Magic.REQ, RESPONSE_MAGIC: Magic.RES}
 # Nearly all packets are of these: one look tells that their magic is right.
 _KNOWN: Final = frozenset(magic << 32 | number for magic in _MAGICS for number in PacketType)
+# gear 0.16's server tells with a request that a worker was lost; all else from servers is response.
+_FROM_SERVERS: Final = frozenset(
+    [RESPONSE_MAGIC << 32 | number for number in PacketType]
+    + [REQUEST_MAGIC << 32 | PacketType.WORK_FAIL]
+)
+_SMALL: Final = 4096
+"""Bytes below which pieces are joined: one of a few bytes costs ten times as many."""
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -74,6 +81,7 @@ class FrameReader:
             for it.
         max_line_size: A line longer than this, in bytes, is `Malformed`; None for no limit.
         most: How many events one call returns at most; `read_on` returns the next.
+        from_server: Whether a server sends the stream: a request is `Malformed` then.
     """
 
     def __init__(
@@ -81,10 +89,13 @@ class FrameReader:
         max_packet_size: int = MAX_PACKET_SIZE,
         max_line_size: int | None = MAX_LINE_SIZE,
         most: int = sys.maxsize,
+        from_server: bool = False,
     ) -> None:
         self._max_packet_size = max_packet_size
         self._max_line_size = max_line_size
         self._most = most
+        self._known = _FROM_SERVERS if from_server else _KNOWN
+        self._magics = frozenset({RESPONSE_MAGIC}) if from_server else frozenset(_MAGICS)
         self._unread = b""
         self._position = 0
         self._chunks: list[bytes] = []
@@ -109,6 +120,11 @@ class FrameReader:
         """Whether bytes that were fed are left for `read_on`."""
         return bool(self._unread)
 
+    @property
+    def in_line(self) -> bool:
+        """Whether the unfinished message is a line of text."""
+        return self._in_line and bool(self._held)
+
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes of the stream and return what they complete.
 
@@ -122,9 +138,10 @@ class FrameReader:
             self._position = 0
             return []
         if self._held:
-            self._chunks.append(data)
-            self._held += len(data)
-            if self._held < self._needed or (self._in_line and b"\n" not in data):
+            self._keep(data)
+            if self._in_line and b"\n" not in data:
+                return self._check_line()
+            if self._held < self._needed:
                 return []
             if self._key:
                 return self._finish(self._key)
@@ -136,6 +153,21 @@ class FrameReader:
         """Return the next events of what was fed before."""
         data, self._unread = self._unread, b""
         return self._start(data, self._position)
+
+    def _keep(self, data: bytes) -> None:
+        """Keep more bytes of what is unfinished."""
+        self._held += len(data)
+        if len(self._chunks[-1]) < _SMALL:
+            self._chunks[-1] += data
+        else:
+            self._chunks.append(data)
+
+    def _check_line(self) -> list[Event]:
+        """Return what the unfinished line makes of the stream, if it is too long."""
+        events: list[Event] = []
+        if self._max_line_size is not None and self._held > self._max_line_size:
+            self._refuse_line(events)
+        return events
 
     def hand_over(self, least: int) -> tuple[int, int, list[bytes | memoryview]] | None:
         """Give away the packet that has begun, if so many bytes are still to come of it.
@@ -176,8 +208,8 @@ class FrameReader:
         last = self._chunks[-1]
         end = len(last) - (self._held - self._needed)
         parts: list[bytes | memoryview] = [*self._chunks]
-        parts[0] = memoryview(self._chunks[0])[HEADER_SIZE:]
         parts[-1] = memoryview(last)[:end]
+        parts[0] = memoryview(parts[0])[HEADER_SIZE:]
         frame = Frame(key, b"".join(parts))
         self._chunks.clear()
         self._key = self._held = 0
@@ -189,6 +221,7 @@ class FrameReader:
         unpack = HEADER.unpack_from
         limit = self._max_packet_size
         most = self._most
+        known = self._known
         size = len(data)
         while position < size and len(events) < most:
             if data[position]:
@@ -207,7 +240,7 @@ class FrameReader:
                 self._expect_header(data[position:], events)
                 break
             key, length = unpack(data, position)
-            if key not in _KNOWN and key >> 32 not in _MAGICS:
+            if key not in known and key >> 32 not in self._magics:
                 self._refuse(f"magic {data[position : position + 4]!r}", events)
                 break
             end = start + length
@@ -223,8 +256,7 @@ class FrameReader:
 
     def _expect_line(self, held: int, events: list[Event]) -> None:
         self._needed = 0
-        # A line of limited length is looked at anew with each read, any other at its end only.
-        self._in_line = self._max_line_size is None
+        self._in_line = True
         if self._max_line_size is not None and held > self._max_line_size:
             self._refuse_line(events)
 

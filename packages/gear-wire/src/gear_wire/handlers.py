@@ -27,11 +27,14 @@ class PacketHandlers:
         """
         name = _HANDLERS.get(packet.ptype)
         if name is None:
-            self.log.error("Received packet of unknown type %s: %r", packet.ptype, packet)
+            self._unknown_packet(packet)
             return None
         handler = getattr(self, name)
         result: object = handler(packet)
         return result
+
+    def _unknown_packet(self, packet: Packet) -> None:
+        self.log.error("Received packet of unknown type %s: %r", packet.ptype, packet)
 
     def _defaultPacketHandler(self, packet: Packet) -> object:
         self.log.info("Received unhandled packet: %s", packet)

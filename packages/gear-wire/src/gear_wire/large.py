@@ -21,13 +21,14 @@ class LargeFrame:
     def __init__(self, key: int, size: int, begun: Iterable[bytes | memoryview]) -> None:
         self._key = key
         self._size = size
-        # Its buffer becomes a bytes object as it is, which that of a bytearray cannot.
-        self._data = io.BytesIO()
-        for piece in begun:
-            self._data.write(piece)
-        self._held = self._data.tell()
-        self._data.seek(size - 1)
-        self._data.write(b"\0")
+        # Its buffer becomes a bytes object as it is, which that of a bytearray cannot. Nor has it
+        # been touched: memory is taken for what has come, and not for what was announced.
+        self._data = io.BytesIO(bytes(size))
+        self._held = 0
+        with self._data.getbuffer() as room:
+            for piece in begun:
+                room[self._held : self._held + len(piece)] = piece
+                self._held += len(piece)
 
     @property
     def held(self) -> int:

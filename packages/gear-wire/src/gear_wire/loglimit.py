@@ -25,16 +25,19 @@ class LogLimit:
     lock: if they race, a few lines too many or too few are written or counted.
 
     Args:
-        log: Where the lines go.
+        logger: Where the lines go.
         subject: What they are about, as in "Refused connections: 12 more, not logged".
         lines: How many are written in one interval.
         interval: Seconds of an interval; it begins with the first line.
+
+    Attributes:
+        logger: As given; may be set anew.
     """
 
     def __init__(
-        self, log: logging.Logger, subject: str, lines: int = LINES, interval: float = INTERVAL
+        self, logger: logging.Logger, subject: str, lines: int = LINES, interval: float = INTERVAL
     ) -> None:
-        self._log = log
+        self.logger: logging.Logger = logger
         self._subject = subject
         self._lines = lines
         self._interval = interval
@@ -60,7 +63,7 @@ class LogLimit:
             arguments: What is put in for the place holders.
             exc_info: An exception to be written with it.
         """
-        if not self._log.isEnabledFor(level):
+        if not self.logger.isEnabledFor(level):
             return
         if now >= self._end:
             self.finish()
@@ -68,7 +71,7 @@ class LogLimit:
             self._written = 0
         if self._written < self._lines:
             self._written += 1
-            self._log.log(level, message, *arguments, exc_info=exc_info)
+            self.logger.log(level, message, *arguments, exc_info=exc_info)
         else:
             self._left_out += 1
             self._level = max(self._level, level)
@@ -78,4 +81,4 @@ class LogLimit:
         left_out, self._left_out = self._left_out, 0
         level, self._level = self._level, logging.NOTSET
         if left_out:
-            self._log.log(level, "%s: %d more, not logged", self._subject, left_out)
+            self.logger.log(level, "%s: %d more, not logged", self._subject, left_out)

@@ -13,6 +13,8 @@ from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 
 END: Final = b"."
 """The line that ends a reply of several lines."""
+MAX_REPLY_SIZE: Final = 1 << 28
+"""The longest reply taken in unless told otherwise, in bytes; a million jobs have a tenth of it."""
 
 Row = TypeVar("Row")
 _log = logging.getLogger("gear.AdminRequest")

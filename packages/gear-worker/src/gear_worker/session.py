@@ -4,12 +4,17 @@ import collections
 from collections.abc import Callable, Iterable
 from typing import Final, Generic, TypeVar
 
-from gear_wire.errors import DisconnectError
+from gear_wire.errors import DisconnectError, ProtocolError
 from gear_wire.escape import quoted
 from gear_wire.jobs import BaseJob
 from gear_wire.packets import (
     BasePacket,
+    CanDo,
+    CanDoTimeout,
     CantDo,
+    EchoRes,
+    Error,
+    GrabJob,
     GrabJobAll,
     GrabJobUniq,
     JobAssign,
@@ -23,7 +28,7 @@ from gear_wire.packets import (
     WorkException,
     WorkFail,
 )
-from gear_wire.session import Session
+from gear_wire.session import Session, check_handle, name_of
 from gear_wire.types import ClientID, FunctionName
 from gear_worker.functions import FunctionRecord
 from gear_worker.jobs import ENDINGS, Assigned
@@ -34,6 +39,11 @@ ASK_AGAIN: Final = 10.0
 """Seconds after which a worker that waits asks for a job though no NOOP came."""
 GRAB_PATIENCE: Final = 0.5
 """Seconds after which a server that has not answered a GRAB_JOB is not counted on any more."""
+_ANSWERS: Final[dict[type[BasePacket], tuple[type[BasePacket], ...]]] = {
+    GrabJob: (JobAssign,),
+    GrabJobUniq: (JobAssignUnique,),
+    GrabJobAll: (JobAssignAll, JobAssignUnique),  # the second for a job without reducer
+}
 
 
 class Assignments(Generic[Job]):
@@ -86,7 +96,7 @@ class Assignments(Generic[Job]):
         """Tell all servers that a function is gone; KeyError when it was not registered."""
         del self.functions[name]
         for session in self._sessions:
-            session.queue(CantDo(name))
+            session.withdraw(CantDo(name))
 
     def replace(self, records: Iterable[FunctionRecord]) -> None:
         """Have these functions and no others; servers hear of the differences only.
@@ -97,7 +107,7 @@ class Assignments(Generic[Job]):
         if not wanted and self.functions:
             self.functions.clear()
             for session in self._sessions:
-                session.queue(ResetAbilities())
+                session.withdraw(ResetAbilities())
             return
         for name in [name for name in self.functions if name not in wanted]:
             self.unregister(FunctionName(name))
@@ -123,7 +133,7 @@ class Assignments(Generic[Job]):
         needed = self.waiting - len(self.jobs)
         for session in self._sessions:
             if not session.late:
-                needed -= session.grabs
+                needed -= len(session.grabs)
         for session in tuple(self._sessions):
             if needed <= 0:
                 return
@@ -247,7 +257,7 @@ class WorkerSession(Session, Generic[Job]):
         assignments: As given.
         jobs: The jobs that run here, by handle.
         state: What the connection does.
-        grabs: How many GRAB_JOBs are not answered.
+        grabs: The GRAB_JOBs that are not answered, oldest first.
         late: Whether they have not been answered for `GRAB_PATIENCE`.
         overslept: Whether the worker has slept for `ASK_AGAIN`.
         open: Whether the connection stands.
@@ -266,13 +276,17 @@ class WorkerSession(Session, Generic[Job]):
         self.jobs: dict[bytes, BaseJob] = related_jobs
         self._on_state = on_state
         self.state: State = State.INIT
-        self.grabs: int = 0
+        self.grabs: collections.deque[type[BasePacket]] = collections.deque()
         self.late: bool = False
         self.overslept: bool = False
         self.open: bool = True
         self._since: float | None = None
         self._last_exception: bytes | None = None
         self._needless_fails = 0
+        self._told: set[bytes] = set()
+        # A CANT_DO may cross with answers: by function, the number of the last that may be a job.
+        self._withdrawn: dict[bytes, int] = {}
+        self._answers = 0
 
     def _follow(self, event: Event) -> None:
         self.state = follow(self.state, event)
@@ -284,15 +298,44 @@ class WorkerSession(Session, Generic[Job]):
         """Introduce the worker and all it can do, and ask for a job if one is needed."""
         self.queue(SetClientID(ClientID(self._client_id)))
         for record in self.assignments.functions.values():
-            self.queue(record.packet)
+            self._tell(record.packet)
         self._follow(Event.GREETING)
         self.assignments.opened(self)
 
     def announce(self, record: FunctionRecord) -> None:
         """Tell of a function; jobs of it may be queued already, so sleep is over."""
-        self.queue(record.packet)
+        self._tell(record.packet)
         if self.state is State.SLEEP:
             self._follow(Event.WOKEN)
+
+    def withdraw(self, packet: CantDo | ResetAbilities) -> None:
+        """Tell of a function, or of all, that the worker can no longer do it."""
+        self._tell(packet)
+
+    def _tell(self, packet: BasePacket) -> None:
+        self.queue(packet)
+        self.spoke(packet)
+
+    def spoke(self, packet: BasePacket | None) -> None:
+        """Note what the server is told, by the session or past it."""
+        match packet:
+            case CanDo() | CanDoTimeout():
+                self._told.add(packet.function)
+            case CantDo():
+                self._note_withdrawn({packet.function})
+            case ResetAbilities():
+                self._note_withdrawn(self._told)
+            case GrabJob() | GrabJobUniq() | GrabJobAll():
+                self.grabs.append(type(packet))
+                self._follow(Event.GRAB)
+            case _:
+                super().spoke(packet)
+
+    def _note_withdrawn(self, functions: set[bytes]) -> None:
+        if self.grabs:
+            last = self._answers + len(self.grabs)
+            self._withdrawn |= dict.fromkeys(functions & self._told, last)
+        self._told = self._told - functions
 
     def tick(self, now: float) -> None:
         """Note for how long nothing has changed.
@@ -303,13 +346,13 @@ class WorkerSession(Session, Generic[Job]):
         if self._since is None:
             self._since = now
         waited = now - self._since
-        self.late = self.grabs > 0 and (self.late or waited >= GRAB_PATIENCE)
+        self.late = bool(self.grabs) and (self.late or waited >= GRAB_PATIENCE)
         self.overslept = self.state is State.SLEEP and waited >= ASK_AGAIN
 
     def ask(self) -> None:
         """Ask for a job."""
         self.queue(self.assignments.grab)
-        self.grabs += 1
+        self.grabs.append(type(self.assignments.grab))
         self._follow(Event.GRAB)
 
     def work(self, packet: BasePacket) -> None:
@@ -353,17 +396,27 @@ class WorkerSession(Session, Generic[Job]):
     # What the server says
 
     def apply(self, packet: BasePacket) -> BaseJob | None:
-        """Apply a packet, and return the job that it assigns; nothing after the loss."""
+        """Apply a packet, and return the job that it assigns; nothing after the loss.
+
+        Raises:
+            ProtocolError: It answers nothing, or is no answer to what was asked.
+        """
         if not self.open:
             return None
         rule = _RULES.get(type(packet))
-        return None if rule is None else rule(self, packet)
+        if rule is not None:
+            return rule(self, packet)
+        if not isinstance(packet, EchoRes | Error):  # who asked for an echo knows what came back
+            self.refuse(packet)
+        return None
 
     def _noop(self, packet: Noop) -> None:
         self._follow(Event.NOOP)
         self.assignments.ask()
 
     def _no_job(self, packet: NoJob) -> None:
+        if not self.grabs:
+            raise ProtocolError("NO_JOB that nobody asked for")
         self._answered(Event.NO_JOB)
         if self.state is State.IDLE and self.assignments.needed:
             # A job that comes now makes the server answer PRE_SLEEP with a NOOP: none is missed.
@@ -372,6 +425,7 @@ class WorkerSession(Session, Generic[Job]):
         self.assignments.ask()
 
     def _job_assign(self, packet: Assigned) -> Job:
+        self._check(packet)
         self._answered(Event.JOB_ASSIGN)
         job = self.assignments.make_job(self, packet)
         self.jobs[packet.handle] = job
@@ -379,18 +433,34 @@ class WorkerSession(Session, Generic[Job]):
         self.assignments.ask()
         return job
 
+    def _check(self, packet: Assigned) -> None:
+        """Raise ProtocolError for a job that was not asked for, or not of this worker."""
+        if not self.grabs:
+            raise ProtocolError(f"{name_of(packet)} that nobody asked for")
+        if type(packet) not in _ANSWERS[self.grabs[0]]:
+            asked = self.grabs[0].__name__
+            raise ProtocolError(f"{name_of(packet)} is no answer to {asked}")
+        check_handle(packet.handle)
+        known = packet.function in self.assignments.functions or packet.function in self._told
+        withdrawn = self._withdrawn.get(packet.function, 0) > self._answers
+        if not (known or withdrawn or self.by_hand):
+            raise ProtocolError(f"a job of {quoted(packet.function)}, which is not registered here")
+
     def _answered(self, event: Event) -> None:
-        self.grabs = max(0, self.grabs - 1)
+        self.grabs.popleft()
+        self._answers += 1
+        if not self.grabs:
+            self._withdrawn.clear()
         self.late = False
         if not self.grabs and self.state is State.GRAB_WAIT:
             self._follow(event)
         self.assignments.changed()
 
-    def lost(self) -> list[BaseJob]:
+    def lost(self, reason: str = "") -> list[BaseJob]:
         """Forget the connection and the jobs of it that nobody has taken."""
-        others = super().lost()
+        others = super().lost(reason)
         self.open = False
-        self.grabs = 0
+        self.grabs.clear()
         self.assignments.closed(self)
         return others
 

@@ -332,22 +332,26 @@ class Worker(BaseClient):
         self._tell(connection, WorkerSession.ask)
 
     def _sendPreSleep(self, connection: Connection) -> None:
-        self._tell(connection, lambda session: session.queue(PreSleep()))
+        self._say(PreSleep(), connection)
 
     def _sendCanDo(self, name: str | bytes) -> None:
-        packet = FunctionRecord(name).packet
-        self._tell(None, lambda session: session.queue(packet))
+        self._say(FunctionRecord(name).packet)
 
     def _sendCanDoTimeout(self, name: str | bytes, timeout: float | bytes) -> None:
-        packet = FunctionRecord(name, timeout).packet
-        self._tell(None, lambda session: session.queue(packet))
+        self._say(FunctionRecord(name, timeout).packet)
 
     def _sendCantDo(self, name: str | bytes) -> None:
-        packet = CantDo(FunctionName(to_function_name(name)))
-        self._tell(None, lambda session: session.queue(packet))
+        self._say(CantDo(FunctionName(to_function_name(name))))
 
     def _sendResetAbilities(self) -> None:
-        self._tell(None, lambda session: session.queue(ResetAbilities()))
+        self._say(ResetAbilities())
+
+    def _say(self, packet: BasePacket, connection: Connection | None = None) -> None:
+        def say(session: WorkerSession[WorkerJob]) -> None:
+            session.queue(packet)
+            session.spoke(packet)
+
+        self._tell(connection, say)
 
     def _tell(
         self, connection: Connection | None, tell: Callable[[WorkerSession[WorkerJob]], None]

@@ -1,16 +1,19 @@
 """What is logged of the connection to one server, and why it is not there; for both faces."""
 
 import logging
+import time
 from collections.abc import Iterable
 
 from gear_wire.link.address import ServerAddress
+from gear_wire.loglimit import LogLimit
 
 
 class ServerLog:
     """Tells of one server once when it cannot be reached, and once when it is back.
 
     Those are warnings, which a program that set up no logging sees too; attempts between them are
-    DEBUG. A connection that is lost and made again at once is INFO.
+    DEBUG. A connection that is lost and made again at once is INFO, unless the server broke the
+    protocol: that is an error. A server that does so again and again has a limited number of lines.
 
     Args:
         log: The logger of the client.
@@ -23,6 +26,7 @@ class ServerLog:
 
     def __init__(self, log: logging.Logger, server: ServerAddress) -> None:
         self._log = log
+        self._limit = LogLimit(log, f"Connections to {server} that came or went")
         self._failures = 0
         self.server: ServerAddress = server
         self.reason: str = ""
@@ -48,16 +52,23 @@ class ServerLog:
         if failures:
             self._log.warning("Connected to %s after %d failed attempts", self.server, failures)
         else:
-            self._log.info("Connected to %s", self.server)
+            self._write(logging.INFO, "Connected to %s", self.server)
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, wrong: bool = False) -> None:
         """Log that the connection was lost.
 
         Args:
             reason: Why.
+            wrong: Whether it was ended because the server sent something wrong.
         """
         self.reason = reason
-        self._log.info("Lost the connection to %s: %s", self.server, reason)
+        if wrong:
+            self._write(logging.ERROR, "Left %s, which sent %s", self.server, reason)
+        else:
+            self._write(logging.INFO, "Lost the connection to %s: %s", self.server, reason)
+
+    def _write(self, level: int, message: str, *arguments: object) -> None:
+        self._limit.log(time.monotonic(), level, message, *arguments)
 
 
 def why_unconnected(logs: Iterable[ServerLog]) -> str:

@@ -17,6 +17,7 @@ from gear_wire.errors import (
     NoConnectedServersError,
     ProtocolError,
     TimeoutError,
+    UnknownJobError,
 )
 from gear_wire.escape import escaped
 from gear_wire.framing import Frame
@@ -29,6 +30,7 @@ from gear_wire.link.deadline import CLOSE_TIMEOUT, Deadline
 from gear_wire.link.heartbeat import check_heartbeat
 from gear_wire.link.roster import Roster
 from gear_wire.link.serverlog import why_unconnected
+from gear_wire.loglimit import LogLimit
 from gear_wire.packets import BasePacket, Error
 from gear_wire.session import Session
 
@@ -68,6 +70,7 @@ class AsyncBaseClient:
         name = self.client_id.decode(errors="replace")
         self.log: logging.Logger = logging.getLogger(f"gear.{self._kind}.{name}")
         self._heartbeat = check_heartbeat(heartbeat)
+        self._limits: dict[str, LogLimit] = {}
         self._home = Home()
         self._roster: Roster[AsyncLink] = Roster()
         self._changed: asyncio.Event = asyncio.Event()
@@ -194,6 +197,8 @@ class AsyncBaseClient:
 
     def _link_down(self, link: AsyncLink) -> None:
         self._roster.down(link, time.monotonic())
+        for limit in self._limits.values():
+            limit.finish()
         try:
             self._lost(link)
         finally:
@@ -221,7 +226,19 @@ class AsyncBaseClient:
 
     def _log_error(self, link: AsyncLink, error: Error) -> None:
         text = ": ".join(escaped(part) for part in (error.code, error.text))
-        self.log.error("Server %r: %s", link, text)
+        self._log_limited("Errors from servers", logging.ERROR, "Server %r: %s", link, text)
+
+    def _log_limited(
+        self,
+        subject: str,
+        level: int,
+        message: str,
+        *arguments: object,
+        exc_info: BaseException | None = None,
+    ) -> None:
+        """Log what a server can cause, at a limited rate."""
+        limit = self._limits.setdefault(subject, LogLimit(self.log, subject))
+        limit.log(time.monotonic(), level, message, *arguments, exc_info=exc_info)
 
     def _received(self, link: AsyncLink, frame: Frame) -> None:
         if link.session is None:
@@ -236,10 +253,16 @@ class AsyncBaseClient:
             result = link.session.apply(packet)
             self._send_queued()
             self._applied(link, packet, result)
-        except ProtocolError as error:
-            self.log.error("%r: %s", link, error)
+        except ProtocolError:
+            raise
+        except UnknownJobError as error:
+            # No fault of the server's: gearmand still tells of jobs that are cancelled.
+            self._log_limited("Packets about unknown jobs", logging.ERROR, "%s", error)
         except BaseException as error:
-            self.log.exception("Exception while handling a packet from %r", link)
+            self._log_limited(
+                "Exceptions about packets", logging.ERROR,
+                "Exception while handling a packet from %r", link, exc_info=error,
+            )  # fmt: skip
             if isinstance(error, SystemExit | KeyboardInterrupt):
                 # Not here: what else was read must be handled, and uvloop would only log it.
                 self._home.enter(self).call_soon(_end_loop, error)
@@ -281,7 +304,8 @@ class AsyncBaseClient:
     def _no_server(self) -> NoConnectedServersError:
         if self._closing:
             return NoConnectedServersError(f"no server is connected: {self!r} was closed")
-        return NoConnectedServersError("no server is connected at the moment")
+        why = why_unconnected(link.report for link in self._roster.inactive)
+        return NoConnectedServersError(f"no server is connected at the moment ({why})")
 
     def _on_closing(self) -> None:
         """Override to wake those who wait, when the client is being closed."""

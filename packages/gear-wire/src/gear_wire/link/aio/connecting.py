@@ -5,6 +5,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from gear_wire.errors import ConnectionError, DisconnectError, GearmanError
+from gear_wire.framing import MAX_LINE_SIZE
 from gear_wire.link.address import ServerAddress
 from gear_wire.link.aio.stream import Stream, StreamOwner
 from gear_wire.link.aio.within import within
@@ -22,7 +23,7 @@ async def open_stream(
     server: ServerAddress,
     context: "ssl.SSLContext | None",
     deadline: Deadline,
-    max_line_size: int | None = None,
+    max_line_size: int = MAX_LINE_SIZE,
 ) -> Stream:
     """Return a stream that is connected to a server.
 
@@ -35,7 +36,7 @@ async def open_stream(
         server: Where it is, and how to talk to it.
         context: For TLS; None for plaintext.
         deadline: When to give up.
-        max_line_size: The longest line of text accepted, in bytes; None for no limit.
+        max_line_size: The longest line of text accepted, in bytes.
 
     Raises:
         ConnectionError: The server cannot be reached or TLS fails; its text is the reason alone.

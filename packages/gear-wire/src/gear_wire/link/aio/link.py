@@ -62,6 +62,7 @@ class AsyncLink:
         session: The protocol's state of the present connection.
         related_jobs: The jobs of the present connection by handle.
         connect_time: When it was connected, in seconds since 1970; None before.
+        reason: Why it was lost last, as far as it is known.
 
     Raises:
         ConfigurationError: The files for TLS cannot be used.
@@ -82,6 +83,7 @@ class AsyncLink:
         self.session: Session | None = None
         self.related_jobs: dict[bytes, BaseJob] = {}
         self.connect_time: float | None = None
+        self.reason: str = ""
         self._events = events
         self._heartbeat = heartbeat
         self._tls_context = address.tls_context()
@@ -130,6 +132,8 @@ class AsyncLink:
         """
         self.home.enter(self)
         self._connected_stream().write(encode(packet, Magic.REQ))
+        if self.session is not None:
+            self.session.spoke(packet)
 
     def send_queued(self) -> None:
         """Send all that the session has queued, if it is connected."""
@@ -194,6 +198,11 @@ class AsyncLink:
         """Take in a packet from the server."""
         self._events.received(self, frame)
 
+    @property
+    def expects_text(self) -> bool:
+        """Whether somebody asked for text."""
+        return bool(self._replies)
+
     def receive_line(self, line: bytes) -> bool:
         """Give a line of text to whoever asked first; False when nobody did."""
         if not self._replies:
@@ -227,7 +236,7 @@ class AsyncLink:
                     await stream.close(self._close_by or Deadline(CLOSE_TIMEOUT))
                     self._end()
                     raise
-                self.report.lost(stream.reason)
+                self.report.lost(stream.reason, stream.wrong)
                 self._end()
             await asyncio.sleep(self._events.delay(self))
 
@@ -266,11 +275,12 @@ class AsyncLink:
                 stream.break_off(f"no answer to a heartbeat in {beat} s")
 
     def _end(self) -> None:
-        self._stream = None
+        stream, self._stream = self._stream, None
         session, self.session = self.session, None
+        self.reason = "" if stream is None else stream.reason
         try:
             if session is not None:
-                session.lost()
+                session.lost(self.reason)
         except Exception:
             self.log.exception("Exception while handling the loss of %r", self)
         self._events.down(self)
@@ -278,7 +288,12 @@ class AsyncLink:
         while self._replies:
             reply = self._replies.popleft()
             if not reply.done():
-                reply.set_exception(DisconnectError(f"{self!r} was lost before the reply"))
+                reply.set_exception(self.lost_before("the reply"))
+
+    def lost_before(self, what: str) -> DisconnectError:
+        """Return the error of whoever waited for something when the connection was lost."""
+        because = f": {self.reason}" if self.reason else ""
+        return DisconnectError(f"{self!r} was lost before {what}{because}")
 
     async def close(self, deadline: Deadline) -> None:
         """Send what was queued, close the connection and make no other.

@@ -1,13 +1,13 @@
 """One socket on an asyncio loop, plain or TLS; making it anew when it is lost is `link`'s."""
 
 import asyncio
-import logging
 import socket
 import time
 from typing import Final, Protocol, cast
 
-from gear_wire.errors import DisconnectError, GearmanError
-from gear_wire.framing import Frame, FrameReader, Malformed
+from gear_wire.errors import DisconnectError, GearmanError, ProtocolError
+from gear_wire.escape import quoted
+from gear_wire.framing import MAX_LINE_SIZE, Frame, FrameReader, Malformed
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
 from gear_wire.link.quickack import Settable, acknowledge
@@ -25,13 +25,15 @@ _LOOK_AGAIN: Final = 0.02
 class StreamOwner(Protocol):
     """What a stream needs of the connection that it belongs to."""
 
-    log: logging.Logger
-
     def receive(self, frame: Frame) -> None:
-        """Take in a packet."""
+        """Take in a packet; a ProtocolError breaks the connection."""
 
     def receive_line(self, line: bytes) -> bool:
         """Take in a line of text; False when nobody asked for it."""
+
+    @property
+    def expects_text(self) -> bool:
+        """Whether somebody asked for text."""
 
 
 class Stream(asyncio.Protocol):
@@ -44,7 +46,7 @@ class Stream(asyncio.Protocol):
         owner: Whose it is.
         sock: The connected socket.
         tls: The TLS stream, when TLS is spoken.
-        max_line_size: The longest line of text accepted, in bytes; None for no limit.
+        max_line_size: The longest line of text accepted, in bytes.
 
     Attributes:
         transport: Where bytes go; None before `connection_made`.
@@ -53,6 +55,7 @@ class Stream(asyncio.Protocol):
             the connection was lost before.
         accepted: Done when the server has shown that it accepts this side; likewise.
         reason: Why the connection was lost, as far as it is known.
+        wrong: Whether it was broken because of something wrong that the server sent.
         received: When the last bytes came, on the monotonic clock.
     """
 
@@ -61,12 +64,12 @@ class Stream(asyncio.Protocol):
         owner: StreamOwner,
         sock: socket.socket,
         tls: TLSStream | None = None,
-        max_line_size: int | None = None,
+        max_line_size: int = MAX_LINE_SIZE,
     ) -> None:
         self._owner = owner
         self._socket = sock
         self._tls = tls
-        self._reader = FrameReader(max_line_size=max_line_size)
+        self._reader = FrameReader(max_line_size=max_line_size, from_server=True)
         self._options: Settable | None = None
         self.transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -79,6 +82,7 @@ class Stream(asyncio.Protocol):
         self._emptied: asyncio.Future[bool] | None = None
         self._finished = False
         self.reason: str = ""
+        self.wrong: bool = False
         self.received: float = time.monotonic()
 
     # What the loop calls
@@ -106,14 +110,18 @@ class Stream(asyncio.Protocol):
         events = self._reader.feed(data)
         if not events and self._options is not None:
             acknowledge(self._options, len(data))
-        for event in events:
-            if isinstance(event, Frame):
-                self._owner.receive(event)
-            elif isinstance(event, Malformed):
-                self._owner.log.error("%r: %s", self._owner, event.reason)
-                self.break_off(event.reason)
-            elif not self._owner.receive_line(event.line):
-                self._owner.log.error("Unexpected text reply: %r", event.line[:80])
+        try:
+            for event in events:
+                if isinstance(event, Frame):
+                    self._owner.receive(event)
+                elif isinstance(event, Malformed):
+                    raise ProtocolError(event.reason)
+                elif not self._owner.receive_line(event.line):
+                    raise ProtocolError(f"text that nobody asked for: {quoted(event.line, 40)}")
+            if self._reader.in_line and not self._owner.expects_text:
+                raise ProtocolError("text that nobody asked for")
+        except ProtocolError as error:
+            self.distrust(str(error))
 
     def eof_received(self) -> None:
         """Give the connection up, as the server closed it.
@@ -281,6 +289,11 @@ class Stream(asyncio.Protocol):
             self.transport.abort()
         else:
             self._socket.close()
+
+    def distrust(self, reason: str) -> None:
+        """Break the connection because of something that the server sent; the rest is not read."""
+        self.wrong = True
+        self.break_off(reason)
 
     def release(self) -> None:
         """Break the connection without waiting, from any thread; even if the loop was closed."""

@@ -1,11 +1,15 @@
 """What waits on one connection for an answer: ECHO_REQs, and text commands with their text."""
 
-import logging
 import threading
 import uuid
+from typing import Final
 
+from gear_wire.escape import quoted
 from gear_wire.jobs import convert_to_bytes
 from gear_wire.link.threads.requests import AdminRequest
+from gear_wire.text import MAX_REPLY_SIZE
+
+UNASKED: Final = "text that nobody asked for"
 
 
 class Echo:
@@ -30,17 +34,22 @@ class Answers:
     """Gives what comes to whoever asked first; the caller holds the connection's lock.
 
     Args:
-        log: Where text that nobody asked for is named.
+        max_size: The longest reply taken in, in bytes.
 
     Attributes:
+        max_size: As given.
         requests: The text commands that wait for a reply, in the order in which they were sent.
+        by_hand: Whether the program sent text itself: text that answers no request is ignored then.
+        wrong: What came that cannot be taken in; empty for nothing.
     """
 
-    def __init__(self, log: logging.Logger) -> None:
-        self._log = log
-        self._parts: list[bytes] = []
+    def __init__(self, max_size: int = MAX_REPLY_SIZE) -> None:
+        self._text = bytearray()
         self._echoes: list[Echo] = []
+        self.max_size: int = max_size
         self.requests: list[AdminRequest] = []
+        self.by_hand: bool = False
+        self.wrong: str = ""
 
     def expect(self, request: AdminRequest) -> None:
         """Await a reply to a text command."""
@@ -49,25 +58,34 @@ class Answers:
     def receive_text(self, text: bytes) -> list[AdminRequest]:
         """Take in whole lines of text, and return the requests that they answer."""
         answered: list[AdminRequest] = []
-        self._parts.append(text)
-        while self._parts:
+        self._text += text
+        last = text
+        while self._text:
             if not self.requests:
-                self._log.error("Unexpected text reply: %r", text[:80])
-                self._parts.clear()
+                self.wrong = self.wrong or self.check(last)
+                self._text.clear()
                 break
             request = self.requests[0]
-            # Joined only when it may be whole: a reply may have a million lines.
-            if not request.may_end(self._parts[-1]):
+            # Copied only when it may be whole: a reply may have a million lines.
+            if not request.may_end(last):
                 break
-            reply = b"".join(self._parts)
-            complete, rest = request.isComplete(reply)
+            complete, rest = request.isComplete(bytes(self._text))
             if not complete:
-                self._parts = [reply]
                 break
             del self.requests[0]
-            self._parts = [rest] if rest else []
+            last = rest or b""
+            self._text = bytearray(last)
             answered.append(request)
+        if len(self._text) > self.max_size:
+            self.wrong = f"a reply of over {self.max_size} bytes"
+            self._text.clear()
         return answered
+
+    def check(self, text: bytes = b"") -> str:
+        """Return what is wrong with text that is coming, when nobody asked for any."""
+        if self.requests or self.by_hand:
+            return ""
+        return f"{UNASKED}: {quoted(text, 40)}" if text else UNASKED
 
     def expect_echo(self, echo: Echo) -> None:
         """Await an ECHO_RES."""
@@ -93,7 +111,9 @@ class Answers:
         for echo in self._echoes:
             echo.settled.set()
         self._echoes.clear()
-        self._parts.clear()
+        self._text = bytearray()
+        self.by_hand = False
+        self.wrong = ""
         requests = self.requests[:]
         self.requests.clear()
         return requests

@@ -362,7 +362,8 @@ class BaseClient(Receiver):
     def _no_server(self) -> NoConnectedServersError:
         if not self.running:
             return NoConnectedServersError(f"no server is connected: {self!r} was shut down")
-        return NoConnectedServersError("no server is connected at the moment")
+        why = why_unconnected(self._server_logs.values())
+        return NoConnectedServersError(f"no server is connected at the moment ({why})")
 
     # Sending
 
@@ -420,11 +421,13 @@ class BaseClient(Receiver):
         with self._state_lock:
             if not self._roster.down(connection, time.monotonic()):
                 return
+            connection.reason = reason
             if self.running:
-                self._server_logs[connection].lost(reason)
+                self._finish_logs()
+                self._server_logs[connection].lost(reason, connection.wrong)
             jobs = list(connection.related_jobs.values())
             if connection.session is not None:
-                jobs += connection.session.lost()
+                jobs += connection.session.lost(reason)
             connection.related_jobs.clear()
             self._queue()
             # Before the lock is let go: who was woken may shut the client down at once.
@@ -531,6 +534,7 @@ class BaseClient(Receiver):
             join = _nothing if attempts is None else attempts.stop()
             self.connections_condition.notify_all()
         self._shutdown()
+        self._finish_logs()
         for connection in connections:
             connection.finish(deadline)
         for connection in connections:

@@ -7,12 +7,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
-from gear_wire.codec import encode
+from gear_wire.codec import decode, encode
 from gear_wire.enums import Magic, PacketType
-from gear_wire.errors import ConnectionError, DisconnectError, GearmanError
+from gear_wire.errors import ConnectionError, DisconnectError, GearmanError, ProtocolError
 from gear_wire.escape import quoted
+from gear_wire.framing import Frame, FrameReader, TextLine
 from gear_wire.jobs import BaseJob, convert_to_bytes, to_bytes, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, ServerAddress
 from gear_wire.link.deadline import CONNECT_TIMEOUT, Deadline
@@ -30,7 +31,10 @@ from gear_wire.link.tls import describe
 from gear_wire.packet import Packet
 from gear_wire.packets import EchoReq
 from gear_wire.session import Session
+from gear_wire.text import MAX_REPLY_SIZE
 
+MAX_UNTAKEN: Final = 64 << 20
+"""Bytes of packets that nobody has taken above which a connection on its own reads no more."""
 Mark = tuple[Channel, int]
 """A place in what is sent over one socket: another socket of the connection has other places."""
 
@@ -75,6 +79,10 @@ class Connection:
         state: What a worker does with it: INIT, IDLE, GRAB_WAIT or SLEEP.
         conn: The socket; None before connecting.
         session: The protocol's state of the present connection, as part of a Client or Worker.
+        max_reply_size: The longest reply to a text command taken in, in bytes; counts from the next
+            time that it is connected.
+        reason: Why it was lost, as far as it is known; empty while it stands.
+        wrong: Whether it was ended because of something wrong that the server sent.
 
     Raises:
         ConfigurationError: The host is empty, the port out of range, TLS files are missing.
@@ -121,6 +129,9 @@ class Connection:
         self.state: str = "INIT"
         self.state_time: float = time.time()
         self.session: Session | None = None
+        self.max_reply_size: int = MAX_REPLY_SIZE
+        self.reason: str = ""
+        self.wrong: bool = False
         self._owner: weakref.ref[ConnectionOwner] | None = None
         self.release()
         call_when_forked(self.release)
@@ -132,12 +143,13 @@ class Connection:
         """
         self.session = None
         self._lock = threading.RLock()
-        self._answers = Answers(self.log)
+        self._answers = Answers(self.max_reply_size)
         self._channel: Channel | None = None
         self._own = OwnTransport(self._read_once)
         self._polled: PolledTransport | None = None
         self._transport: OwnTransport | PolledTransport = self._own
-        self._reader = InboundReader(self, self._answers, self.log)
+        self._reader = InboundReader(self, self._answers)
+        self._spoken = FrameReader(max_line_size=None)
 
     @property
     def address(self) -> ServerAddress:
@@ -231,7 +243,10 @@ class Connection:
             raise ConnectionError(f"cannot connect to {self._address}: {error}") from error
         with self._lock:
             self._own.clear()
-            self._reader = InboundReader(self, self._answers, self.log)
+            self._answers.max_size = self.max_reply_size
+            self._reader = InboundReader(self, self._answers)
+            self._spoken = FrameReader(max_line_size=None)
+            self.reason, self.wrong = "", False
             self.related_jobs.clear()
             self.options.clear()
             self._channel = Channel(made.sock, made.tls, self._lock, made.first)
@@ -279,8 +294,20 @@ class Connection:
         raw = to_bytes(data, "what is sent")
         with self._lock:
             self.queue(raw)
+            self._note_spoken(raw)
         self.flush()
         self.wait_for_room(Deadline(None))
+
+    def _note_spoken(self, data: bytes) -> None:
+        """Note what a program sends itself: it may be answered."""
+        for event in self._spoken.feed(data):
+            if isinstance(event, TextLine):
+                self._answers.by_hand = True
+            elif self.session is not None:
+                try:
+                    self.session.spoke(decode(event) if isinstance(event, Frame) else None)
+                except ProtocolError:
+                    self.session.spoke(None)
 
     def sendPacket(self, packet: Packet) -> None:
         """Send a packet; waits and raises as `sendRaw` does."""
@@ -433,18 +460,28 @@ class Connection:
         channel = self._channel
         if channel is None:
             raise DisconnectError(f"{self!r} is not connected")
+        reader = self._reader
+        if reader.broken:
+            raise self.distrust(reader.broken)
         try:
-            data = channel.receive(self._reader.awaited)
+            data = channel.receive(reader.awaited)
         except OSError as error:
             raise DisconnectError(describe(error)) from error
         if data is None:
             return []
-        inbound = self._reader.take(data, self._lock)
-        if self._reader.broken:
-            channel.interrupt()
+        inbound = reader.take(data, self._lock)
+        if reader.broken:
+            if not inbound:
+                raise self.distrust(reader.broken)
+            channel.interrupt()  # what came before it counts; then it is read again
         elif not inbound:
             acknowledge(channel.sock, len(data))
         return inbound
+
+    def distrust(self, reason: str) -> DisconnectError:
+        """Note that the connection must end because of what the server sent; returns the error."""
+        self.reason, self.wrong = reason, True
+        return DisconnectError(reason)
 
     @property
     def readable(self) -> bool:
@@ -476,8 +513,11 @@ class Connection:
         if not channel.wait(write=False, deadline=deadline):
             return []
         try:
+            if self._own.size > MAX_UNTAKEN:
+                raise self.distrust(f"over {MAX_UNTAKEN} bytes of packets that nobody takes")
             inbound = self.receive()
-        except GearmanError:
+        except GearmanError as error:
+            self.reason = str(error)
             self.drop()
             raise
         return [item for item in inbound if not self._answers_echo(item)]
@@ -530,7 +570,7 @@ class Connection:
         if not came:
             raise deadline.error(f"no reply to {command!r} from {self!r}")
         if request.response is None:
-            raise DisconnectError(f"{self!r} was lost before the reply to {command!r}")
+            raise self.lost_before(f"the reply to {command!r}")
 
     def echo(self, data: str | bytes | None = None, timeout: float | None = 30) -> bytes:
         """Have the server send data back.
@@ -559,8 +599,13 @@ class Connection:
                 self._answers.forget_echo(waiting)
             raise deadline.error(f"no ECHO_RES from {self!r}")
         if waiting.reply is None:
-            raise DisconnectError(f"{self!r} was lost before the ECHO_RES")
+            raise self.lost_before("the ECHO_RES")
         return waiting.reply
+
+    def lost_before(self, what: str) -> DisconnectError:
+        """Return the error of whoever waited for something when the connection was lost."""
+        because = f": {self.reason}" if self.reason else ""
+        return DisconnectError(f"{self!r} was lost before {what}{because}")
 
     def sendEchoReq(self, data: str | bytes) -> None:
         """Send an ECHO_REQ without waiting; raises as `sendRaw` does."""

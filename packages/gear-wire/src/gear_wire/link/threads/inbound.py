@@ -1,6 +1,5 @@
 """What comes over a threaded connection: packets, and text commands that are answered."""
 
-import logging
 import threading
 
 from gear_wire.framing import Frame, FrameReader, TextLine
@@ -17,18 +16,16 @@ class InboundReader:
     Args:
         connection: Where the packets say that they come from.
         answers: The requests that wait for text.
-        log: Where it is told what is not Gearman.
 
     Attributes:
-        broken: Whether what came is not Gearman: nothing more can be read.
+        broken: What came that is not Gearman, or that nobody asked for: nothing more is read.
     """
 
-    def __init__(self, connection: PacketConnection, answers: Answers, log: logging.Logger) -> None:
+    def __init__(self, connection: PacketConnection, answers: Answers) -> None:
         self._connection = connection
         self._answers = answers
-        self._log = log
-        self._reader = FrameReader(max_line_size=None)
-        self.broken: bool = False
+        self._reader = FrameReader(max_line_size=answers.max_size, from_server=True)
+        self.broken: str = ""
 
     @property
     def awaited(self) -> int:
@@ -49,12 +46,16 @@ class InboundReader:
                 lines.append(event.line)
                 continue
             self._take_text(lines, inbound, lock)
+            if self.broken:
+                return inbound
             if isinstance(event, Frame):
                 inbound.append(Packet.from_frame(event, self._connection))
             else:
-                self._log.error("%r: %s", self._connection, event.reason)
-                self.broken = True
+                self.broken = event.reason
         self._take_text(lines, inbound, lock)
+        if self._reader.in_line and not self.broken:
+            with lock:
+                self.broken = self._answers.check()
         return inbound
 
     def _take_text(self, lines: list[bytes], inbound: list[Inbound], lock: threading.RLock) -> None:
@@ -62,6 +63,7 @@ class InboundReader:
             return
         with lock:
             answered = self._answers.receive_text(b"".join(lines))
+            self.broken = self._answers.wrong
         lines.clear()
         for request in answered:
             request.setComplete()

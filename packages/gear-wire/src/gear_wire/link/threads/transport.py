@@ -3,13 +3,22 @@
 import collections
 import threading
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from gear_wire.link.deadline import Deadline
 from gear_wire.link.threads.channel import Channel
 from gear_wire.link.threads.inbound import Inbound
 from gear_wire.link.threads.loop import READ, WRITE, PollLoop, Ready
 from gear_wire.link.threads.reading import Reading
+from gear_wire.packet import Packet
+
+_ITEM_COST: Final = 512
+"""Bytes of memory that a packet takes beside its data."""
+
+
+def _cost(item: Inbound) -> int:
+    data = item.data if isinstance(item, Packet) else item.response or b""
+    return len(data) + _ITEM_COST
 
 
 class Transport(Protocol):
@@ -38,11 +47,15 @@ class OwnTransport:
 
     Args:
         read: Reads once what comes before a deadline, and returns what is to be kept of it.
+
+    Attributes:
+        size: About how many bytes of memory it takes what was received and not taken.
     """
 
     def __init__(self, read: Callable[[Deadline], Iterable[Inbound]]) -> None:
         self._read = read
         self._received: collections.deque[Inbound] = collections.deque()
+        self.size: int = 0
         # Held while it is decided who reads; notified after each read.
         self._changed = threading.Condition()
         self._reading = False
@@ -78,6 +91,7 @@ class OwnTransport:
         def done() -> bool:
             if self._received:
                 taken.append(self._received.popleft())
+                self.size -= _cost(taken[0])
             return bool(taken)
 
         self._read_until(done, Deadline(None))
@@ -88,10 +102,12 @@ class OwnTransport:
         with self._changed:
             if item in self._received:
                 self._received.remove(item)
+                self.size -= _cost(item)
 
     def clear(self) -> None:
         """Forget all that was received."""
         self._received.clear()
+        self.size = 0
 
     def _read_until(self, done: Callable[[], bool], deadline: Deadline) -> bool:
         """Read until something is done, or let another thread read meanwhile."""
@@ -109,7 +125,9 @@ class OwnTransport:
         self._reading = True
         self._changed.release()
         try:
-            self._received.extend(self._read(deadline))
+            for item in self._read(deadline):
+                self._received.append(item)
+                self.size += _cost(item)
         finally:
             self._changed.acquire()
             self._reading = False
