@@ -130,7 +130,7 @@ def test_rights_without_a_pattern_are_granted_and_revoked(right: str) -> None:
 def test_all_entries_are_replaced_at_once() -> None:
     acl = ACL()
     acl.grantGrant("old")
-    with pytest.raises(ACLError, match="there is an entry for a already"):
+    with pytest.raises(ACLError, match="there are two entries for a"):
         acl.setEntries([ACLEntry("a"), ACLEntry("a", see=True)])
     assert acl.canGrant("old")
     acl.setEntries([ACLEntry("b", see=True), ACLEntry("a", admin=True)])

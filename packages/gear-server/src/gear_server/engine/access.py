@@ -1,12 +1,15 @@
 """Whether peers may do what they ask for, by the access control list, and the log of refusals."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from gear_server.engine.acl import ACL
+from gear_server.engine.chores import SLICE
 from gear_server.engine.rights import Right, right_for
+from gear_server.engine.scheduler import Scheduler
 from gear_server.engine.state import Peer, ServerJob
+from gear_server.levels import NOTICE
 from gear_wire.escape import quoted
 from gear_wire.loglimit import LogLimit
 
@@ -24,6 +27,9 @@ _CHECKS: Final[dict[Right, Callable[[ACL, str | None, bytes], bool]]] = {
     Right.GRANT: lambda acl, subject, name: acl.canGrant(subject),
 }
 
+_CHANGING: Final = (Right.ADMIN, Right.GRANT, Right.ENTRY)
+_DONE: Final = (b"OK\n", b"OK\r\n")
+
 
 class Access:
     """Asks the list for the engine, in which nothing is looked up if there is no list.
@@ -31,15 +37,24 @@ class Access:
     Args:
         acl: The list.
         log: The logger of the server.
+        peers: The connections.
+        scheduler: What workers have registered.
 
     Attributes:
         acl: The list.
     """
 
-    def __init__(self, acl: ACL, log: logging.Logger) -> None:
+    def __init__(
+        self, acl: ACL, log: logging.Logger, peers: Iterable[Peer], scheduler: Scheduler
+    ) -> None:
         self.acl: ACL = acl
+        self._peers = peers
+        self._scheduler = scheduler
         self._log = log
         self._refusals = LogLimit(log, "Requests refused by the access control list")
+        self._losses = LogLimit(log, "Functions taken from workers by the access control list")
+        self._seen = acl.version
+        self._reviewing = False
 
     def may_use(self, peer: Peer, right: Right, name: bytes, now: float) -> bool:
         """Return whether a peer may register or invoke a function."""
@@ -59,7 +74,10 @@ class Access:
     def may_cancel(self, peer: Peer, job: ServerJob, now: float) -> bool:
         """Return whether a peer may cancel a job."""
         acl, subject = self.acl, peer.subject
-        if acl.canInvoke(subject, job.name) or acl.canAdmin(subject):
+        if acl.canInvoke(subject, job.name):
+            return True
+        if acl.canAdmin(subject):
+            self._log.log(NOTICE, "%r, subject %s, cancels %r", peer, quoted(subject), job)
             return True
         self._refuse(peer, f"cancel {job!r}", now)
         return False
@@ -75,6 +93,57 @@ class Access:
         """Note who has submitted a job, for `may_see`."""
         if peer.subject is not None and peer.subject not in job.subjects:
             job.subjects += (peer.subject,)
+
+    def note_change(self, peer: Peer, words: list[bytes], answer: object) -> None:
+        """Log a text command that has changed something for others."""
+        if answer in _DONE and right_for(words) in _CHANGING:
+            command = quoted(b" ".join(words))
+            self._log.log(NOTICE, "%r, subject %s: %s", peer, quoted(peer.subject), command)
+
+    # What workers have registered
+
+    def review(self, now: float) -> Iterator[None]:
+        """Unregister what workers may no longer register, in slices.
+
+        If the list changes meanwhile, it begins again when it is through.
+        """
+        self._reviewing = True
+        looked = 0
+        while self._seen is not self.acl.version:
+            self._seen = self.acl.version
+            for peer in list(self._peers):
+                for name in list(peer.abilities):
+                    self._loses(peer, name, now)
+                    looked += 1
+                    if looked % SLICE == 0:
+                        yield
+        self._reviewing = False
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the list has changed, and no review is going on."""
+        return self._seen is not self.acl.version and not self._reviewing
+
+    def before_giving(self, peer: Peer, now: float) -> None:
+        """Unregister functions until a worker may register that of its next job.
+
+        So a worker is given no job of a function that it may no longer register, though a review
+        has not come to it.
+        """
+        choose = self._scheduler.choose
+        while (job := choose(peer, True)) is not None and self._loses(peer, job.name, now):
+            pass
+
+    def _loses(self, peer: Peer, name: bytes, now: float) -> bool:
+        """Unregister a function if its worker may no longer register it; return whether it was."""
+        if name not in peer.abilities or self.acl.canRegister(peer.subject, name):
+            return False
+        self._scheduler.unregister(peer, name)
+        self._losses.log(
+            now, logging.WARNING, "Unregistered %s, which %r, subject %s, may no longer register",
+            quoted(name), peer, quoted(peer.subject),
+        )  # fmt: skip
+        return True
 
     def _refuse(self, peer: Peer, what: str, now: float) -> None:
         self._refusals.log(

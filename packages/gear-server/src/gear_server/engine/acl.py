@@ -1,6 +1,7 @@
 """Who may register, invoke and grant; the text commands for it are in `commands`."""
 
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 
 from gear_server.engine.expressions import ExpressionError
 from gear_server.engine.patterns import Pattern
@@ -69,6 +70,7 @@ class ACLEntry:
         self.see: bool = bool(see)
         self._register = _pattern(register)
         self._invoke = _pattern(invoke)
+        self._lists: list[ACL] = []
 
     def __repr__(self) -> str:
         return (
@@ -99,8 +101,21 @@ class ACLEntry:
         return self._invoke is not None and self._invoke.matches(_text(name))
 
     def setRegister(self, register: str | bytes | None) -> None:
-        """Set the pattern of the functions it may register; raises ACLError for a bad one."""
+        """Set the pattern of the functions it may register; raises ACLError for a bad one.
+
+        Workers lose the functions that they may no longer register; what they run, they may end.
+        """
         self._register = _pattern(register)
+        for acl in list(self._lists):
+            acl.note_change()
+
+    def join(self, acl: "ACL") -> None:
+        """Tell a list of changes from now on."""
+        self._lists.append(acl)
+
+    def leave(self, acl: "ACL") -> None:
+        """Tell a list of no more changes."""
+        self._lists.remove(acl)
 
     def setInvoke(self, invoke: str | bytes | None) -> None:
         """Set the pattern of the functions it may invoke; raises ACLError for a bad one."""
@@ -123,11 +138,38 @@ class ACL:
     """An access control list.
 
     Without an entry, a subject may do what needs no right, such as ``version`` and echo, and
-    nothing else.
+    nothing else. Servers that have the list follow its changes, from whatever thread they come.
+
+    Attributes:
+        subjects: The entries by subject; use the methods to change it.
+        version: Another object after each change of entries, or of what they may register.
     """
 
     def __init__(self) -> None:
         self.subjects: dict[str, ACLEntry] = {}
+        self.version: object = object()
+        self._watchers: list[weakref.WeakMethod[Callable[[], None]]] = []
+
+    def __getstate__(self) -> dict[str, object]:
+        # No server watches a copy.
+        return {**self.__dict__, "_watchers": []}
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Have a bound method called after each change, as long as its object lives.
+
+        It is called in the thread that makes the change, and must not wait for others.
+        """
+        self._watchers.append(weakref.WeakMethod(watcher))
+
+    def note_change(self) -> None:
+        """Tell those that watch the list that it has changed."""
+        self.version = object()
+        for reference in list(self._watchers):
+            watcher = reference()
+            if watcher is None:
+                self._watchers.remove(reference)
+            else:
+                watcher()
 
     def add(self, entry: ACLEntry) -> None:
         """Add an entry.
@@ -141,6 +183,8 @@ class ACL:
         if entry.subject in self.subjects:
             raise ACLError(f"there is an entry for {entry.subject} already")
         self.subjects[entry.subject] = entry
+        entry.join(self)
+        self.note_change()
 
     def remove(self, subject: str) -> None:
         """Remove the entry of a subject.
@@ -148,7 +192,7 @@ class ACL:
         Raises:
             ACLError: There is none.
         """
-        del self.subjects[self._listed(subject).subject]
+        self._drop(self._listed(subject))
 
     def getEntries(self) -> list[ACLEntry]:
         """Return the entries, sorted by subject."""
@@ -160,10 +204,16 @@ class ACL:
         Raises:
             ACLError: A subject has two; the list is unchanged then.
         """
-        fresh = ACL()
+        fresh: dict[str, ACLEntry] = {}
         for entry in entries:
-            fresh.add(entry)
-        self.subjects = fresh.subjects
+            if fresh.setdefault(entry.subject, entry) is not entry:
+                raise ACLError(f"there are two entries for {entry.subject}")
+        before, self.subjects = self.subjects, fresh
+        for entry in before.values():
+            entry.leave(self)
+        for entry in fresh.values():
+            entry.join(self)
+        self.note_change()
 
     def _find(self, subject: str | None) -> ACLEntry | None:
         # Who presents no name has no entry, not even one for the empty name.
@@ -201,7 +251,8 @@ class ACL:
     def _entry(self, subject: str) -> ACLEntry:
         entry = self.subjects.get(subject)
         if entry is None:
-            entry = self.subjects[subject] = ACLEntry(subject)
+            entry = ACLEntry(subject)
+            self.add(entry)
         return entry
 
     def _listed(self, subject: str) -> ACLEntry:
@@ -212,7 +263,12 @@ class ACL:
 
     def _prune(self, entry: ACLEntry) -> None:
         if entry.isEmpty():
-            self.subjects.pop(entry.subject, None)
+            self._drop(entry)
+
+    def _drop(self, entry: ACLEntry) -> None:
+        del self.subjects[entry.subject]
+        entry.leave(self)
+        self.note_change()
 
     def grantInvoke(self, subject: str, invoke: str) -> None:
         """Let a subject invoke functions; raises ACLError for a bad pattern."""

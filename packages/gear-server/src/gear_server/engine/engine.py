@@ -135,7 +135,7 @@ class Engine:
         self.log: logging.Logger = logging.getLogger("gear.Server")
         self.settings: ServerSettings = settings
         self.identity: Identity = identity
-        self.access: Access | None = None if acl is None else Access(acl, self.log)
+        self.access: Access | None = None
         self.rules: dict[int, Rule] = rules if acl is None else _guarded(rules)
         self.text_rules: dict[bytes, TextRule] = text_rules
         self.peers: dict[Peer, None] = {}
@@ -149,6 +149,9 @@ class Engine:
         self.scheduler: Scheduler = Scheduler(
             self.queues, self.timers, self.outboxes, self.log, self.assign, settings.worker_wakeup
         )
+        if acl is not None:
+            self.access = Access(acl, self.log, self.peers, self.scheduler)
+            self.scheduler.before_giving = self.access.before_giving
         self.epochs: Epochs = Epochs(self.timers, wall_clock, self._come_due)
         self.counters: Counters = Counters()
         self.offences: LogLimit = LogLimit(self.log, "Connections closed for what they sent")
@@ -262,7 +265,10 @@ class Engine:
         if self.access is not None and not self.access.may_say(peer, words, now):
             self.send(peer, DENIED)
             return
-        self.answer(peer, rule(self, peer, words, now))
+        answer = rule(self, peer, words, now)
+        if self.access is not None:
+            self.access.note_change(peer, words, answer)
+        self.answer(peer, answer)
 
     def _unknown_command(self, peer: Peer, line: bytes, word: bytes, now: float) -> None:
         """Answer a text command that there is not, or close the connection of another protocol.
@@ -341,6 +347,8 @@ class Engine:
         Returns:
             The peers with something to send, or to close.
         """
+        if self.access is not None and self.access.outdated:
+            self.chores.add(self.access.review(now))
         scheduler = self.scheduler
         if self.chores:
             self.chores.go_on()

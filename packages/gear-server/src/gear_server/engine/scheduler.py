@@ -41,6 +41,7 @@ class Scheduler:
 
     Attributes:
         choose: Returns the next job for a worker; replaced by servers that hold jobs back.
+        before_giving: Called before a worker is given a job, if there is access control.
         paused: Whether jobs are no longer given out.
         grabs: The pending grabs: the turn of each, and when it is overdue.
         to_wake: Functions whose sleepers may have to be woken when the turn ends.
@@ -56,6 +57,7 @@ class Scheduler:
         worker_wakeup: int,
     ) -> None:
         self.choose: Callable[[Peer, bool], ServerJob | None] = self.next_job
+        self.before_giving: Callable[[Peer, float], None] | None = None
         self.paused: bool = False
         self.grabs: dict[Peer, tuple[int, float]] = {}
         self.to_wake: dict[Function, None] = {}
@@ -142,6 +144,8 @@ class Scheduler:
         assign_packet = peer.pending_grab
         if assign_packet is None or self.paused:
             return
+        if self.before_giving is not None:
+            self.before_giving(peer, now)
         job = self.choose(peer, False)
         if job is not None:
             self._end_grab(peer)

@@ -279,6 +279,8 @@ class Server(ServerHandlers, ServerViews):
                 self._thread.join()
                 raise self._failure
             undo.pop_all()
+        if acl is not None:
+            acl.watch(self._flush_soon)
         self._process = os.getpid()
         let_go_when_forked(*self._listening)
         call_when_forked(self._let_go)

@@ -10,9 +10,9 @@ from typing import ClassVar, Final, Self
 
 from gear_server.geard.logwriter import Enqueue, LogWriter
 from gear_server.geard.writable import check_writable
+from gear_server.levels import NOTICE
 from gear_wire.errors import ConfigurationError
 
-NOTICE: Final = (logging.INFO + logging.WARNING) // 2
 LEVELS: Final = {
     "FATAL": logging.CRITICAL,
     "ALERT": logging.CRITICAL,

@@ -13,13 +13,14 @@ from gear_server.__about__ import __version__
 from gear_server.engine.acl import ACL
 from gear_server.face.server import Server, new_event_loop
 from gear_server.geard.daemon import check_platform
-from gear_server.geard.logs import NOTICE, SYSLOG, Logs
+from gear_server.geard.logs import SYSLOG, Logs
 from gear_server.geard.memory import keep_heap, relax_collector
 from gear_server.geard.options import Options
 from gear_server.geard.privileges import SPARE_DESCRIPTORS, allow_descriptors, become, make_room
 from gear_server.geard.runfile import RunFile
 from gear_server.geard.signals import DONE, Signals
 from gear_server.geard.systemd import READY, STOPPING, Notifier
+from gear_server.levels import NOTICE
 from gear_server.network.descriptors import descriptor_limit
 from gear_server.network.listening import listen, read_acl, try_to_bind
 from gear_server.network.statsd import open_statsd
@@ -277,9 +278,16 @@ class Program:
 
     def _read_acl(self) -> None:
         fresh = _acl(self._options)
-        if fresh is not None and self._server.acl is not None:
+        acl = self._server.acl
+        if fresh is not None and acl is not None:
             with self._server.lock:
-                self._server.acl.setEntries(fresh.getEntries())
+                before = {entry.subject: repr(entry) for entry in acl.getEntries()}
+                acl.setEntries(fresh.getEntries())
+            for entry in acl.getEntries():
+                if before.pop(entry.subject, None) != repr(entry):
+                    self._log.log(NOTICE, "The access control list has now %r", entry)
+            for gone in before.values():
+                self._log.log(NOTICE, "The access control list has no longer %s", gone)
 
     def _read_certificates(self) -> None:
         if self._options.ssl:
