@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gear_server.geard.logs import LEVELS, NOTICE, Logs
+from gear_server.geard.logs import LEVELS, Logs
+from gear_server.levels import NOTICE
 from gear_wire.errors import ConfigurationError
 
 LOG = logging.getLogger("gear.Server.test_logs")
