@@ -26,7 +26,7 @@ from typing import NoReturn
 import gear
 
 HOST = "127.0.0.1"
-COUNT, REVERSE = "count words", "reverse"
+COUNT, REVERSE = "count-words", "reverse"
 ROOT = Path(__file__).resolve().parents[2]
 PIECE_SIZE = 1 << 16
 LONG_WORD = 5
