@@ -1,7 +1,7 @@
-"""Accepts connections, performs their TLS handshakes, and pauses when descriptors run out.
+"""Accepts connections, and pauses when descriptors run out.
 
-The servers of uvloop and asyncio do neither well: uvloop's closes all waiting connections when the
-process has no descriptor left, and both drop connections whose handshake fails without a word.
+uvloop's own server closes all waiting connections when the process has no descriptor left, and
+those of both loops drop connections whose TLS handshake fails without a word.
 """
 
 import asyncio
@@ -17,31 +17,12 @@ from gear_wire.link.inherited import let_go_when_forked
 from gear_wire.loglimit import LogLimit
 
 if TYPE_CHECKING:
-    from gear_server.network.certificates import Certificates
+    from gear_server.network.handshakes import Handshakes
 
 AT_ONCE: Final = 32
 """Connections accepted in one turn of the loop, so that others have theirs, however many knock."""
 PAUSE: Final = 0.1
 """Seconds until accepting is tried again after the system could not."""
-HANDSHAKE_TIMEOUT: Final = 10.0
-MAX_HANDSHAKES: Final = 256
-"""Handshakes in progress beyond which nothing is accepted: the others wait in the backlog."""
-STALLED: Final = 1.0
-"""Seconds that a handshake may take while others wait for it to end."""
-
-
-def explain(error: Exception) -> str:
-    """Return the reason for a failed handshake."""
-    import ssl
-
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the client's certificate is not accepted: {error.verify_message}"
-    reason = getattr(error, "reason", None)
-    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
-        return "the client does not speak TLS"
-    if isinstance(reason, str):
-        return reason.lower().replace("_", " ")
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 class Acceptor:
@@ -51,8 +32,8 @@ class Acceptor:
         sock: The socket.
         doors: Decides which connections are let in.
         make_protocol: Returns the protocol for a connection, which reports when that is lost.
-        certificates: Those of the TLS server; None for plaintext.
-        counters: Where pauses and failed handshakes are counted.
+        handshakes: Performs TLS handshakes; None for plaintext.
+        counters: Where pauses are counted.
         log: Logs them.
     """
 
@@ -61,19 +42,18 @@ class Acceptor:
         sock: socket.socket,
         doors: Doors,
         make_protocol: Callable[[Admission], asyncio.BaseProtocol],
-        certificates: "Certificates | None",
+        handshakes: "Handshakes | None",
         counters: Counters,
         log: logging.Logger,
     ) -> None:
         self._socket = sock
         self._doors = doors
         self._make_protocol = make_protocol
-        self._certificates = certificates
+        self._handshakes = handshakes
         self._counters = counters
         self._pauses = LogLimit(log, "Pauses of accepting")
-        self._refusals = LogLimit(log, "Refused TLS connections")
         self._loop = asyncio.get_running_loop()
-        self._entering: dict[asyncio.Task[None], tuple[float, Admission]] = {}
+        self._entering: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
         self._exhausted = False
         sock.setblocking(False)
@@ -87,11 +67,10 @@ class Acceptor:
         self._socket.close()
         if self._retry is not None:
             self._retry.cancel()
-        if self._certificates is not None:
+        if self._handshakes is not None:
             for task in self._entering:
                 task.cancel()
         self._pauses.finish()
-        self._refusals.finish()
 
     async def wait_closed(self) -> None:
         """Wait for the connections that were accepted before it was closed."""
@@ -99,9 +78,6 @@ class Acceptor:
 
     def _accept(self) -> None:
         for _ in range(AT_ONCE):
-            if len(self._entering) >= MAX_HANDSHAKES:
-                self._pause(STALLED, self._drop_stalled)
-                return
             try:
                 sock, address = self._socket.accept()
             except BlockingIOError:
@@ -109,8 +85,7 @@ class Acceptor:
             except ConnectionAbortedError:
                 continue
             except OSError as error:
-                self._note_pause(error)
-                self._pause(PAUSE, self._resume)
+                self._pause(error)
                 return
             if self._exhausted:
                 self._note_end_of_pause()
@@ -119,10 +94,13 @@ class Acceptor:
                 sock.close()
                 continue
             task = self._loop.create_task(self._enter(sock, admission))
-            self._entering[task] = time.monotonic(), admission
-            task.add_done_callback(self._entered)
+            self._entering.add(task)
+            task.add_done_callback(self._entering.discard)
 
-    def _note_pause(self, error: OSError) -> None:
+    def _pause(self, error: OSError) -> None:
+        """Try again in a moment, and log the first failure."""
+        self._loop.remove_reader(self._socket)
+        self._retry = self._loop.call_later(PAUSE, self._resume)
         if self._exhausted:
             return
         self._exhausted = True
@@ -133,67 +111,25 @@ class Acceptor:
             error.strerror, self._doors.open,
         )  # fmt: skip
 
-    def _note_end_of_pause(self) -> None:
-        self._exhausted = False
-        self._pauses.log(time.monotonic(), logging.WARNING, "Accepting connections again")
-
-    # Pauses: of a moment when the system has no descriptors, or until a handshake ends
-
-    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
-        self._loop.remove_reader(self._socket)
-        self._retry = self._loop.call_later(seconds, then)
-
     def _resume(self) -> None:
         self._retry = None
         self._loop.add_reader(self._socket, self._accept)
 
-    def _entered(self, task: asyncio.Task[None]) -> None:
-        del self._entering[task]
-        if self._retry is not None and not self._exhausted and self._socket.fileno() >= 0:
-            self._retry.cancel()
-            self._resume()
-
-    def _drop_stalled(self) -> None:
-        before = time.monotonic() - STALLED
-        for task, (begin, admission) in self._entering.items():
-            if begin > before:
-                break
-            self._refuse(
-                admission, logging.WARNING, "the TLS handshake stalled while others waited"
-            )
-            task.cancel()
-        self._resume()
-
-    # Handshakes
+    def _note_end_of_pause(self) -> None:
+        self._exhausted = False
+        self._pauses.log(time.monotonic(), logging.WARNING, "Accepting connections again")
 
     async def _enter(self, sock: socket.socket, admission: Admission) -> None:
         let_go_when_forked(sock)
-        context = None if self._certificates is None else self._certificates.context
         try:
-            await self._loop.connect_accepted_socket(
-                lambda: self._make_protocol(admission), sock, ssl=context,
-                ssl_handshake_timeout=None if context is None else HANDSHAKE_TIMEOUT,
-            )  # fmt: skip
-        except UnicodeDecodeError:
-            # From the standard library, for a certificate of a careless authority.
+            if self._handshakes is None:
+                await self._loop.connect_accepted_socket(
+                    lambda: self._make_protocol(admission), sock
+                )
+            else:
+                await self._handshakes.perform(sock, admission)
+        except OSError:
             admission.leave()
-            self._refuse(
-                admission, logging.WARNING, "the client's certificate has a name that is not text"
-            )
-        except OSError as error:
-            admission.leave()
-            # Health checks of load balancers connect and disconnect without a handshake.
-            level = logging.WARNING
-            if isinstance(error, ConnectionError) and not isinstance(error, ConnectionAbortedError):
-                level = logging.INFO
-            self._refuse(admission, level, explain(error))
         except BaseException:
             admission.leave()
             raise
-
-    def _refuse(self, admission: Admission, level: int, reason: str) -> None:
-        self._counters.handshakes_refused += 1
-        self._refusals.log(
-            time.monotonic(), level,
-            "Refused TLS connection from %s port %s: %s", admission.host, admission.port, reason,
-        )  # fmt: skip

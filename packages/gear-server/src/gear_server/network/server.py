@@ -28,6 +28,7 @@ from gear_wire.table import BY_TYPE
 
 if TYPE_CHECKING:
     from gear_server.network.certificates import Certificates
+    from gear_server.network.handshakes import Handshakes
 
 TICK: Final = 0.001
 """Seconds to which libuv rounds timers: less would be zero, and the loop would spin."""
@@ -153,11 +154,10 @@ class _Stream(asyncio.Protocol):
         if peer.backlog or peer.answer is not None:
             self._server.go_on(peer)
         elif self._reader.more:
-            events = self._reader.read_on()
-            self._wait_on(bool(events))
-            self._server.receive(peer, events)
+            self._server.receive(peer, self._reader.read_on())
         if peer.halted or peer.backlog or self._reader.more:
             return False
+        self._wait_on(anew=True)
         if peer.transport is not None:
             peer.transport.resume_reading()
         return True
@@ -323,6 +323,7 @@ class AsyncServer:
         self._loop = asyncio.get_running_loop()
         self._doors = Doors(settings, engine.counters, self.log)
         self._acceptors: list[Acceptor] = []
+        self._handshakes: Handshakes | None = None
         self._peers: set[StreamPeer] = set()
         self._gone = asyncio.Event()
         self._flushing = False
@@ -349,15 +350,17 @@ class AsyncServer:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Start accepting connections on listening sockets."""
-        self._acceptors = [
-            Acceptor(
-                sock, self._doors, functools.partial(_Stream, self), self._certificates,
-                self.engine.counters, self.log,
-            )
-            for sock in sockets
-        ]  # fmt: skip
+        make_protocol = functools.partial(_Stream, self)
+        counters = self.engine.counters
         if self._certificates is not None:
+            from gear_server.network.handshakes import Handshakes
+
             self._check_certificates(self._certificates)
+            self._handshakes = Handshakes(self._certificates, make_protocol, counters, self.log)
+        self._acceptors = [
+            Acceptor(sock, self._doors, make_protocol, self._handshakes, counters, self.log)
+            for sock in sockets
+        ]
 
     def _check_certificates(self, certificates: "Certificates") -> None:
         """Have it logged today, and every day, if the certificate ends soon."""
@@ -418,6 +421,8 @@ class AsyncServer:
         await self._all_gone()
         if self._certificate_check is not None:
             self._certificate_check.cancel()
+        if self._handshakes is not None:
+            self._handshakes.close()
         self._doors.close()
         self._overdue.finish()
         if self._timer is not None:
