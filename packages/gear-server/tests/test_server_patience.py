@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -247,3 +248,19 @@ def test_what_is_left_for_a_closed_connection_is_given_up(
         assert server.waitFor(lambda: server.counters.connections_overdue == 1, WAIT)
         assert server.waitFor(lambda: not server.active_connections, WAIT)
     assert "bytes unsent when it was closed" in caplog.text
+
+
+def test_a_peer_that_the_server_does_not_read_on_is_not_late() -> None:
+    echo = encode(EchoReq(b"x" * 1000))
+    data = echo * 30_000
+    with serve(packet_timeout=SHORT) as server, connect(server) as sock:
+        sender = threading.Thread(target=sock.sendall, args=(data,))
+        sender.start()
+        time.sleep(5 * SHORT)  # nobody reads the answers, so the server stops reading, too
+        stopped = sender.is_alive()
+        left = len(data)
+        while left:
+            left -= len(sock.recv(1 << 20)) or left
+        sender.join()
+        assert stopped
+        assert server.counters.connections_overdue == 0
