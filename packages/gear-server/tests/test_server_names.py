@@ -3,6 +3,8 @@
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gear_server.engine.acl import ACL, ACLEntry
 from gear_server.engine.engine import MOST_UNKNOWN
@@ -29,6 +31,7 @@ from gear_wire.packets import (
 from gear_wire.text import parse_connection, parse_function_status, parse_rows, parse_unique
 from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 from support.engine_desk import Desk, Visitor
+from support.wire_strategies import repeatable
 
 BAD_NAMES = [
     b"forged\t0\t0\t9\n.\nERR",
@@ -36,6 +39,7 @@ BAD_NAMES = [
     b"tab\tbed",
     b"\x1b[2J",
     b"del\x7f",
+    "\x9b2J".encode(),
     b"\r",
     b" ",
     b"x" * (MAX_NAME_SIZE + 1),
@@ -135,7 +139,16 @@ def test_a_reducer_is_the_name_of_a_function(visitor: Visitor, reducer: bytes) -
 
 
 @pytest.mark.parametrize(
-    "client_id", [b"a\n6 10.0.0.1 admin : f", b"a\x1b[2J", b"a\tb", b"a\x7f", b"a : reverse", b" :"]
+    "client_id",
+    [
+        b"a\n6 10.0.0.1 admin : f",
+        b"a\x1b[2J",
+        b"a\tb",
+        b"a\x7f",
+        b"a : reverse",
+        b" :",
+        b"\xc2\x9b",
+    ],
 )
 def test_an_id_that_would_break_a_table_is_refused(visitor: Visitor, client_id: bytes) -> None:
     visitor.send(SetClientID(ClientID(b"before")))
@@ -168,6 +181,7 @@ def test_an_id_is_cut_as_in_gearmand(visitor: Visitor) -> None:
         (b"a\n.\nb", b"a\\x0a.\\x0ab"),
         (b"ERR x\r", b"ERR x\\x0d"),
         (b"\x1b[2J\x7f", b"\\x1b[2J\\x7f"),
+        ("a\x9bb".encode(), b"a\\xc2\\x9bb"),
         (b"C:\\temp \xff", b"C:\\temp \xff"),
         ("größe".encode(), "größe".encode()),
     ],
@@ -200,6 +214,37 @@ def test_a_command_with_control_characters_is_refused(visitor: Visitor, command:
     answer = b"ERR INVALID_ARGUMENTS Control+characters+are+not+allowed\r\n"
     assert visitor.ask(command) == answer
     assert rows(visitor) == []
+
+
+@repeatable
+@given(
+    st.lists(st.binary(max_size=8) | st.sampled_from([*BAD_NAMES, *GOOD_NAMES]), max_size=4),
+    st.lists(
+        st.binary(max_size=8) | st.sampled_from([b"a :", b".", b"ERR x\r", b"OK"]), max_size=4
+    ),
+)
+def test_tables_hold_what_the_server_has_and_nothing_else(
+    names: list[bytes], others: list[bytes]
+) -> None:
+    desk = Desk()
+    visitor = desk.visitor()
+    for name in names:
+        visitor.send(*naming(name.replace(b"\0", b"")))
+    for other in others:
+        word = other.replace(b"\0", b"")
+        visitor.send(
+            SetClientID(ClientID(word)), SubmitJob(FunctionName(b"f"), UniqueKey(word), b"")
+        )
+    visitor.said()
+    functions = list(desk.engine.queues.functions)
+    assert rows(visitor) == functions
+    (row,) = parse_rows(visitor.ask(b"workers\n"), parse_connection)
+    assert (row.client_id, row.functions) == (
+        visitor.peer.client_id,
+        tuple(name for name in visitor.peer.abilities if name),
+    )
+    uniques = parse_rows(visitor.ask(b"show unique jobs\n"), parse_unique)
+    assert len(uniques) == len(desk.engine.jobs)
 
 
 # Numbers

@@ -11,6 +11,7 @@ from gear_wire.errors import ServerError, UnknownJobError
 from gear_wire.escape import LONGEST, escaped, quoted
 from gear_wire.jobs import BaseJob
 from gear_wire.packet import Packet
+from support.wire_strategies import repeatable
 
 EVIL = b"a\n2026 ERROR gear.Server: forged\x1b[2J\x7f\x9b"
 SHOWN = r"a\n2026 ERROR gear.Server: forged\x1b[2J\x7f\x9b"
@@ -47,6 +48,7 @@ def test_what_is_no_text_has_its_own_literal() -> None:
     assert quoted(5) == "5"
 
 
+@repeatable
 @given(st.binary() | st.text())
 def test_all_is_printable(value: bytes | str) -> None:
     assert escaped(value).isprintable()

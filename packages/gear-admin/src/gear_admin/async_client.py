@@ -97,7 +97,7 @@ class AsyncAdminClient:
     An async context manager: entering it connects. Every method raises ServerError when the
     server says ERR, TimeoutError when it says nothing, and ConnectionError when it is gone. A
     method that is cancelled, or was not answered in time, closes the connection: its reply would
-    be taken for the next one's.
+    be taken for the next one's. A row of a table that cannot be read is left out, with a warning.
 
     Args:
         host: The server's name or address.
@@ -250,7 +250,7 @@ class AsyncAdminClient:
         return await self._request(commands.SHOW_JOBS)
 
     async def show_unique_jobs(self) -> list[UniqueKey]:
-        """Return the uniques of the jobs that the server has."""
+        """Return the uniques of the jobs that the server has; geard escapes control characters."""
         return await self._request(commands.SHOW_UNIQUE_JOBS)
 
     async def version(self) -> str:

@@ -51,7 +51,8 @@ class AdminClient:
 
     A context manager: entering it connects. Every method raises ServerError when the server says
     ERR, TimeoutError when it says nothing, and ConnectionError when it is gone. One that was not
-    answered in time closes the connection: its reply would be taken for the next one's.
+    answered in time closes the connection: its reply would be taken for the next one's. A row of a
+    table that cannot be read is left out, with a warning.
 
     Args:
         host: The server's name or address.
@@ -144,7 +145,7 @@ class AdminClient:
         return self._request(commands.SHOW_JOBS)
 
     def showUniqueJobs(self) -> list[UniqueKey]:
-        """Return the uniques of the jobs that the server has."""
+        """Return the uniques of the jobs that the server has; geard escapes control characters."""
         return self._request(commands.SHOW_UNIQUE_JOBS)
 
     def version(self) -> str:

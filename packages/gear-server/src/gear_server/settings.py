@@ -28,7 +28,6 @@ allocates whatever a header announces."""
 MAX_SEND_QUEUE: Final = 256 << 20
 """Bytes that may wait for a connection before it is dropped when more comes: four results of 64 MiB
 may be on their way to a slow reader. gearmand and gear 0.16 have no limit."""
-
 MAX_NAME_SIZE: Final = 512
 """Bytes of a function's name: the limit of libgearman. gearmand takes up to 8 KiB."""
 YEAR: Final = 365 * 86400

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from gear_server.engine.expressions import ExpressionError
 from gear_server.engine.patterns import Pattern
 from gear_wire.errors import GearmanError
+from gear_wire.escape import escaped
 from gear_wire.jobs import to_bytes
 
 
@@ -15,6 +16,10 @@ class ACLError(GearmanError):
 
 def _text(name: str | bytes, what: str = "a name") -> str:
     return to_bytes(name, what).decode(errors="surrogateescape")
+
+
+def _shown(pattern: str | None) -> str:
+    return "None" if pattern is None else escaped(pattern)
 
 
 def _printable(name: str | bytes, what: str) -> str:
@@ -74,8 +79,8 @@ class ACLEntry:
 
     def __repr__(self) -> str:
         return (
-            f"<ACLEntry for {self.subject} register={self.register} invoke={self.invoke} "
-            f"grant={self.grant} admin={self.admin} see={self.see}>"
+            f"<ACLEntry for {escaped(self.subject)} register={_shown(self.register)} "
+            f"invoke={_shown(self.invoke)} grant={self.grant} admin={self.admin} see={self.see}>"
         )
 
     @property

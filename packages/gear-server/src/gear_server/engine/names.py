@@ -12,9 +12,10 @@ import msgspec
 
 CLIENT_ID_SIZE: Final = 127
 """Bytes of a client's id that are kept, as in gearmand."""
-_CONTROL: Final = re.compile(rb"[\0-\x1f\x7f]")
-_NOT_IN_FUNCTIONS: Final = re.compile(rb"[\0-\x20\x7f]")
-_NOT_IN_CLIENT_IDS: Final = re.compile(rb"[\0-\x1f\x7f]| :")
+# The last are the control characters of Latin-1 in UTF-8, which terminals obey too.
+_CONTROL: Final = re.compile(rb"[\0-\x1f\x7f]|\xc2[\x80-\x9f]")
+_NOT_IN_FUNCTIONS: Final = re.compile(rb" |" + _CONTROL.pattern)
+_NOT_IN_CLIENT_IDS: Final = re.compile(rb" :|" + _CONTROL.pattern)
 _END_OF_TABLE: Final = b"."
 
 
@@ -66,8 +67,12 @@ def refused_client_id(client_id: bytes) -> Refusal | None:
     return None if _NOT_IN_CLIENT_IDS.search(client_id) is None else _BAD_CLIENT_ID
 
 
+def _escape(found: re.Match[bytes]) -> bytes:
+    return b"".join(b"\\x%02x" % byte for byte in found[0])
+
+
 def shown_unique(unique: bytes) -> bytes:
     r"""Return a unique as a row of its own: control characters, and a lone dot, as ``\x2e``."""
     if unique == _END_OF_TABLE:
         return b"\\x2e"
-    return _CONTROL.sub(lambda found: b"\\x%02x" % found[0][0], unique)
+    return _CONTROL.sub(_escape, unique)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping, Mutabl
 from gear_server.engine.engine import Engine
 from gear_server.engine.state import Peer, ServerJob
 from gear_server.network.server import StreamPeer
+from gear_wire.escape import quoted
 from gear_wire.packet import Packet
 
 
@@ -158,7 +159,7 @@ class ServerAdminRequest:
         self.line: bytes = line
 
     def __repr__(self) -> str:
-        return f"<gear.ServerAdminRequest 0x{id(self):x} command: {self.command!r}>"
+        return f"<gear.ServerAdminRequest 0x{id(self):x} command: {quoted(self.command)}>"
 
 
 def as_connection(peer: Peer) -> ServerConnection:
