@@ -10,10 +10,12 @@ from gear_wire.errors import JobFailedError, TimeoutError
 from gear_wire.packets import WorkData
 from gear_wire.types import Handle
 
+H1 = Handle(b"H:1")
+
 
 def finish(job: Job, *data: bytes, failure: bool = False) -> None:
     for part in data:
-        job._receive_data(WorkData(Handle(b"H:1"), part))
+        job._receive_data(WorkData(H1, part))
     job._end(FAILED if failure else COMPLETED)
 
 
@@ -104,3 +106,39 @@ def test_a_binary_job_has_a_name_of_bytes() -> None:
     assert job.name == b"reverse"
     job.name = "count"
     assert (job.name, job.binary_name) == (b"count", b"count")
+
+
+# What is kept
+
+
+class Small(Job):
+    max_data_size = 2000
+
+
+def test_a_job_that_is_sent_too_much_fails() -> None:
+    job = Small("f", b"")
+    for _ in range(1000):
+        job._receive_data(WorkData(H1, b"xx"))
+    assert (job.complete, job.failure) == (True, True)
+    assert len(job.data) < 10
+    with pytest.raises(JobFailedError, match="was sent data of over 2000 bytes"):
+        job.result()
+
+
+def test_the_end_of_a_job_is_part_of_what_it_is_sent() -> None:
+    job = Small("f", b"")
+    job._end(COMPLETED, b"x" * 2000)
+    assert (job.data, job.failure) == ([], True)
+
+
+@pytest.mark.parametrize("how", ["stream", "by hand"])
+def test_what_was_taken_out_counts_no_more(how: str) -> None:
+    job = Small("f", b"")
+    for number in range(100):
+        job._receive_data(WorkData(H1, b"%100d" % number))
+        if how == "stream":
+            assert int(next(job.stream(0))) == number
+        else:
+            job.data.clear()
+    job._end(COMPLETED)
+    assert job.result() == b""

@@ -148,7 +148,7 @@ def test_a_packet_of_unknown_type_ends_the_connection(caplog: pytest.LogCaptureF
             await client.wait_for_server(10)
 
         run(test)
-    assert "which sent unknown packet type 101" in caplog.text
+    assert "because of what it sent: unknown packet type 101" in caplog.text
 
 
 def test_bytes_that_are_no_gearman_break_the_connection() -> None:

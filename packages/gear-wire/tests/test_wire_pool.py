@@ -274,7 +274,7 @@ def test_unknown_packet_types_reach_handlePacket(
         curious.wait_for(lambda: curious.seen == [101])
         server.wait_for(lambda: len(server.peers) == 3)
     assert len(caplog.messages) == 1
-    assert "sent a packet of unknown type 101 that nobody asked for" in caplog.text
+    assert "what it sent: a packet of unknown type 101 that nobody asked for" in caplog.text
     curious.shutdown()
 
 

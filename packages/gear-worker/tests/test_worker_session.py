@@ -213,16 +213,26 @@ def test_a_job_of_the_kind_that_was_asked_for(
 # What is not believed
 
 
-@pytest.mark.parametrize("packet", [assignment(1), NoJob()])
-def test_an_answer_that_nobody_asked_for(place: Workplace, packet: BasePacket) -> None:
+def test_a_job_that_nobody_asked_for(place: Workplace) -> None:
     session = place.open()
     with pytest.raises(ProtocolError, match="that nobody asked for"):
-        session.apply(packet)
+        session.apply(assignment(1))
     place.assignments.wait()
     session.apply(NoJob())
     with pytest.raises(ProtocolError, match="that nobody asked for"):
-        session.apply(packet)
+        session.apply(assignment(1))
     assert place.handles() == []
+
+
+def test_a_no_job_that_nobody_asked_for_changes_nothing(place: Workplace) -> None:
+    session = place.open()
+    place.assignments.wait()
+    session.apply(NoJob())
+    session.packets_to_send()
+    for _ in range(3):
+        session.apply(NoJob())
+    assert session.packets_to_send() == []
+    assert session.state is State.SLEEP
 
 
 @pytest.mark.parametrize(

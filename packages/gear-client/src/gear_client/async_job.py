@@ -3,7 +3,7 @@
 import collections
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator
-from typing import Self
+from typing import Final, Self
 
 from gear_client.jobs import Guard, Job
 from gear_client.outcome import Outcome
@@ -14,6 +14,9 @@ from gear_wire.link.aio.link import AsyncLink
 from gear_wire.link.deadline import Deadline
 from gear_wire.packets import BasePacket, WorkData, WorkStatus, WorkWarning
 from gear_wire.types import Handle
+
+_MANY: Final = 1024
+"""Updates that wait for a loop above which what says little is left out."""
 
 
 class AsyncJob(Job):
@@ -36,7 +39,7 @@ class AsyncJob(Job):
     _given: int = 0
     _ended_at: int | None = None
     _progress: tuple[int, WorkStatus] | None = None
-    _warned_at: frozenset[int] = frozenset()
+    _warned_at: set[int] | None = None
 
     def __init__(
         self, name: str | bytes, arguments: str | bytes = b"", unique: str | bytes | None = None
@@ -119,7 +122,7 @@ class AsyncJob(Job):
         super()._reset()
         self._given = 0
         self._ended_at = self._progress = None
-        self._warned_at = frozenset()
+        self._warned_at = None
 
     def _end(self, outcome: Outcome, payload: bytes = b"") -> None:
         if not self.complete:
@@ -130,7 +133,8 @@ class AsyncJob(Job):
         if isinstance(update, WorkStatus):
             self._progress = (self._part_count, update)
         elif isinstance(update, WorkWarning) and update.payload:
-            self._warned_at |= {self._part_count - 1}
+            self._warned_at = self._warned_at or set()
+            self._warned_at.add(self._part_count - 1)
         updates = None if self._updates is None else self._updates()
         if updates is not None and update is not None:
             updates.append(update)
@@ -147,7 +151,7 @@ class AsyncJob(Job):
         end = self._part_count if self._ended_at is None else self._ended_at
         missed: list[BasePacket] = []
         for place in range(max(self._given, self._streamed), end):
-            kind = WorkWarning if place in self._warned_at else WorkData
+            kind = WorkWarning if place in (self._warned_at or ()) else WorkData
             part = to_bytes(self._data[place - self._streamed], "the data of a job")
             missed.append(kind(handle, part))
         if self._progress is not None:
@@ -165,7 +169,9 @@ class AsyncJob(Job):
             self._given += 1
 
     def _copied_attributes(self) -> dict[str, object]:
-        return {**super()._copied_attributes(), "_home": None, "_updates": None}
+        warned = None if self._warned_at is None else set(self._warned_at)
+        own = {"_home": None, "_updates": None, "_warned_at": warned}
+        return {**super()._copied_attributes(), **own}
 
 
 class Updates:
@@ -181,8 +187,15 @@ class Updates:
         self._waiting = collections.deque(missed)
 
     def append(self, update: BasePacket) -> None:
-        """Take in an update."""
-        self._waiting.append(update)
+        """Take in an update; of a great many that wait, only the last progress and all the data."""
+        waiting = self._waiting
+        if len(waiting) >= _MANY:
+            if isinstance(update, WorkStatus) and isinstance(waiting[-1], WorkStatus):
+                waiting[-1] = update
+                return
+            if isinstance(update, WorkData | WorkWarning) and not update.payload:
+                return
+        waiting.append(update)
 
     def __aiter__(self) -> Self:
         """Return itself."""

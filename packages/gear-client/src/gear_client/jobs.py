@@ -3,7 +3,7 @@
 import copy
 import threading
 from collections.abc import Callable, Iterator
-from typing import Self, TypeVar
+from typing import ClassVar, Final, Self, TypeVar
 
 from gear_client.outcome import Outcome
 from gear_wire.errors import InvalidDataError, JobFailedError
@@ -11,6 +11,11 @@ from gear_wire.jobs import BaseJob, to_bytes
 from gear_wire.link.deadline import Deadline
 from gear_wire.packets import BasePacket, StatusRes, WorkData, WorkStatus, WorkWarning
 from gear_wire.types import FunctionName
+
+MAX_DATA_SIZE: Final = 1 << 31
+"""Bytes of data that a job may have, unless told otherwise: twice the largest packet."""
+_PART_COST: Final = 256
+"""Bytes of memory that a part of the data takes beside itself, at the most."""
 
 Observer = Callable[[], None]
 Guard = Callable[[str], None]
@@ -41,8 +46,11 @@ class Job(BaseJob):
         fraction_complete: The quotient of the two; None when there is none.
         known: Whether the server knows the job, by its last STATUS_RES; None before one.
         running: Whether a worker has the job, by its last STATUS_RES; None before one.
+        max_data_size: Bytes of memory that the data may take which nobody has taken out; a job
+            that is sent more fails. Set it on a class of your own.
     """
 
+    max_data_size: ClassVar[int] = MAX_DATA_SIZE
     data_type: type[list[bytes]] = list
     _data: list[bytes]
     _exception: bytes | None
@@ -51,6 +59,7 @@ class Job(BaseJob):
     _unanswered: bool = False
     _life: int = 0
     _streamed: int = 0
+    _size: int = 0
     _reason: str = "failed"
 
     def __init__(
@@ -169,6 +178,7 @@ class Job(BaseJob):
     def _pop_part(self) -> bytes:
         part = to_bytes(self._data.pop(0), "the data of a job")
         self._streamed += 1
+        self._size -= len(part) + _PART_COST
         return part
 
     def _result(self) -> bytes:
@@ -184,6 +194,7 @@ class Job(BaseJob):
     def _reset(self) -> None:
         """Forget all that is known of the job but what is submitted."""
         self._data = self.data_type()
+        self._size = 0
         self._exception = None
         self.warning: bool = False
         self.complete: bool = False
@@ -240,11 +251,27 @@ class Job(BaseJob):
 
     def _receive_data(self, packet: WorkData | WorkWarning) -> None:
         """Take in a part of the data."""
-        if packet.payload:  # as in 0.16, what is empty is no part of the data
-            self._data.append(packet.payload)
+        # As in 0.16, what is empty is no part of the data.
+        if packet.payload and not self._keep(packet.payload):
+            return
         if isinstance(packet, WorkWarning):
             self.warning = True
         self._tell(packet)
+
+    def _keep(self, part: bytes) -> bool:
+        """Keep a part of the data; False when there is too much of it, and the job has failed."""
+        limit = self.max_data_size
+        if self._size > limit:
+            return False
+        self._size += len(part) + _PART_COST
+        if self._size > limit:
+            # Programs may have taken parts out themselves.
+            self._size = sum(len(each) + _PART_COST for each in (*self.binary_data, part))
+            if self._size > limit:
+                self._end(Outcome(True, f"was sent data of over {limit} bytes"))
+                return False
+        self._data.append(part)
+        return True
 
     def _receive_progress(self, packet: WorkStatus) -> None:
         """Take in how far the job has come."""
@@ -273,8 +300,8 @@ class Job(BaseJob):
         """
         if self.complete:
             return
-        if payload:
-            self._data.append(payload)
+        if payload and not self._keep(payload):
+            return
         if outcome.failed:
             self.failure = True
             self._reason = outcome.reason

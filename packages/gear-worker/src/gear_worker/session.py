@@ -416,7 +416,7 @@ class WorkerSession(Session, Generic[Job]):
 
     def _no_job(self, packet: NoJob) -> None:
         if not self.grabs:
-            raise ProtocolError("NO_JOB that nobody asked for")
+            return  # it gives nothing and takes nothing, and some servers are free with it
         self._answered(Event.NO_JOB)
         if self.state is State.IDLE and self.assignments.needed:
             # A job that comes now makes the server answer PRE_SLEEP with a NOOP: none is missed.

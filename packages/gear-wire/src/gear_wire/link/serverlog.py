@@ -63,7 +63,7 @@ class ServerLog:
         """
         self.reason = reason
         if wrong:
-            self._write(logging.ERROR, "Left %s, which sent %s", self.server, reason)
+            self._write(logging.ERROR, "Left %s because of what it sent: %s", self.server, reason)
         else:
             self._write(logging.INFO, "Lost the connection to %s: %s", self.server, reason)
 
