@@ -38,6 +38,7 @@ NEIGHBOURS = {
     "handleSubmitReduceJob",
     "handleSubmitReduceJobBackground",
     "isListed",
+    "jobTimeout",
     "maxQueue",
     "priorityStatus",
     "revokeAdmin",

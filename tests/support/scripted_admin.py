@@ -17,6 +17,7 @@ REPLIES = {
     b"drop function f\n": b"OK\r\n",
     b"drop function busy\n": b"ERR there are still connected workers or executing clients\r\n",
     b"maxqueue f 5\n": b"OK\r\n",
+    b"jobtimeout f 60\n": b"OK\r\n",
     b"drop function silence\n": b"",
 }
 

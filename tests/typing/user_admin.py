@@ -28,6 +28,7 @@ def rows() -> int:
             admin.cancelJob(job.handle)
         assert_type(admin.version(), str)
         assert_type(admin.maxQueue("reverse", 10), None)
+        assert_type(admin.jobTimeout("reverse", 60), None)
         return admin.getPid()
 
 

@@ -69,6 +69,7 @@ def test_every_command(server: ScriptedServer) -> None:
         await client.create_function(b"f")
         await client.drop_function("f")
         await client.max_queue("f", 5)
+        await client.job_timeout("f", 60)
 
     run(server, test)
 

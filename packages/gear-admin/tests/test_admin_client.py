@@ -61,6 +61,7 @@ def test_every_command(client: AdminClient) -> None:
     client.createFunction(b"f")
     client.dropFunction("f")
     client.maxQueue("f", 5)
+    client.jobTimeout("f", 60)
 
 
 def test_errors_of_the_server(client: AdminClient) -> None:

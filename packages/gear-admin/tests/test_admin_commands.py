@@ -24,6 +24,7 @@ from gear_wire.types import FunctionName
         (commands.CREATE_FUNCTION, (b"f",), b"create function f\r\n"),
         (commands.DROP_FUNCTION, ("f",), b"drop function f\n"),
         (commands.MAXQUEUE, ("f", 1, 2, 3), b"maxqueue f 1 2 3\n"),
+        (commands.JOBTIMEOUT, ("f", 60), b"jobtimeout f 60\n"),
     ],
 )
 def test_lines(

@@ -14,7 +14,9 @@ EXAMPLES = {
     "max_name_size": "12",
     "statsd_port": "12", "verbose": "INFO", "busy_poll": "13",
     "max_connections": "14", "max_connections_per_address": "15", "first_byte_timeout": "16",
-    "packet_timeout": "17",
+    "packet_timeout": "17", "job_timeout": "18", "max_jobs": "19", "max_queue": "20",
+    "max_memory": "21", "max_functions": "22", "max_functions_per_worker": "23",
+    "max_registrations": "24",
 }  # fmt: skip
 
 

@@ -287,3 +287,7 @@ class AsyncAdminClient:
         """Limit how many jobs of a function may wait; arguments as `AdminClient.maxQueue`."""
         arguments = commands.maxqueue_arguments(function, limit, normal, low)
         await self._request(commands.MAXQUEUE, *arguments)
+
+    async def job_timeout(self, function: str | bytes, seconds: int) -> None:
+        """Limit how long a worker may have a job; arguments as `AdminClient.jobTimeout`."""
+        await self._request(commands.JOBTIMEOUT, function, seconds)

@@ -189,3 +189,12 @@ class AdminClient:
         """
         arguments = commands.maxqueue_arguments(function, limit, normal, low)
         self._request(commands.MAXQUEUE, *arguments)
+
+    def jobTimeout(self, function: str | bytes, seconds: int) -> None:
+        """Limit how long a worker may have a job of a function; only `geard` can.
+
+        Args:
+            function: The function.
+            seconds: The limit, in whole seconds, in place of the server's; 0 for none.
+        """
+        self._request(commands.JOBTIMEOUT, function, seconds)

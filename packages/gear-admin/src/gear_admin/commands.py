@@ -89,6 +89,7 @@ CANCEL_JOB: Final[Command[None]] = Command(b"cancel job", _done)
 CREATE_FUNCTION: Final[Command[None]] = Command(b"create function", _done, end=b"\r\n")
 DROP_FUNCTION: Final[Command[None]] = Command(b"drop function", _done)
 MAXQUEUE: Final[Command[None]] = Command(b"maxqueue", _done)
+JOBTIMEOUT: Final[Command[None]] = Command(b"jobtimeout", _done)
 
 
 def maxqueue_arguments(

@@ -30,6 +30,17 @@ MAX_SEND_QUEUE: Final = 256 << 20
 may be on their way to a slow reader. gearmand and gear 0.16 have no limit."""
 MAX_NAME_SIZE: Final = 512
 """Bytes of a function's name: the limit of libgearman. gearmand takes up to 8 KiB."""
+MAX_MEMORY: Final = 512 << 20
+"""Bytes that jobs may take: a million small ones, or half a million of 500 bytes. gearmand queues
+until the system ends it."""
+MAX_JOBS: Final = 10_000_000
+MAX_QUEUE: Final = 1_000_000
+"""Jobs of one function: `MAX_MEMORY` is reached soon after."""
+MAX_FUNCTIONS: Final = 100_000
+MAX_FUNCTIONS_PER_WORKER: Final = 50_000
+"""Zuul 2 registered each of its jobs for each kind of machine: some ten thousand functions."""
+MAX_REGISTRATIONS: Final = 500_000
+"""The functions of all workers, each counting its own: 115 MB."""
 YEAR: Final = 365 * 86400
 
 LISTEN, TLS, JOBS, LIMITS, METRICS = "Listen", "TLS", "Jobs", "Limits", "Metrics"
@@ -141,6 +152,12 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         group=JOBS, short="-w", metavar="N",
         help="how many sleeping workers to wake at first for each new job; 0 wakes all",
     )] = 1
+    job_timeout: Annotated[float, Meta(ge=0, le=YEAR), Option(
+        group=JOBS, metavar="SECONDS",
+        help="how long a worker may have a job before it is requeued, as if the worker were lost; "
+        "workers may set less; the text command `jobtimeout` overrides it for one function; 0 "
+        "means no limit",
+    )] = 0.0
     exceptions: Annotated[bool, Option(
         group=JOBS,
         help="send workers' exceptions to all clients, not just to those that asked for them",
@@ -186,6 +203,32 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         group=LIMITS, metavar="BYTES",
         help="largest packet to accept, in bytes of data; a peer that sends more is disconnected",
     )] = MAX_PACKET_SIZE
+    max_jobs: Annotated[int, Meta(ge=1), Option(
+        group=LIMITS, metavar="N",
+        help="how many jobs there may be, queued or running; more are refused",
+    )] = MAX_JOBS
+    max_queue: Annotated[int, Meta(ge=1), Option(
+        group=LIMITS, metavar="N",
+        help="how many jobs one function may have, unless the text command `maxqueue` sets its own "
+        "limit; more are refused",
+    )] = MAX_QUEUE
+    max_memory: Annotated[int, Meta(ge=1), Option(
+        group=LIMITS, metavar="BYTES",
+        help="how much memory all jobs may take, with their arguments; more are refused",
+    )] = MAX_MEMORY
+    max_functions: Annotated[int, Meta(ge=1), Option(
+        group=LIMITS, metavar="N",
+        help="how many functions there may be; more are refused",
+    )] = MAX_FUNCTIONS
+    max_functions_per_worker: Annotated[int, Meta(ge=1), Option(
+        group=LIMITS, metavar="N",
+        help="how many functions one worker may register; more are refused",
+    )] = MAX_FUNCTIONS_PER_WORKER
+    max_registrations: Annotated[int, Meta(ge=1), Option(
+        group=LIMITS, metavar="N",
+        help="how many functions all workers together may register, each counting its own; more "
+        "are refused",
+    )] = MAX_REGISTRATIONS
     max_send_queue: Annotated[int, Meta(ge=1), Option(
         group=LIMITS, metavar="BYTES",
         help="how much may wait to be sent to a peer; a slow reader for which more is waiting is "

@@ -8,9 +8,11 @@ from gear_server.engine.access import DENIED
 from gear_server.engine.acl import ACL, ACLEntry, ACLError
 from gear_server.engine.chores import SLICE
 from gear_server.engine.engine import Answer, Engine, TextRule
+from gear_server.engine.limits import FUNCTIONS
 from gear_server.engine.names import Refusal, refused_function, shown_unique
 from gear_server.engine.rules import OUT_OF_RANGE, leading_number
 from gear_server.engine.state import Function, Peer, ServerJob
+from gear_server.settings import YEAR
 from gear_wire.enums import Precedence
 
 _OK: Final = b"OK\r\n"
@@ -18,6 +20,9 @@ _INCOMPLETE: Final = (
     b"ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+%s\r\n"
 )
 _LARGE_LIMIT: Final = Refusal(b"ARGUMENT_TOO_LARGE", b"Limit too large")
+_BAD_TIMEOUT: Final = Refusal(
+    b"INVALID_ARGUMENTS", b"Timeout must be whole seconds, a year at most"
+)
 
 
 def _unknown(word: bytes) -> bytes:
@@ -137,7 +142,9 @@ def _create(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes
     refusal = refused_function(words[2], engine.settings.max_name_size)
     if refusal is not None:
         return refusal.line()
-    engine.queues.function(words[2])
+    if engine.queues.keep(words[2]) is None:
+        engine.limits.note(FUNCTIONS, peer, now)
+        return FUNCTIONS.refusal.line()
     return _OK
 
 
@@ -150,7 +157,7 @@ def _drop(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
     # gearmand looks for running jobs alone, and frees a function whose jobs are still queued.
     if function.workers or function.total:
         return b"ERR there are still connected workers or executing clients\r\n"
-    del engine.queues.functions[words[2]]
+    engine.queues.drop(function)
     return _OK
 
 
@@ -167,7 +174,23 @@ def _maxqueue(engine: Engine, peer: Peer, words: list[bytes], now: float) -> byt
         limits *= 3
     high, normal, low = [*limits, 0, 0, 0][:3]
     by_precedence = {Precedence.HIGH: high, Precedence.NORMAL: normal, Precedence.LOW: low}
-    function.limits = tuple(by_precedence[precedence] for precedence in Precedence)
+    function.limit(tuple(by_precedence[precedence] for precedence in Precedence))
+    return _OK
+
+
+def _jobtimeout(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
+    if len(words) != 3:
+        return _INCOMPLETE % words[0]
+    if not words[2].isdigit() or (seconds := leading_number(words[2])) > YEAR:
+        return _BAD_TIMEOUT.line()
+    refusal = refused_function(words[1], engine.settings.max_name_size)
+    if refusal is not None:
+        return refusal.line()
+    function = engine.queues.keep(words[1])
+    if function is None:
+        engine.limits.note(FUNCTIONS, peer, now)
+        return FUNCTIONS.refusal.line()
+    function.timeout = float(seconds)
     return _OK
 
 
@@ -262,6 +285,7 @@ _RULES: Final[dict[bytes, TextRule]] = {
     b"create": _create,
     b"drop": _drop,
     b"maxqueue": _maxqueue,
+    b"jobtimeout": _jobtimeout,
     b"acl": acl,
 }
 

@@ -16,6 +16,12 @@ class Counters(msgspec.Struct):
         cancelled: Jobs cancelled by a text command.
         timed_out: How often a worker had a job for too long.
         abandoned: Jobs discarded because no client waited for them any more.
+        over_max_jobs: Submissions refused since there were too many jobs.
+        over_max_memory: Submissions refused since jobs took too much memory.
+        over_max_queue: Submissions refused since their function had too many jobs.
+        over_max_functions: Submissions and functions refused since there were too many functions.
+        over_max_functions_per_worker: Functions refused since their worker had too many.
+        over_max_registrations: Functions refused since all workers together had too many.
         connections_refused: Connections refused since too many were open.
         connections_overdue: Connections dropped since their peers took too long: to send something,
             to finish a packet, or to take what was left when they were closed.
@@ -32,6 +38,12 @@ class Counters(msgspec.Struct):
     cancelled: int = 0
     timed_out: int = 0
     abandoned: int = 0
+    over_max_jobs: int = 0
+    over_max_memory: int = 0
+    over_max_queue: int = 0
+    over_max_functions: int = 0
+    over_max_functions_per_worker: int = 0
+    over_max_registrations: int = 0
     connections_refused: int = 0
     connections_overdue: int = 0
     accept_pauses: int = 0

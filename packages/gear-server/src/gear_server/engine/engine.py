@@ -17,6 +17,20 @@ from gear_server.engine.chores import SLICE, Chores
 from gear_server.engine.counters import Counters
 from gear_server.engine.epochs import Epochs
 from gear_server.engine.identity import ANONYMOUS, Identity
+from gear_server.engine.limits import (
+    CLIENT_SIZE,
+    FUNCTIONS,
+    JOB_SIZE,
+    JOBS,
+    MEMORY,
+    NEW_FUNCTION,
+    PER_WORKER,
+    QUEUE,
+    REGISTRATIONS,
+    TIMER_SIZE,
+    Limit,
+    Limits,
+)
 from gear_server.engine.names import CONTROL, has_control, refused_function
 from gear_server.engine.outboxes import Outboxes
 from gear_server.engine.queues import Queues
@@ -116,6 +130,7 @@ class Engine:
         chores: Work that is done in slices.
         counters: Counters since the start.
         offences: Logs why connections are closed, at a limited rate.
+        limits: What jobs take of the memory, and how much they may.
         closed: Whether new jobs are refused.
         unknown: The rule for packets without one.
         on_line: Handles a text command; replaced by servers with commands of their own.
@@ -141,7 +156,9 @@ class Engine:
         self.peers: dict[Peer, None] = {}
         self.jobs: dict[bytes, ServerJob] = {}
         self.running: int = 0
-        self.queues: Queues = Queues()
+        self.queues: Queues = Queues(
+            settings.max_functions, settings.max_queue, settings.job_timeout
+        )
         self.uniques: Uniques = Uniques()
         self.timers: Timers = Timers()
         self.outboxes: Outboxes = Outboxes(self.log, settings.max_send_queue, self._cut_off)
@@ -155,6 +172,7 @@ class Engine:
         self.epochs: Epochs = Epochs(self.timers, wall_clock, self._come_due)
         self.counters: Counters = Counters()
         self.offences: LogLimit = LogLimit(self.log, "Connections closed for what they sent")
+        self.limits: Limits = Limits(settings, self.counters, self.log)
         self.closed: bool = False
         self.unknown: Rule = refuse
         self.on_line: Callable[[Peer, bytes, float], None] = self.text
@@ -312,6 +330,7 @@ class Engine:
         while peer.submitted:
             _, job = peer.submitted.popitem()
             del job.clients[peer]
+            self.limits.used -= CLIENT_SIZE
             if not job.has_owner and job.holder is None:
                 self._abandon(job)
             steps += 1
@@ -379,6 +398,7 @@ class Engine:
         arguments: bytes,
         precedence: Precedence,
         background: bool,
+        now: float,
     ) -> ServerJob | None:
         """Make a job from a submission, for `accept`.
 
@@ -395,17 +415,25 @@ class Engine:
         if len(unique) > UNIQUE_SIZE:
             self.send_error(peer, b"ARGUMENT_TOO_LARGE", b"Unique value too large")
             return None
-        if function is None:
-            function = self.queues.function(name)
-        if unique:
+        queues = self.queues
+        if unique and function is not None:
             known = self.uniques.find(function, unique, arguments)
             if known is not None:
-                self._join(known, peer, background)
+                self._join(known, peer, background, now)
                 return None
-        if function.limits is not None and function.full(precedence):
-            self.send_error(peer, b"QUEUE_ERROR", b"Job queue is full")
+        limits = self.limits
+        limit = NEW_FUNCTION
+        if limits.used + len(arguments) > limits.memory:
+            function, limit = None, MEMORY
+        elif len(self.jobs) >= limits.jobs:
+            function, limit = None, JOBS
+        elif function is None:
+            function = queues.function(name)
+        elif function.total >= function.ceiling and function.full(precedence):
+            function, limit = None, QUEUE
+        if function is None:
+            self._refuse(peer, limit, now)
             return None
-        queues = self.queues
         queues.newest += 1
         handle = b"%b%d" % (self._handle_prefix, queues.newest)
         return ServerJob(handle, function, unique or None, arguments, precedence, background)
@@ -426,14 +454,25 @@ class Engine:
         function = job.function
         function.total += 1
         self.counters.submitted += 1
+        size = JOB_SIZE + len(job.arguments)
         if job.unique:
             self.uniques.add(job)
+            size += len(job.unique)
         if not job.background:
             job.clients = {peer: 1}
             peer.submitted[handle] = job
+            size += CLIENT_SIZE
+        self.limits.used += size
         self._created(peer, job, job.background)
         if job.when <= 0 or not self.epochs.add(job, now):
             self._enqueue(job)
+        else:
+            self.limits.used += TIMER_SIZE
+
+    def _refuse(self, peer: Peer, limit: Limit, now: float) -> None:
+        """Answer a request that would exceed a limit."""
+        self.limits.note(limit, peer, now)
+        self.send_error(peer, limit.refusal.code, limit.refusal.text)
 
     def drain(self, queued: bool) -> None:
         """Refuse new jobs; running jobs continue.
@@ -444,8 +483,13 @@ class Engine:
         self.closed = True
         self.scheduler.paused = not queued
 
-    def _join(self, job: ServerJob, peer: Peer, background: bool) -> None:
+    def _join(self, job: ServerJob, peer: Peer, background: bool, now: float) -> None:
         """Join a submission to a job, and answer it."""
+        if not background and peer not in job.clients:
+            if self.limits.used > self.limits.memory:
+                self._refuse(peer, MEMORY, now)
+                return
+            self.limits.used += CLIENT_SIZE
         self.counters.joined += 1
         if background:
             # Otherwise it would be lost when its foreground clients leave, as in gearmand.
@@ -475,6 +519,7 @@ class Engine:
 
     def _come_due(self, job: ServerJob) -> None:
         job.when = 0
+        self.limits.used -= TIMER_SIZE
         self._enqueue(job)
 
     def assign(self, peer: Peer, job: ServerJob, now: float) -> None:
@@ -487,9 +532,15 @@ class Engine:
         self.running += 1
         peer.assigned[job.handle] = job
         ability = peer.abilities.get(job.name)
-        if ability is not None and ability.timeout:
-            end = now + ability.timeout
-            self._timeouts[job] = self.timers.at(end, lambda due: self._time_out(job, due))
+        timeout = 0.0 if ability is None else ability.timeout
+        limit = job.function.timeout
+        if limit and not 0.0 < timeout < limit:
+            timeout = limit
+        if timeout:
+            self.limits.used += TIMER_SIZE
+            self._timeouts[job] = self.timers.at(
+                now + timeout, lambda due: self._time_out(job, due)
+            )
 
     def _time_out(self, job: ServerJob, now: float) -> None:
         self.counters.timed_out += 1
@@ -505,6 +556,7 @@ class Engine:
             timer = self._timeouts.pop(job, None)
             if timer is not None:
                 self.timers.cancel(timer)
+                self.limits.used -= TIMER_SIZE
         peer.assigned.pop(job.handle, None)
         job.holder = None
         job.function.running -= 1
@@ -570,6 +622,7 @@ class Engine:
         for client in job.clients:
             client.submitted.pop(job.handle, None)
         if job.clients:
+            self.limits.used -= CLIENT_SIZE * len(job.clients)
             job.clients = {}
         job.background = False
         # A later submission of the same unique must not join a cancelled job.
@@ -590,17 +643,35 @@ class Engine:
         if job.queue is not None:
             self.queues.remove(job)
         self._release(job)
-        if self.epochs.jobs:
-            self.epochs.remove(job)
+        size = JOB_SIZE + len(job.arguments)
+        if self.epochs.jobs and self.epochs.remove(job):
+            size += TIMER_SIZE
         del self.jobs[job.handle]
-        job.function.total -= 1
+        function = job.function
+        function.total -= 1
+        if not function.total and not function.workers:
+            self.queues.settle(function)
         if job.unique:
             self.uniques.remove(job)
-        for client in job.clients:
-            client.submitted.pop(job.handle, None)
+            size += len(job.unique)
+        if job.clients:
+            size += CLIENT_SIZE * len(job.clients)
+            for client in job.clients:
+                client.submitted.pop(job.handle, None)
+        self.limits.used -= size
 
     # Workers
 
-    def register(self, peer: Peer, name: bytes, timeout: float = 0.0) -> None:
+    def register(self, peer: Peer, name: bytes, now: float, timeout: float = 0.0) -> None:
         """Register a function for a worker; `timeout` is in seconds, 0 for none."""
-        self.scheduler.register(peer, self.queues.function(name), timeout)
+        known = peer.abilities.get(name)
+        if known is not None:
+            known.timeout = timeout
+        elif len(peer.abilities) >= self.limits.per_worker:
+            self._refuse(peer, PER_WORKER, now)
+        elif self.scheduler.registrations >= self.limits.registrations:
+            self._refuse(peer, REGISTRATIONS, now)
+        elif (function := self.queues.function(name)) is None:
+            self._refuse(peer, FUNCTIONS, now)
+        else:
+            self.scheduler.register(peer, function, timeout)

@@ -54,11 +54,12 @@ class Epochs:
         self._schedule_check(now)
         return True
 
-    def remove(self, job: ServerJob) -> None:
-        """Forget a job; no effect if it does not wait."""
+    def remove(self, job: ServerJob) -> bool:
+        """Forget a job; returns whether it waited."""
         timer = self.jobs.pop(job, None)
         if timer is not None:
             self._due.cancel(timer)
+        return timer is not None
 
     def _release(self, job: ServerJob) -> Due:
         def release(wall_time: float) -> None:

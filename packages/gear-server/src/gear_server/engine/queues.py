@@ -4,17 +4,25 @@ import collections
 import itertools
 from typing import Final
 
-from gear_server.engine.state import Function, Peer, Search, ServerJob
+from gear_server.engine.state import NO_LIMIT, Function, Peer, Search, ServerJob
 from gear_wire.enums import Precedence
 
 BY_PRECEDENCE: Final = (Precedence.HIGH, Precedence.NORMAL, Precedence.LOW)
 """The order in which jobs are handed out."""
+IDLE_FUNCTIONS: Final = 1000
+"""Functions without jobs and workers that are remembered: what watches a server looks for their
+rows of zeros."""
 SHORT: Final = 16
 """Functions through which a search goes one by one, before it looks at what it knows."""
 
 
 class Queues:
     """All functions, and those with queued jobs in the order of their turns.
+
+    Args:
+        max_functions: How many functions there may be.
+        max_queue: How many jobs a function may have, unless it is given limits of its own.
+        timeout: Seconds for which jobs may run, unless their function is given its own; 0 for ever.
 
     Attributes:
         functions: Every function by name.
@@ -25,7 +33,13 @@ class Queues:
         short: See `SHORT`.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, max_functions: int = NO_LIMIT, max_queue: int = NO_LIMIT, timeout: float = 0.0
+    ) -> None:
+        self._max_functions = max_functions
+        self._max_queue = max_queue
+        self._timeout = timeout
+        self._idle: collections.OrderedDict[Function, None] = collections.OrderedDict()
         self.functions: dict[bytes, Function] = {}
         self.ready: tuple[collections.OrderedDict[Function, int], ...] = tuple(
             collections.OrderedDict() for _ in Precedence
@@ -35,12 +49,47 @@ class Queues:
         self.newest: int = 0
         self.short: int = SHORT
 
-    def function(self, name: bytes) -> Function:
-        """Return a function; a new one is created."""
+    def function(self, name: bytes) -> Function | None:
+        """Return a function; a new one is created, unless there are too many: then None."""
         function = self.functions.get(name)
-        if function is None:
-            function = self.functions[name] = Function(name)
+        if function is None and (len(self.functions) < self._max_functions or self._make_room()):
+            function = self.functions[name] = Function(name, self._max_queue, self._timeout)
         return function
+
+    def keep(self, name: bytes) -> Function | None:
+        """Return a function, as `function` does, that stays until it is dropped."""
+        function = self.function(name)
+        if function is not None:
+            function.kept = True
+        return function
+
+    def drop(self, function: Function) -> None:
+        """Forget a function, which must have neither jobs nor workers."""
+        del self.functions[function.name]
+        self._idle.pop(function, None)
+
+    def settle(self, function: Function) -> None:
+        """Note that a function has no more jobs and workers; too many such are forgotten.
+
+        Those that are used again stay among the idle ones until it would be their turn: so nothing
+        is done for them when a job comes.
+        """
+        self._idle[function] = None
+        self._idle.move_to_end(function)
+        if len(self._idle) > IDLE_FUNCTIONS:
+            self._forget()
+
+    def _forget(self) -> bool:
+        function, _ = self._idle.popitem(last=False)
+        if function.idle:
+            del self.functions[function.name]
+        return function.idle
+
+    def _make_room(self) -> bool:
+        while self._idle:
+            if self._forget():
+                return True
+        return False
 
     def append(self, job: ServerJob) -> None:
         """Append a job to the queue of its function and precedence."""

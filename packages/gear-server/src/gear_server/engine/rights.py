@@ -83,6 +83,7 @@ COMMANDS: Final = {
     b"create": Right.ADMIN,
     b"drop": Right.ADMIN,
     b"maxqueue": Right.ADMIN,
+    b"jobtimeout": Right.ADMIN,
     b"acl": Right.ENTRY,
     b"acl list": Right.GRANT,
     b"acl grant": Right.GRANT,

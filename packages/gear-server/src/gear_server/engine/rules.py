@@ -52,7 +52,7 @@ def _submit(precedence: Precedence, background: bool) -> Rule:
         except ValueError:
             _refuse_count(engine, peer, frame)
             return
-        job = engine.create(peer, name, unique, arguments, precedence, background)
+        job = engine.create(peer, name, unique, arguments, precedence, background, now)
         if job is not None:
             engine.accept(peer, job, now)
 
@@ -70,7 +70,7 @@ def _submit_epoch(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
         # gearmand neither takes the job nor says so.
         engine.send_error(peer, b"ARGUMENT_TOO_LARGE", b"Time too large")
         return
-    job = engine.create(peer, name, unique, arguments, Precedence.NORMAL, background=True)
+    job = engine.create(peer, name, unique, arguments, Precedence.NORMAL, True, now)
     if job is not None:
         job.when = when
         engine.accept(peer, job, now)
@@ -90,7 +90,7 @@ def _submit_reduce(background: bool) -> Rule:
         if refusal is not None:
             engine.send_error(peer, refusal.code, refusal.text)
             return
-        job = engine.create(peer, name, unique, arguments, Precedence.NORMAL, background)
+        job = engine.create(peer, name, unique, arguments, Precedence.NORMAL, background, now)
         if job is not None:
             job.reducer = reducer or None
             engine.accept(peer, job, now)
@@ -178,7 +178,7 @@ def _wrong_magic(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
 def _can_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
     name = frame.body.partition(b"\0")[0]
     if engine.takes_function(peer, name):
-        engine.register(peer, name)
+        engine.register(peer, name, now)
 
 
 def _can_do_timeout(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
@@ -190,7 +190,7 @@ def _can_do_timeout(engine: Engine, peer: Peer, frame: Frame, now: float) -> Non
     # gearmand raises what is less than a second to one.
     seconds = max(1.0, milliseconds / 1000) if milliseconds > 0 else 0.0
     if engine.takes_function(peer, name):
-        engine.register(peer, name, seconds)
+        engine.register(peer, name, now, seconds)
 
 
 def _cant_do(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:

@@ -43,6 +43,7 @@ class Scheduler:
         choose: Returns the next job for a worker; replaced by servers that hold jobs back.
         before_giving: Called before a worker is given a job, if there is access control.
         paused: Whether jobs are no longer given out.
+        registrations: How many functions the workers have registered, each counting its own.
         grabs: The pending grabs: the turn of each, and when it is overdue.
         to_wake: Functions whose sleepers may have to be woken when the turn ends.
     """
@@ -59,6 +60,7 @@ class Scheduler:
         self.choose: Callable[[Peer, bool], ServerJob | None] = self.next_job
         self.before_giving: Callable[[Peer, float], None] | None = None
         self.paused: bool = False
+        self.registrations: int = 0
         self.grabs: dict[Peer, tuple[int, float]] = {}
         self.to_wake: dict[Function, None] = {}
         self._queues = queues
@@ -71,13 +73,10 @@ class Scheduler:
     # What workers can do
 
     def register(self, peer: Peer, function: Function, timeout: float) -> None:
-        """Register a function for a worker; if it has it already, only change the timeout."""
-        known = peer.abilities.get(function.name)
-        if known is not None:
-            known.timeout = timeout
-            return
+        """Register a function for a worker that has not registered it yet."""
         peer.abilities[function.name] = Ability(function, timeout)
         peer.absent.add(function)
+        self.registrations += 1
         function.workers += 1
         for precedence, search in peer.searches.items():
             if function.queues[precedence].count:
@@ -94,7 +93,10 @@ class Scheduler:
         if ability is None:
             return
         function = ability.function
+        self.registrations -= 1
         function.workers -= 1
+        if not function.workers and not function.total:
+            self._queues.settle(function)
         function.sleepers.pop(peer, None)
         peer.absent.discard(function)
         for search in peer.searches.values():

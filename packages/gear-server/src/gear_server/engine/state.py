@@ -17,6 +17,9 @@ from gear_wire.enums import Precedence
 from gear_wire.escape import escaped, quoted
 from gear_wire.framing import Event
 
+NO_LIMIT: Final = sys.maxsize
+"""More jobs than any function can have."""
+
 AssignPacket = Callable[["ServerJob"], tuple[int, bytes]]
 """Returns the packet that assigns a job, without its payload: the first eight bytes as a number,
 and the arguments with the NULs that end them."""
@@ -277,12 +280,17 @@ class Function:
         workers: The number of workers that have registered it.
         sleepers: Workers that may be asleep, longest first; see `Scheduler.fall_asleep`.
         workloads: Its jobs with unique ``-``, by arguments.
-        limits: The maximum of `total` for a new job, by its precedence; None for no limit.
+        kept: Whether it stays without jobs and workers: it was created or limited by a command.
+        limits: The maximum of `total` for a new job, by its precedence; None for the server's.
+        ceiling: Below this `total`, no new job is over a limit.
+        timeout: Seconds for which its jobs may run at most; 0 for no limit.
         recheck_scheduled: Whether a recheck of its sleepers is scheduled.
         notified: Workers that were sent a NOOP for its jobs and have not asked for one yet.
     """
 
     __slots__ = (
+        "ceiling",
+        "kept",
         "limits",
         "name",
         "notified",
@@ -290,12 +298,13 @@ class Function:
         "recheck_scheduled",
         "running",
         "sleepers",
+        "timeout",
         "total",
         "workers",
         "workloads",
     )
 
-    def __init__(self, name: bytes) -> None:
+    def __init__(self, name: bytes, ceiling: int = NO_LIMIT, timeout: float = 0.0) -> None:
         self.name: bytes = name
         self.queues: tuple[JobQueue, ...] = tuple(JobQueue() for _ in Precedence)
         self.total: int = 0
@@ -303,7 +312,10 @@ class Function:
         self.workers: int = 0
         self.sleepers: collections.OrderedDict[Peer, None] = collections.OrderedDict()
         self.workloads: dict[bytes, ServerJob] = {}
+        self.kept: bool = False
         self.limits: tuple[int, ...] | None = None
+        self.ceiling: int = ceiling
+        self.timeout: float = timeout
         self.recheck_scheduled: bool = False
         self.notified: set[Peer] = set()
 
@@ -323,7 +335,16 @@ class Function:
 
     def full(self, precedence: Precedence) -> bool:
         """Return whether a new job of a precedence would exceed the limit."""
-        if self.limits is None:
-            return False
-        limit = self.limits[precedence]
+        limit = self.ceiling if self.limits is None else self.limits[precedence]
         return 0 < limit <= self.total
+
+    def limit(self, limits: tuple[int, ...]) -> None:
+        """Set the maximum of `total` for a new job, by its precedence; 0 for no limit."""
+        self.kept = True
+        self.limits = limits
+        self.ceiling = min((limit for limit in limits if limit > 0), default=NO_LIMIT)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing would be lost with it."""
+        return not (self.total or self.workers or self.kept)

@@ -31,7 +31,7 @@ class FunctionSet(MutableSet[bytes]):
 
     def add(self, value: bytes) -> None:
         """Register a function."""
-        self._engine.register(self._peer, value)
+        self._engine.register(self._peer, value, time.monotonic())
 
     def discard(self, value: bytes) -> None:
         """Unregister a function."""

@@ -99,14 +99,14 @@ class FunctionNames(MutableSet[bytes]):
     def add(self, value: bytes) -> None:
         """Add a function, as ``create function`` does."""
         with self._lock:
-            self._queues.function(value)
+            self._queues.keep(value)
 
     def discard(self, value: bytes) -> None:
         """Remove a function, unless it has workers or jobs."""
         with self._lock:
             function = self._queues.functions.get(value)
             if function is not None and not function.workers and not function.total:
-                del self._queues.functions[value]
+                self._queues.drop(function)
 
     def __repr__(self) -> str:
         return repr(set(self))
