@@ -181,6 +181,36 @@ def test_rights_are_granted_and_revoked(terminals: dict[str, Terminal], acl: gea
     assert not acl.canRegister(WORKER, b"reverse")
 
 
+class Dispatching(gear.Server):
+    """A server that dispatches text commands itself, as 0.16's did."""
+
+    def handleAdminRequest(self, request: gear.ServerAdminRequest) -> None:
+        if request.command.startswith(b"acl grant"):
+            self.handleACLGrant(request)
+        elif request.command.startswith(b"acl list"):
+            self.handleACLList(request)
+        else:
+            self.handleStatus(request)
+
+
+def test_handlers_that_a_program_calls_look_at_rights_too(
+    files: dict[str, Files], acl: gear.ACL
+) -> None:
+    with Dispatching(0, *files[ADMIN], acl=acl, host=HOST) as server:
+        terminals = [Terminal(server, files[subject]) for subject in (STRANGER, ADMIN)]
+        for terminal in terminals:
+            request = gear.StatusAdminRequest()
+            terminal.connection.sendAdminRequest(request, 20)
+            assert request.response == b"ERR PERMISSION_DENIED\n"
+        grant = ("grant", "see", ADMIN)
+        assert [terminal.type(*grant) for terminal in terminals] == [
+            "ERR PERMISSION_DENIED\n", "OK\n",
+        ]  # fmt: skip
+        assert terminals[0].type("list") == "ERR PERMISSION_DENIED\n"
+        for terminal in terminals:
+            terminal.connection.disconnect()
+
+
 @pytest.mark.parametrize(
     ("words", "answer"),
     [

@@ -198,7 +198,7 @@ def _jobtimeout(engine: Engine, peer: Peer, words: list[bytes], now: float) -> b
 
 
 def acl(engine: Engine, peer: Peer, words: list[bytes], now: float) -> Answer:
-    """List or change the access control list; `Engine.text` has looked whether the peer may."""
+    """List or change the access control list; `Engine.obey` has looked whether the peer may."""
     if engine.access is None:
         return b"ERR ACL_DISABLED\n"
     rule = ACL_RULES.get(words[1].lower() if len(words) > 1 else b"")

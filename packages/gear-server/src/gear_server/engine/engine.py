@@ -280,13 +280,18 @@ class Engine:
             )
             self.close(peer)
             return
-        if self.access is not None and not self.access.may_say(peer, words, now):
-            self.send(peer, DENIED)
-            return
+        self.answer(peer, self.obey(peer, rule, words, now))
+
+    def obey(self, peer: Peer, rule: TextRule, words: list[bytes], now: float) -> Answer:
+        """Return the answer of a text command's rule, or a refusal."""
+        access = self.access
+        if access is None:
+            return rule(self, peer, words, now)
+        if not access.may_say(peer, words, now):
+            return DENIED
         answer = rule(self, peer, words, now)
-        if self.access is not None:
-            self.access.note_change(peer, words, answer)
-        self.answer(peer, answer)
+        access.note_change(peer, words, answer)
+        return answer
 
     def _unknown_command(self, peer: Peer, line: bytes, word: bytes, now: float) -> None:
         """Answer a text command that there is not, or close the connection of another protocol.

@@ -174,7 +174,7 @@ class ServerHandlers(PacketHandlers):
         words = request.command.split()
         with self.lock:
             rule = text_rules()[words[0].lower()]
-            answer = rule(self._engine, request.connection, words, time.monotonic())
+            answer = self._engine.obey(request.connection, rule, words, time.monotonic())
             self._engine.answer(request.connection, answer)
         self._flush_soon()
 
