@@ -1,0 +1,306 @@
+"""A server of a world: the engine, and in place of an event loop the turns that it would take."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from gear_server.engine.commands import text_rules
+from gear_server.engine.identity import Identity
+from gear_server.engine.rules import packet_rules
+from gear_server.settings import UNLIMITED
+from simulation.network import Cable
+from support.engine_audit import audit
+from support.engine_host import Host, Line
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+EPOCH = 1_700_000_000
+WINDOW = 1000
+"""Bytes that the kernels hold for a reader who does not read."""
+TICK = 0.001
+_RULES = packet_rules()
+_TEXT_RULES = text_rules()
+
+
+class FarEnd(Protocol):
+    """The other end of a connection."""
+
+    def readable(self, line: "ServerLine") -> None:
+        """Called when there is something to read, or the end."""
+
+    def lose(self, line: "ServerLine") -> None:
+        """Called when the connection was broken."""
+
+
+class ServerLine(Line):
+    """The server's end of a connection to a program, with the cable between them.
+
+    Attributes:
+        cable: The cable.
+        server: The server.
+    """
+
+    def __init__(self, server: "Server", far: FarEnd, descriptor: int) -> None:
+        super().__init__(descriptor, server.host.engine.settings)
+        self.cable = Cable(
+            server.world.clock,
+            server.world.weather,
+            lambda: server.readable(self),
+            lambda: far.readable(self),
+        )
+        self.server = server
+        self._host = server.host
+        self._far = far
+
+    @property
+    def known(self) -> bool:
+        """Whether the server takes the connection for one that stands."""
+        return self.of_this_life and self.peer in self._host.lines
+
+    @property
+    def of_this_life(self) -> bool:
+        """Whether the server has not been started again since."""
+        return self.server.host is self._host
+
+    @property
+    def unsent(self) -> int:
+        return max(0, self.cable.down.unread - WINDOW)
+
+    def write(self, data: bytes) -> None:
+        self.cable.down.send(data)
+
+    def close(self) -> None:
+        self.cable.down.end()
+        self.server.hang_up(self)
+
+    def abort(self) -> None:
+        self.server.world.trace(self.server, "drops", self.peer.descriptor)
+        self.break_()
+        self.server.hang_up(self)
+
+    def reset(self) -> None:
+        """Take in that what was sent came to nobody: the kernel there says so."""
+        world = self.server.world
+        world.clock.after(world.weather.latency(), self.server.lose, self)
+
+    def drained(self) -> None:
+        """Take in that the program has read something."""
+        if self.congested and self.known and self.unsent <= self._host.engine.outboxes.crowded:
+            self.server.resumed(self)
+
+    def break_(self) -> None:
+        """Break the cable, and let the program find out."""
+        self.cable.break_()
+        world = self.server.world
+        world.clock.after(world.weather.latency(), self._far.lose, self)
+
+
+class Server:
+    """A server that starts, crashes, stalls and starts anew.
+
+    Attributes:
+        world: Where it is.
+        host: Its engine and its connections, of the present start.
+        up: Whether it accepts connections.
+        starts: How often it was started.
+    """
+
+    def __init__(self, world: "World", number: int) -> None:
+        self.world = world
+        self.number = number
+        self.starts = 0
+        self._descriptors = 0
+        self._ready: dict[ServerLine, None] = {}
+        self._stalled_until = 0.0
+        self._turn_due = False
+        self._tick_at: float | None = None
+        self._turns = 0
+        self._skew = 0.0
+        self._latest = 0.0
+        self.start()
+
+    def __str__(self) -> str:
+        return f"server {self.number}.{self.starts}"
+
+    @property
+    def limits_retries(self) -> bool:
+        """Whether a job fails whose workers were lost."""
+        return self.host.engine.settings.job_retries != UNLIMITED
+
+    # Its life
+
+    def start(self) -> None:
+        """Start, with nothing of what was there before."""
+        self.starts += 1
+        self.up = self._runs = True
+        self._ready.clear()
+        self._turn_due = False
+        self._tick_at = None
+        weather = self.world.weather
+        token = b"%d%03d" % (self.number, self.starts)
+        self.host = Host(
+            self.world.engine_type(
+                weather.settings,
+                _RULES,
+                _TEXT_RULES,
+                identity=Identity(handle_prefix=b"H:sim", handle_token=token),
+                wall_clock=self.wall,
+            )
+        )
+        # A search must be seen to find the same that a walk finds.
+        self.host.engine.queues.short = 1
+        self.world.trace(self, "starts")
+
+    def crash(self) -> None:
+        """Be killed: nobody gets anything any more that is not on its way."""
+        self.world.trace(self, "crashes")
+        self._go_down()
+
+    def drain(self) -> None:
+        """Refuse new jobs for a while, then stop."""
+        self.world.trace(self, "drains")
+        self.up = False
+        self.host.engine.drain(queued=self.world.chance.happens(0.5))
+        self.world.clock.after(self.world.chance.between(0.0, 0.5), self._stop, self.host)
+
+    def _stop(self, host: Host) -> None:
+        if host is not self.host or not self._runs:
+            return
+        self.world.trace(self, "stops")
+        host.engine.stop()
+        host.end_turn(self.world.clock.now)
+        audit(host.engine)
+        self._go_down()
+
+    def _go_down(self) -> None:
+        self.up = self._runs = False
+        for line in list(self.host.lines.values()):
+            assert isinstance(line, ServerLine)
+            line.cable.up.break_()
+            line.cable.down.end()
+        self.host.lines.clear()
+        self.world.clock.after(self.world.chance.between(0.01, 2.0), self.start)
+
+    def stall(self, seconds: float) -> None:
+        """Take no turn for some time."""
+        self.world.trace(self, "stalls for", seconds)
+        self._stalled_until = self.world.clock.now + seconds
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is up and takes turns, and has no jobs."""
+        stalled = self.world.clock.now < self._stalled_until
+        return self.up and not stalled and not self.host.engine.jobs
+
+    # Its wall clock
+
+    def wall(self) -> float:
+        return EPOCH + self.world.clock.now + self._skew
+
+    def set_clock(self, skew: float) -> None:
+        """Set the wall clock to be wrong by so many seconds."""
+        self.world.trace(self, "has its clock off by", skew)
+        self._latest = max(self._latest, self.wall())
+        self._skew = skew
+
+    def has_seen(self, when: float) -> bool:
+        """Whether a time has come, by the wall clock at some moment."""
+        return max(self._latest, self.wall()) >= when
+
+    # Its connections
+
+    def accept(self, far: FarEnd) -> ServerLine | None:
+        """Return a new connection; None if nobody listens."""
+        if not self.up:
+            return None
+        self._descriptors += 1
+        line = ServerLine(self, far, self._descriptors)
+        self.host.connect(line)
+        self._wake()
+        return line
+
+    def readable(self, line: ServerLine) -> None:
+        if line.known:
+            self._ready[line] = None
+            self._wake()
+
+    def resumed(self, line: ServerLine) -> None:
+        """Take in that most of what was unsent has been read."""
+        self.host.resumed(line)
+        self._wake()
+
+    def hang_up(self, line: ServerLine) -> None:
+        """Have the loop forget a connection in its next turn."""
+        self.world.clock.after(0.0, self.lose, line)
+
+    def lose(self, line: ServerLine) -> None:
+        """Notice that a connection is lost."""
+        self._ready.pop(line, None)
+        if line.known:
+            self.world.trace(self, "loses", line.peer.descriptor)
+            self.host.lost(line, self.world.clock.now)
+            self._wake()
+
+    # Its turns
+
+    def _wake(self) -> None:
+        if not self._turn_due:
+            self._turn_due = True
+            delay = self.world.chance.between(0.0, 0.0003)
+            self.world.clock.after(delay, self._turn, self.host)
+
+    def _turn(self, host: Host) -> None:
+        if host is not self.host or not self._runs:
+            return
+        now = self.world.clock.now
+        if now < self._stalled_until:
+            self.world.clock.at(self._stalled_until, self._turn, host)
+            return
+        self._turn_due = False
+        ready, self._ready = self._ready, {}
+        for line in ready:
+            if line.paused:
+                self._ready[line] = None
+            else:
+                self._read(line, now)
+        host.end_turn(now)
+        self._after_turn()
+        if host.deferred or any(not line.paused for line in self._ready):
+            self._wake()
+
+    def _read(self, line: ServerLine, now: float) -> None:
+        pipe = line.cable.up
+        chance = self.world.chance
+        size = 1 + chance.below(40) if chance.happens(0.1) else 1 << 16
+        data = pipe.read(size)
+        if data:
+            self.world.trace(self, "reads", data)
+            self.host.receive(line, data, now)
+        if pipe.has_more:
+            self._ready[line] = None
+        elif pipe.ended:
+            self.host.ended(line)
+
+    def _after_turn(self) -> None:
+        self._turns += 1
+        if self._turns % self.world.audit_every == 0:
+            audit(self.host.engine)
+        deadline = self.host.engine.deadline
+        if deadline is not None:
+            at = max(self.world.clock.now + TICK, deadline)
+            if self._tick_at is None or at < self._tick_at:
+                self._tick_at = at
+                self.world.clock.at(at, self._tick, self.host, at)
+
+    def _tick(self, host: Host, at: float) -> None:
+        if host is not self.host or at != self._tick_at or not self._runs:
+            return
+        now = self.world.clock.now
+        if now < self._stalled_until:
+            self._tick_at = self._stalled_until
+            self.world.clock.at(self._tick_at, self._tick, host, self._tick_at)
+            return
+        self._tick_at = None
+        host.tick(now)
+        self._after_turn()
+        if host.deferred:
+            self._wake()

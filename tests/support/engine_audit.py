@@ -1,0 +1,143 @@
+"""All that must hold of an engine's state between two calls, found out by walking all of it."""
+
+from collections import Counter
+
+from gear_server.engine.engine import Engine
+from gear_server.engine.state import Function, Peer, ServerJob
+
+
+def audit(engine: Engine) -> None:
+    """Compare what the engine has counted and indexed with what is there.
+
+    Raises:
+        AssertionError: A counter is not what it counts, or a thing is in two places or in none.
+    """
+    jobs = engine.jobs.values()
+    for handle, job in engine.jobs.items():
+        assert job.handle == handle
+        _check_job(engine, job)
+    for function in engine.queues.functions.values():
+        _check_queues(engine, function)
+    for peer in engine.peers:
+        _check_peer(engine, peer)
+    _check_functions(engine)
+    running = sum(job.holder is not None for job in jobs)
+    waiting = sum(job.queue is not None for job in jobs)
+    assert engine.running == running, f"{engine.running} jobs are said to run, {running} do"
+    assert engine.queues.waiting == waiting, f"{engine.queues.waiting} said to wait, {waiting} do"
+    assert engine.running + engine.queues.waiting + len(engine.epochs.jobs) == len(jobs)
+    assigned = sum(len(peer.assigned) for peer in engine.peers)
+    assert assigned == running or (engine.chores and assigned < running)
+    assert set(engine.scheduler.grabs) == {
+        peer for peer in engine.peers if peer.pending_grab is not None
+    }
+    _check_counters(engine)
+
+
+def _may_be(engine: Engine, peer: Peer) -> bool:
+    """Whether a connection is there, or one that is lost is still being cleaned up after."""
+    return peer in engine.peers or bool(engine.chores)
+
+
+def _check_job(engine: Engine, job: ServerJob) -> None:
+    places = (job.queue is not None) + (job.holder is not None) + (job in engine.epochs.jobs)
+    assert places == 1, f"{job!r} is in {places} places"
+    assert engine.queues.functions.get(job.name) is job.function
+    if job.holder is None:
+        assert job.has_owner, f"{job!r} is kept for nobody"
+    else:
+        assert _may_be(engine, job.holder), f"{job!r} runs on a connection that is lost"
+        assert job.holder.assigned.get(job.handle) is job
+    for client, times in job.clients.items():
+        assert times > 0
+        assert _may_be(engine, client), f"a connection that is lost waits for {job!r}"
+        assert client.submitted.get(job.handle) is job
+    if job.unique and job.has_owner and (job.unique != b"-" or job.arguments):
+        found = engine.uniques.find(job.function, job.unique, job.arguments)
+        assert found is job, f"{found!r} is found instead of {job!r}"
+
+
+def _check_queues(engine: Engine, function: Function) -> None:
+    for precedence, queue in enumerate(function.queues):
+        count = 0
+        before = None
+        marked = queue.mark is None
+        for job in queue:
+            assert job.queue is queue and job.function is function
+            assert job.previous is before
+            assert job.precedence == precedence
+            assert engine.jobs.get(job.handle) is job
+            marked = marked or job is queue.mark
+            before, count = job, count + 1
+        assert marked, f"{queue.mark!r} is not queued"
+        assert queue.last is before
+        assert queue.count == count
+        assert (function in engine.queues.ready[precedence]) == (count > 0)
+
+
+def _check_peer(engine: Engine, peer: Peer) -> None:
+    for handle, job in peer.assigned.items():
+        assert engine.jobs.get(handle) is job and job.holder is peer
+    for handle, job in peer.submitted.items():
+        assert engine.jobs.get(handle) is job and peer in job.clients
+    can_do = {ability.function for ability in peer.abilities.values()}
+    for name, ability in peer.abilities.items():
+        function = ability.function
+        assert engine.queues.functions.get(name) is function
+        assert (peer in function.sleepers) != (function in peer.absent)
+    assert peer.absent <= can_do
+    if peer.sleeping:
+        assert not peer.absent, f"{peer!r} sleeps, and would not be found"
+        assert peer.pending_grab is None and peer.notified_for is None
+    if peer.notified_for is not None:
+        assert peer.notified_for in can_do
+    for precedence, search in peer.searches.items():
+        ready = engine.queues.ready[precedence]
+        assert search.found.keys() <= can_do
+        for function in can_do & ready.keys():
+            assert function in search.found or ready[function] > search.seen
+    outboxes = engine.outboxes
+    waits = peer.closing or peer.answer is not None or outboxes.crowds(peer)
+    assert peer.halted or not waits
+    if peer.outbox:
+        assert outboxes.limit - peer.room >= sum(map(len, peer.outbox))
+        assert peer.room + sum(map(len, peer.outbox[-2:])) > 0, f"too much is queued for {peer!r}"
+        will_be_sent = peer.needs_flush or (peer.deferred and engine.deferred)
+        assert will_be_sent, f"nobody sends what is queued for {peer!r}"
+
+
+def _check_functions(engine: Engine) -> None:
+    functions = engine.queues.functions
+    total = Counter(job.name for job in engine.jobs.values())
+    running = Counter(job.name for job in engine.jobs.values() if job.holder is not None)
+    workers = Counter(name for peer in engine.peers for name in peer.abilities)
+    cleaning = bool(engine.chores)
+    for name, function in functions.items():
+        assert function.name == name
+        counted = function.total, function.running
+        assert counted == (total[name], running[name]), f"{name!r}: {counted}"
+        assert function.workers == workers[name] or (cleaning and function.workers > workers[name])
+        for peer in function.sleepers:
+            assert _may_be(engine, peer) and name in peer.abilities
+        for peer in function.notified:
+            assert peer in engine.peers and peer.notified_for is function
+        if function.queued() and not engine.scheduler.paused:
+            looked_for = function.recheck_scheduled or function in engine.scheduler.to_wake
+            asleep = any(peer.sleeping for peer in function.sleepers)
+            assert looked_for or not asleep, f"a worker sleeps while jobs of {name!r} wait for it"
+        for arguments, job in function.workloads.items():
+            assert engine.jobs.get(job.handle) is job and job.arguments == arguments
+    for ready in engine.queues.ready:
+        for function in ready:
+            assert functions.get(function.name) is function
+        assert list(ready.values()) == sorted(set(ready.values()))
+
+
+def _check_counters(engine: Engine) -> None:
+    counters = engine.counters
+    gone = counters.submitted - len(engine.jobs)
+    ended = counters.completed + counters.failed + counters.exhausted + counters.abandoned
+    # A job that is cancelled while it runs stays until its worker ends it: it counts twice. What a
+    # server fails that stops is not counted.
+    most = gone if engine.scheduler.paused else ended + counters.cancelled
+    assert ended <= gone <= most, f"{gone} jobs are gone: {counters}"
