@@ -19,7 +19,7 @@ UNLIMITED: Final = -1
 MAX_PREFIX_SIZE: Final = 63
 """Bytes at the start of a job handle: gearmand's limit, without the NUL at the end."""
 MAX_CONNECTIONS: Final = 16_384
-"""Connections that may be open: far more than the largest installations have, and 50 MB of memory.
+"""Connections that may be open: far more than the largest installations have, and 60 MB of memory.
 Redis stops at 10,000; gearmand where the system does."""
 MAX_PACKET_SIZE: Final = 128 << 20
 """Bytes of data in a packet: twice the largest payloads seen, 64 MiB, and little enough that a few

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from gear_server.engine.counters import Counters
 from gear_server.network.doors import Admission, Doors
-from gear_wire.link.inherited import let_go_when_forked
 from gear_wire.loglimit import LogLimit
 
 if TYPE_CHECKING:
@@ -120,7 +119,6 @@ class Acceptor:
         self._pauses.log(time.monotonic(), logging.WARNING, "Accepting connections again")
 
     async def _enter(self, sock: socket.socket, admission: Admission) -> None:
-        let_go_when_forked(sock)
         try:
             if self._handshakes is None:
                 await self._loop.connect_accepted_socket(

@@ -13,6 +13,7 @@ from typing import Final
 from gear_server.engine.counters import Counters
 from gear_server.network.certificates import Certificates
 from gear_server.network.doors import Admission
+from gear_wire.link.inherited import let_go_when_forked
 from gear_wire.loglimit import LogLimit
 
 HANDSHAKE_TIMEOUT: Final = 10.0
@@ -74,6 +75,7 @@ class Handshakes:
 
     async def perform(self, sock: socket.socket, admission: Admission) -> None:
         """Perform the handshake of a connection; raises OSError if it fails, which is logged."""
+        let_go_when_forked(sock)
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT) as limit:
                 await self._hello(sock)
