@@ -87,6 +87,11 @@ class Handshakes:
         except TimeoutError:
             self._refuse(admission, logging.WARNING, "the handshake took too long")
             raise
+        except UnicodeDecodeError as error:
+            # The standard library raises it for the certificate of a careless authority.
+            reason = "the client's certificate has a name that is not text"
+            self._refuse(admission, logging.WARNING, reason)
+            raise ConnectionAbortedError(reason) from error
         except OSError as error:
             # Health checks of load balancers connect and disconnect without a handshake.
             dropped = isinstance(error, ConnectionError)
