@@ -323,6 +323,19 @@ def test_a_server_that_ends_gives_out_no_more_jobs(desk: Desk) -> None:
     assert desk.engine.queues.waiting == 1
 
 
+def test_a_worker_that_leaves_with_many_jobs_writes_a_few_lines(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.visitor(*(SubmitJobBg(REVERSE, NONE, b"%d" % number) for number in range(100)))
+    worker = desk.visitor(CAN, *(GrabJob() for _ in range(100)))
+    worker.leave()
+    assert len(caplog.messages) == 10
+    desk.wait(20)
+    desk.visitor(CAN, GrabJob()).leave()
+    assert caplog.messages[10:11] == ["Jobs requeued: 90 more, not logged"]
+    assert desk.engine.counters.requeued == 101
+
+
 def test_a_job_of_a_connection_that_works_on_it_itself_goes_with_it(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -172,6 +172,9 @@ class Engine:
         self.epochs: Epochs = Epochs(self.timers, wall_clock, self._come_due)
         self.counters: Counters = Counters()
         self.offences: LogLimit = LogLimit(self.log, "Connections closed for what they sent")
+        self._timed_out = LogLimit(self.log, "Jobs that timed out")
+        self._requeued = LogLimit(self.log, "Jobs requeued")
+        self._exhausted = LogLimit(self.log, "Jobs without attempts left")
         self.limits: Limits = Limits(settings, self.counters, self.log)
         self.closed: bool = False
         self.unknown: Rule = refuse
@@ -549,7 +552,7 @@ class Engine:
 
     def _time_out(self, job: ServerJob, now: float) -> None:
         self.counters.timed_out += 1
-        self.log.warning("%r timed out on %r", job, job.holder)
+        self._timed_out.log(now, logging.WARNING, "%r timed out on %r", job, job.holder)
         self.requeue(job, now)
 
     def _release(self, job: ServerJob) -> None:
@@ -579,14 +582,16 @@ class Engine:
         limit = self.settings.job_retries
         if limit == UNLIMITED or job.retries < limit:
             # A warning, since a job may be killing one worker after another.
-            self.log.warning(
-                "Requeued %r (attempt %d): %r was lost or too slow", job, job.retries + 1, worker
-            )
+            self._requeued.log(
+                now, logging.WARNING,
+                "Requeued %r (attempt %d): %r was lost or too slow", job, job.retries + 1, worker,
+            )  # fmt: skip
             self.counters.requeued += 1
             self._enqueue(job)
             return
         self.counters.exhausted += 1
-        self.log.warning(
+        self._exhausted.log(
+            now, logging.WARNING,
             "Failed %r: no attempts left after %d; %r was lost or too slow",
             job, job.retries, worker,
         )  # fmt: skip
