@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ import gear
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
 from gear_wire.framing import HEADER
+from gear_wire.link import backlog
+from gear_wire.link.address import Keepalive
 from gear_wire.loglimit import LINES
 from gear_wire.packets import (
     BasePacket,
@@ -350,6 +353,42 @@ def test_an_endless_line_to_a_client_ends_as_it_begins(
     assert sum(poured) < 64 << 20
     (complaint,) = set(complaints(caplog))
     assert "text that nobody asked for" in complaint or "a line of over" in complaint
+
+
+def small(keepalive: Keepalive, sock: socket.socket) -> None:
+    """Have a socket that is about to be connected hold little."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_server_that_reads_nothing_has_no_worker_talk_without_end(
+    face: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "MAX_BACKLOG", 1 << 16)
+    # The kernel would take megabytes that nobody reads.
+    monkeypatch.setattr(Keepalive, "apply", small)
+    sent: list[int] = []
+
+    def pour(listener: socket.socket) -> None:
+        sock, _ = listener.accept()
+        listener.close()
+        with sock, contextlib.suppress(OSError):
+            sock.recv(1)
+            while len(sent) < 500:
+                sock.sendall(response(Noop()) * 2 + (response(NoJob()) + response(Noop())) * 2000)
+                sent.append(1)
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind((HOST, 0))
+        listener.listen()
+        thread = threading.Thread(target=pour, args=(listener,))
+        thread.start()
+        loop = LOOPS[face]([listener.getsockname()[:2]], lambda payload: payload)
+        thread.join(60)
+        loop.close()
+    assert len(sent) < 500
+    assert "bytes that it does not take" in caplog.text
 
 
 @pytest.mark.parametrize("face", FACES)

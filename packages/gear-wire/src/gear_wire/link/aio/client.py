@@ -251,6 +251,7 @@ class AsyncBaseClient:
             if isinstance(packet, Error):
                 self._log_error(link, packet)
             result = link.session.apply(packet)
+            link.send_queued(caused=True)
             self._send_queued()
             self._applied(link, packet, result)
         except ProtocolError:

@@ -17,6 +17,7 @@ from gear_wire.link.aio.connecting import open_stream
 from gear_wire.link.aio.home import Home
 from gear_wire.link.aio.stream import Stream
 from gear_wire.link.aio.within import within
+from gear_wire.link.backlog import Backlog
 from gear_wire.link.deadline import CLOSE_TIMEOUT, CONNECT_TIMEOUT, Deadline
 from gear_wire.link.heartbeat import PROBE
 from gear_wire.link.serverlog import ServerLog
@@ -88,6 +89,7 @@ class AsyncLink:
         self._heartbeat = heartbeat
         self._tls_context = address.tls_context()
         self._stream: Stream | None = None
+        self._backlog = Backlog()
         self._replies: collections.deque[asyncio.Future[bytes]] = collections.deque()
         self._task: asyncio.Task[None] | None = None
         self._close_by: Deadline | None = None
@@ -135,13 +137,23 @@ class AsyncLink:
         if self.session is not None:
             self.session.spoke(packet)
 
-    def send_queued(self) -> None:
-        """Send all that the session has queued, if it is connected."""
+    def send_queued(self, caused: bool = False) -> None:
+        """Send all that the session has queued, if it is connected.
+
+        Args:
+            caused: Whether it answers a packet of the server.
+
+        Raises:
+            ProtocolError: The server has taken too little of such answers.
+        """
         if self.session is None or self._stream is None:
             return
         packets = self.session.packets_to_send()
         if packets:
-            self._stream.write(b"".join([encode(packet, Magic.REQ) for packet in packets]))
+            data = b"".join([encode(packet, Magic.REQ) for packet in packets])
+            self._stream.write(data)
+            if caused:
+                self._backlog.note(len(data), self._stream.sent)
 
     async def drain(self, deadline: Deadline | None = None) -> None:
         """Wait while the server takes nothing and much is queued already.
@@ -242,6 +254,7 @@ class AsyncLink:
 
     def _begin(self, stream: Stream) -> None:
         self.related_jobs.clear()
+        self._backlog = Backlog()
         self._stream = stream
         self.connect_time = time.time()
         try:

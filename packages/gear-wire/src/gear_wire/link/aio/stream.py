@@ -76,6 +76,7 @@ class Stream(asyncio.Protocol):
         self._gathering = False
         self._gathered: list[bytes] = []
         self._size = 0
+        self._written = 0
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self.secured: asyncio.Future[None] = self._loop.create_future()
         self.accepted: asyncio.Future[None] = self._loop.create_future()
@@ -199,6 +200,7 @@ class Stream(asyncio.Protocol):
         The first of a turn of the loop leave at once, those after them together at its end: a
         system call takes longer than all else that a packet needs.
         """
+        self._written += len(data)
         if not self._gathering:
             self._gathering = True
             self._loop.call_soon(self._end_turn)
@@ -208,6 +210,12 @@ class Stream(asyncio.Protocol):
         self._size += len(data)
         if self._size >= GATHERED:
             self._send_gathered()
+
+    @property
+    def sent(self) -> int:
+        """How many of the bytes written the kernel has taken; with TLS, about."""
+        waiting = 0 if self.transport is None else self.transport.get_write_buffer_size()
+        return self._written - self._size - waiting
 
     def _end_turn(self) -> None:
         self._gathering = False

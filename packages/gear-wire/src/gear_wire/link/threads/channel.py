@@ -140,6 +140,11 @@ class Channel:
             self._turn.release()
 
     @property
+    def sent(self) -> int:
+        """How many bytes the kernel has taken."""
+        return self._sent
+
+    @property
     def queued(self) -> int:
         """How many bytes were ever queued."""
         return self._queued

@@ -408,8 +408,11 @@ class BaseClient(Receiver):
         with self._state_lock:
             if connection.session is None:
                 return None
+            mark = connection.mark()
             result = connection.session.apply(packet.decoded)
             queued = self._queue()
+            if queued:
+                connection.note_caused(mark)
         if queued:
             self._flush()
         return result

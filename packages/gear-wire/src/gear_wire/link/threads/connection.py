@@ -16,6 +16,7 @@ from gear_wire.escape import quoted
 from gear_wire.framing import Frame, FrameReader, TextLine
 from gear_wire.jobs import BaseJob, convert_to_bytes, to_bytes, to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, ServerAddress
+from gear_wire.link.backlog import Backlog
 from gear_wire.link.deadline import CONNECT_TIMEOUT, Deadline
 from gear_wire.link.heartbeat import PAYLOAD
 from gear_wire.link.inherited import call_when_forked
@@ -150,6 +151,7 @@ class Connection:
         self._transport: OwnTransport | PolledTransport = self._own
         self._reader = InboundReader(self, self._answers)
         self._spoken = FrameReader(max_line_size=None)
+        self._backlog = Backlog()
 
     @property
     def address(self) -> ServerAddress:
@@ -246,6 +248,7 @@ class Connection:
             self._answers.max_size = self.max_reply_size
             self._reader = InboundReader(self, self._answers)
             self._spoken = FrameReader(max_line_size=None)
+            self._backlog = Backlog()
             self.reason, self.wrong = "", False
             self.related_jobs.clear()
             self.options.clear()
@@ -390,6 +393,16 @@ class Connection:
         """Return where what was queued so far ends, for `send_all`; under the client's lock."""
         channel = self._channel
         return None if channel is None else (channel, channel.queued)
+
+    def note_caused(self, mark: Mark | None) -> None:
+        """Note that what was queued since a mark answers the server; under the client's lock.
+
+        Raises:
+            ProtocolError: The server has taken too little of such answers.
+        """
+        if mark is not None and mark[0] is self._channel:
+            channel, before = mark
+            self._backlog.note(channel.queued - before, channel.sent)
 
     def send_all(self, deadline: Deadline, mark: Mark | None = None) -> None:
         """Send what was queued, and wait until the kernel has all of it.
