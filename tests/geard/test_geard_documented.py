@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gear_server.engine.rights import COMMANDS, Right
 from gear_server.geard.foreign import FOREIGN, ForeignOption
 from gear_server.geard.options import OPTIONS
 from gear_server.option import Option
@@ -41,3 +42,13 @@ def test_every_option_that_the_page_names_exists() -> None:
     known |= {spelling for foreign in FOREIGN for spelling in foreign.spellings}
     of_others = {"--status"}
     assert named - known - of_others == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=bytes.decode)
+def test_every_text_command_is_said_to_need_its_right(command: bytes) -> None:
+    right = COMMANDS[command]
+    if right in (Right.SEE, Right.ADMIN, Right.GRANT):
+        (row,) = re.findall(rf"^\| `{right.value}` \|.*$", PAGE, re.M)
+        assert f"`{command.decode()}" in row
+    elif right is not Right.NONE:
+        assert command.split()[0].decode() in PAGE
