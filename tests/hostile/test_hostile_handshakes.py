@@ -11,7 +11,9 @@ import pytest
 import gear
 from gear_server.network import handshakes
 from gear_server.settings import ServerSettings
+from gear_wire.codec import encode
 from gear_wire.link.deadline import Deadline
+from gear_wire.packets import EchoReq
 from support.certificates import Authority, Files
 
 HOST = "127.0.0.1"
@@ -112,6 +114,19 @@ def answered(server: gear.Server, files: Files) -> bool:
         return shake_hands(server, files).startswith(b"OK ")
     except OSError:
         return False
+
+
+def test_over_tls_a_packet_that_does_not_end_ends_its_connection(files: Files) -> None:
+    settings = ServerSettings(packet_timeout=0.3)
+    with gear.Server(0, *files, host=HOST, settings=settings) as server:
+        context = ssl.create_default_context(cafile=files.ca)
+        context.load_cert_chain(files.cert, files.key)
+        with socket.create_connection((HOST, server.port), WAIT) as sock:
+            with context.wrap_socket(sock, server_hostname=HOST) as stream:
+                stream.sendall(encode(EchoReq(b"x" * 1000))[:500])
+                assert b"TIMEOUT\0packet unfinished" in stream.recv(1000)
+                assert stream.recv(1000) == b""
+        assert server.counters.connections_overdue == 1
 
 
 def test_handshakes_count_as_connections(files: Files, caplog: pytest.LogCaptureFixture) -> None:

@@ -117,7 +117,7 @@ def test_a_quarter_is_left_to_others_by_default(counted: Counters) -> None:
     assert counted.connections_refused == 4 + 8
 
 
-@pytest.mark.parametrize("host", [HOST, "127.1.2.3", "::1"])
+@pytest.mark.parametrize("host", [HOST, "127.1.2.3", "::1", "::ffff:127.0.0.1"])
 def test_this_machine_itself_may_have_all(host: str, counted: Counters) -> None:
     made = Doors(ServerSettings(max_connections=8), counted, LOG)
     assert admitted(made, host, 10) == 8

@@ -14,7 +14,8 @@ _SHARE: Final = 3, 4
 
 
 def _is_local(host: str) -> bool:
-    return host.startswith("127.") or host == "::1"
+    # A socket of systemd's may take IPv4 as IPv6.
+    return host.startswith(("127.", "::ffff:127.")) or host == "::1"
 
 
 class Admission:
