@@ -30,7 +30,7 @@ from support.engine_desk import EPOCH, Desk, Visitor
 
 F = FunctionName(b"f")
 NONE = UniqueKey(b"")
-MANY = 10 * SLICE
+MANY = 80 * SLICE
 LIMIT = 1 << 20
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gear_wire.enums import Magic
 from gear_wire.framing import HEADER, Event, Frame, FrameReader
-from gear_wire.large import LargeFrame
+from gear_wire.large import MOST_AT_ONCE, LargeFrame
 from gear_wire.table import frame_key
 from support.wire_strategies import repeatable
 
@@ -93,8 +93,13 @@ def test_nothing_is_copied_but_what_had_come() -> None:
     tracemalloc.start()
     try:
         large = LargeFrame(*unfinished)
-        large.room()[:] = rest
-        large.fill(len(rest))
+        while rest:
+            room = large.room()
+            assert len(room) <= MOST_AT_ONCE
+            room[:] = rest[: len(room)]
+            large.fill(len(room))
+            rest = rest[len(room) :]
+            room.release()
         frame = large.frame()
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -2,8 +2,12 @@
 
 import io
 from collections.abc import Iterable
+from typing import Final
 
 from gear_wire.framing import Frame
+
+MOST_AT_ONCE: Final = 1 << 19
+"""Bytes that are read at once: more would not be faster, and keep others waiting."""
 
 
 class LargeFrame:
@@ -36,9 +40,9 @@ class LargeFrame:
         return self._held
 
     def room(self) -> memoryview:
-        """Return where the next bytes belong; empty when none are missing."""
+        """Return where the next bytes belong, for one read; empty when none are missing."""
         # No view is kept: a buffer that is given up could not be closed under it.
-        return self._data.getbuffer()[self._held :]
+        return self._data.getbuffer()[self._held : self._held + MOST_AT_ONCE]
 
     def fill(self, size: int) -> bool:
         """Note that so many bytes came; True when none are missing."""

@@ -17,6 +17,7 @@ from gear_server.engine.state import NOWHERE, Peer
 from gear_server.network.acceptor import Acceptor
 from gear_server.network.busypoll import BusyPoll
 from gear_server.network.doors import Admission, Doors
+from gear_server.network.pace import BULK, BULK_TIME, Pace
 from gear_server.network.patience import Patience
 from gear_server.network.subject import subject_of
 from gear_server.settings import ServerSettings
@@ -39,8 +40,6 @@ FLUSH_TIMEOUT: Final = 1.0
 DAY: Final = 86400.0
 CLOSE_TIMEOUT: Final = 60.0
 """Seconds in which a connection that is closed must take a part of what is left for it."""
-SHARE: Final = 4
-"""Halted connections that go on in one turn: however many they are, others wait little."""
 LARGE_READ: Final = 131072
 """A packet that still lacks this many bytes is read straight into its final buffer."""
 
@@ -105,8 +104,11 @@ class Owner(Protocol):
 class _Stream(asyncio.Protocol):
     """One connection.
 
-    A turn of the server takes `SLICE` messages of it at most. It is read on when all that has come
-    was taken, and the peer is not halted.
+    `SLICE` messages of a read are taken at once; the rest waits for the `Pace`. It is read on when
+    all that has come was taken, and the peer is not halted.
+
+    Attributes:
+        resting: Whether it is not read on only because much was read at once.
     """
 
     def __init__(self, server: "AsyncServer", admission: Admission) -> None:
@@ -118,6 +120,7 @@ class _Stream(asyncio.Protocol):
         self._socket: Settable | None = None
         self._large: LargeFrame | None = None
         self._wait: Patience[_Stream] | None = None
+        self.resting: bool = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the methods of asyncio.Transport, but not its class.
@@ -135,10 +138,20 @@ class _Stream(asyncio.Protocol):
             self._take(self._peer, events)
         else:
             self._read_on(self._peer, len(data))
+        if len(data) >= BULK:
+            self.read_much(len(data))
 
     def _take(self, peer: StreamPeer, events: list[Event]) -> None:
         self._server.receive(peer, events)
-        if (self._reader.more or peer.halted) and self.pause():
+        if self._reader.more or peer.halted:
+            self._server.busy_reads += 1
+            if self.pause():
+                self._server.halted(self)
+
+    def read_much(self, size: int) -> None:
+        """Read no more for a while, if others are active."""
+        if not self.paused and self._server.must_pause(size) and self.pause():
+            self.resting = True
             self._server.halted(self)
 
     def pause(self) -> bool:
@@ -149,15 +162,24 @@ class _Stream(asyncio.Protocol):
         transport.pause_reading()
         return True
 
-    def go_on(self, peer: StreamPeer) -> bool:
-        """Take the next of what has come; returns whether that was all, and it reads on."""
-        if peer.backlog or peer.answer is not None:
-            self._server.go_on(peer)
-        elif self._reader.more:
-            self._server.receive(peer, self._reader.read_on())
-        if peer.halted or peer.backlog or self._reader.more:
-            return False
-        self._wait_on(anew=True)
+    def go_on(self, peer: StreamPeer, end: float) -> bool:
+        """Take the next of what has come; returns whether that was all, and it reads on.
+
+        Args:
+            peer: The connection's peer.
+            end: When to stop.
+        """
+        while True:
+            if peer.backlog or peer.answer is not None:
+                self._server.go_on(peer)
+            elif self._reader.more:
+                self._server.receive(peer, self._reader.read_on())
+            if not (peer.halted or peer.backlog or self._reader.more):
+                break
+            if peer.closing or self._server.crowds(peer) or time.monotonic() >= end:
+                return False
+        if self._large is None:
+            self._wait_on(anew=True)
         if peer.transport is not None:
             peer.transport.resume_reading()
         return True
@@ -214,6 +236,7 @@ class _Stream(asyncio.Protocol):
         """Receive a packet that was read by another protocol."""
         self._large = None
         self._wait_in(None)
+        self._server.busy_reads += 1
         if self._peer is not None and not self._peer.closing:
             self._take(self._peer, [frame])
 
@@ -264,6 +287,8 @@ class _LargeRead(asyncio.BufferedProtocol):
             asyncio.get_running_loop().call_soon(self._finish)
         else:
             self._stream.acknowledge(nbytes)
+            if nbytes >= BULK:
+                self._stream.read_much(nbytes)
 
     def _finish(self) -> None:
         if not self._lost:
@@ -329,6 +354,8 @@ class AsyncServer:
         self._flushing = False
         self._halted: collections.deque[_Stream] = collections.deque()
         self._congested: dict[StreamPeer, _Stream] = {}
+        self._pace = Pace()
+        self.busy_reads: int = 0
         self._reads = 0
         self._busy = False
         self._deferred = False
@@ -493,17 +520,41 @@ class AsyncServer:
         if stream is not None:
             self.halted(stream)
 
-    def _go_on(self) -> None:
-        """Take a slice each of some halted connections."""
-        for _ in range(min(SHARE, len(self._halted))):
+    def crowds(self, peer: StreamPeer) -> bool:
+        """Return whether so much waits for a peer that its requests wait too."""
+        return self.engine.outboxes.crowds(peer)
+
+    def must_pause(self, size: int) -> bool:
+        """Return whether a connection of which so much was read at once makes others wait."""
+        self.busy_reads += 1
+        now = time.monotonic()
+        if not self._pace.company(now):
+            return False
+        self._pace.rest(now, size * BULK_TIME)
+        return True
+
+    def _go_on(self, began: float) -> None:
+        """Go on with halted connections for a while, one after another."""
+        end = self._pace.end(began)
+        company = self._pace.company(began)
+        now = began
+        for _ in range(len(self._halted)):
+            if now >= end:
+                break
             stream = self._halted.popleft()
             peer = stream.peer
             if peer is None or peer.transport is None or peer.transport.is_closing():
                 continue
             if peer.congested:
                 self._congested[peer] = stream
-            elif not stream.go_on(peer):
+            elif not stream.go_on(peer, end):
                 self._halted.append(stream)
+            elif stream.resting:
+                stream.resting = False
+                if company:
+                    break  # what it reads next takes a while
+            now = time.monotonic()
+        self._pace.rest(now, now - began)
         if self._halted:
             self.schedule_flush()
 
@@ -588,19 +639,24 @@ class AsyncServer:
 
     def _flush(self) -> None:
         self._flushing = False
+        now = time.monotonic()
+        if self._reads > self.busy_reads:
+            self._pace.note_others(now)
+        self.busy_reads = 0
         if self._halted:
-            self._go_on()
+            self._go_on(now)
+            now = time.monotonic()
         reads, self._reads = self._reads, 0
         # After a few reads there is nothing to batch: answer at once.
         self._busy = reads > 2 or (reads > 0 and self._deferred)
-        self._end_turn()
+        self._end_turn(now)
         if reads:
             self._busy_poll.begin()
 
-    def _end_turn(self) -> None:
+    def _end_turn(self, now: float) -> None:
         engine = self.engine
         with self._lock:
-            for peer in engine.end_turn(time.monotonic(), self._busy):
+            for peer in engine.end_turn(now, self._busy):
                 if isinstance(peer, StreamPeer):
                     engine.outboxes.sent(peer, peer.flush())
                     if peer.closing and peer.transport is not None:
@@ -625,7 +681,8 @@ class AsyncServer:
 
     def _tick(self) -> None:
         self._timer = None
+        now = time.monotonic()
         with self._lock:
-            self.engine.tick(time.monotonic())
+            self.engine.tick(now)
         # Timers run before reads: that there are no reads yet means nothing.
-        self._end_turn()
+        self._end_turn(now)

@@ -1,0 +1,45 @@
+"""How much time connections that send without end get, beside those that send now and then."""
+
+from typing import Final
+
+COMPANY: Final = 0.01
+"""Seconds for which a connection that has sent a little counts as active."""
+SHORT: Final = 0.0001
+"""Seconds for which busy connections go on in a turn, beside others that are active."""
+LONG: Final = 0.002
+"""And without others: a piece that is long enough to batch what it sends."""
+BULK: Final = 65536
+"""Bytes from which a read makes its connection a busy one."""
+BULK_TIME: Final = 1.5e-9
+"""Seconds that a byte of such a read takes."""
+
+
+class Pace:
+    """Divides the time of the loop between busy connections and the others.
+
+    A busy connection has sent more than the server takes at once. While others are active, busy
+    ones go on in short pieces, and after each the others have as much time: so all busy ones
+    together get half of it, and an answer waits for a piece at most.
+    """
+
+    def __init__(self) -> None:
+        self._others_at = float("-inf")
+        self._rest_until = 0.0
+
+    def note_others(self, now: float) -> None:
+        """Note that others than busy connections have sent something."""
+        self._others_at = now
+
+    def company(self, now: float) -> bool:
+        """Return whether others are active."""
+        return now - self._others_at < COMPANY
+
+    def end(self, now: float) -> float:
+        """Return until when busy connections may go on; `now` while the others have the time."""
+        if not self.company(now):
+            return now + LONG
+        return now if now < self._rest_until else now + SHORT
+
+    def rest(self, now: float, seconds: float) -> None:
+        """Note that busy connections took so long: now the others have as much time."""
+        self._rest_until = max(self._rest_until, now) + seconds
