@@ -163,6 +163,11 @@ class ServerViews:
         return QueueView(self._engine, Precedence.LOW)
 
     @property
+    def memory_used(self) -> int:
+        """The bytes that all jobs take, as the setting `max_memory` limits them."""
+        return self._engine.limits.used
+
+    @property
     def total_jobs(self) -> int:
         """The number of jobs."""
         return len(self._engine.jobs)

@@ -14,7 +14,7 @@ from gear_server.engine.acl import ACL
 from gear_server.face.server import Server, new_event_loop
 from gear_server.geard.daemon import check_platform
 from gear_server.geard.logs import SYSLOG, Logs
-from gear_server.geard.memory import keep_heap, relax_collector
+from gear_server.geard.memory import Trimmer, keep_heap, relax_collector
 from gear_server.geard.options import Options
 from gear_server.geard.privileges import SPARE_DESCRIPTORS, allow_descriptors, become, make_room
 from gear_server.geard.runfile import RunFile
@@ -167,6 +167,9 @@ def run(
         keep_heap()
         server = make_server(options, sockets)
         closing.callback(server.shutdown)
+        trimmer = Trimmer(lambda: server.memory_used, lambda: server.counters.submitted)
+        trimmer.start()
+        closing.callback(trimmer.close)
         closing.enter_context(RunFile(options.port_file, str(server.port)))
         program = Program(options, server, logs, signals, notifier)
         program.announce(sockets, notes)
