@@ -260,18 +260,20 @@ class Job(BaseJob):
 
     def _keep(self, part: bytes) -> bool:
         """Keep a part of the data; False when there is too much of it, and the job has failed."""
-        limit = self.max_data_size
-        if self._size > limit:
-            return False
         self._size += len(part) + _PART_COST
-        if self._size > limit:
-            # Programs may have taken parts out themselves.
-            self._size = sum(len(each) + _PART_COST for each in (*self.binary_data, part))
-            if self._size > limit:
-                self._end(Outcome(True, f"was sent data of over {limit} bytes"))
-                return False
+        if self._size > self.max_data_size and not self._has_room(part):
+            return False
         self._data.append(part)
         return True
+
+    def _has_room(self, part: bytes) -> bool:
+        """Count the data anew, as programs may have taken parts out; end the job for too much."""
+        if not self.complete:
+            self._size = sum(len(each) + _PART_COST for each in (*self.binary_data, part))
+        if self._size <= self.max_data_size:
+            return True
+        self._end(Outcome(True, f"was sent data of over {self.max_data_size} bytes"))
+        return False
 
     def _receive_progress(self, packet: WorkStatus) -> None:
         """Take in how far the job has come."""

@@ -43,7 +43,7 @@ from gear_wire.packets import (
     WorkStatus,
     WorkWarning,
 )
-from gear_wire.session import SUBMISSIONS, Session, check_handle
+from gear_wire.session import MAX_HANDLE_SIZE, SUBMISSIONS, Session, long_handle
 from gear_wire.types import ClientID, Handle, UniqueKey
 
 EXCEPTIONS: Final = b"exceptions"
@@ -217,13 +217,15 @@ class ClientSession(Session):
         return rule(self, packet)
 
     def _job_created(self, packet: JobCreated) -> Job | None:
-        check_handle(packet.handle)
+        if len(packet.handle) > MAX_HANDLE_SIZE:
+            raise long_handle(packet.handle)
         submission = self._next_submission()
         if submission is None:
             raise ProtocolError("JOB_CREATED that nobody asked for")
         if isinstance(submission, OwnSubmission):
             raise UnknownJobError(f"job {quoted(packet.handle)} was submitted past the client")
-        if submission.foreground and not self._may_be_called(packet.handle, submission):
+        known = packet.handle in self._jobs
+        if known and submission.foreground and not self._may_share(packet.handle, submission):
             self._queue.appendleft(submission)  # its end is that of the connection
             raise ProtocolError(f"a second job {quoted(packet.handle)}")
         job = submission.job._accept(packet.handle, submission.life)
@@ -240,14 +242,12 @@ class ClientSession(Session):
             expectation.settle()
         return None
 
-    def _may_be_called(self, handle: bytes, submission: Submission) -> bool:
-        """Tell whether a job may have a handle: only equal jobs with a unique share one."""
-        other = self._jobs.get(handle)
-        if other is None or other is submission.job:
-            return True
-        job = submission.job
-        return bool(other.binary_unique) and (
-            (other.binary_name, other.binary_unique) == (job.binary_name, job.binary_unique)
+    def _may_share(self, handle: bytes, submission: Submission) -> bool:
+        """Tell whether a job may have the handle of another: only equal jobs with a unique do."""
+        other, job = self._jobs[handle], submission.job
+        return other is job or (
+            bool(other.binary_unique)
+            and (other.binary_name, other.binary_unique) == (job.binary_name, job.binary_unique)
         )
 
     def _add(self, handle: bytes, job: Job) -> None:

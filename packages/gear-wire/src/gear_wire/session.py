@@ -33,10 +33,9 @@ _QUESTIONS: Final[tuple[type[BasePacket], ...]] = (
 )
 
 
-def check_handle(handle: bytes) -> None:
-    """Raise ProtocolError for a handle that no server gives: they are kept, and shown."""
-    if len(handle) > MAX_HANDLE_SIZE:
-        raise ProtocolError(f"a job handle of {len(handle)} bytes: {quoted(handle, 40)}")
+def long_handle(handle: bytes) -> ProtocolError:
+    """Return the error for a handle that is too long to be kept: no server gives such."""
+    return ProtocolError(f"a job handle of {len(handle)} bytes: {quoted(handle, 40)}")
 
 
 def name_of(packet: BasePacket) -> str:

@@ -28,7 +28,7 @@ from gear_wire.packets import (
     WorkException,
     WorkFail,
 )
-from gear_wire.session import Session, check_handle, name_of
+from gear_wire.session import MAX_HANDLE_SIZE, Session, long_handle, name_of
 from gear_wire.types import ClientID, FunctionName
 from gear_worker.functions import FunctionRecord
 from gear_worker.jobs import ENDINGS, Assigned
@@ -440,10 +440,12 @@ class WorkerSession(Session, Generic[Job]):
         if type(packet) not in _ANSWERS[self.grabs[0]]:
             asked = self.grabs[0].__name__
             raise ProtocolError(f"{name_of(packet)} is no answer to {asked}")
-        check_handle(packet.handle)
-        known = packet.function in self.assignments.functions or packet.function in self._told
-        withdrawn = self._withdrawn.get(packet.function, 0) > self._answers
-        if not (known or withdrawn or self.by_hand):
+        if len(packet.handle) > MAX_HANDLE_SIZE:
+            raise long_handle(packet.handle)
+        function = packet.function
+        if function in self._told or function in self.assignments.functions:
+            return
+        if not (self._withdrawn.get(function, 0) > self._answers or self.by_hand):
             raise ProtocolError(f"a job of {quoted(packet.function)}, which is not registered here")
 
     def _answered(self, event: Event) -> None:
