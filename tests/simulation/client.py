@@ -166,7 +166,7 @@ class Client(Program):
         error = submission.error
         if error is not None:
             assert isinstance(error, ServerError) and error.code == "QUEUE_ERROR", error
-            assert self.world.weather.faults & {"server shutdowns", "limits"}, error
+            assert self.world.weather.may_refuse, error
         if task not in self._open or submission.life != task._life:
             return
         if submission.lost or error is not None:

@@ -49,7 +49,7 @@ class Link:
             self._connect_later()
             return
         self._world.trace(self.program, "connects to", self.server)
-        self._reader = FrameReader(max_line_size=None)
+        self._reader = FrameReader(max_line_size=None, from_server=True)
         self._paused_until = 0.0
         self.related.clear()
         self.session = self.program.new_session(self)

@@ -35,6 +35,8 @@ _SETTINGS: Final = [
     _geard(job_retries=UNLIMITED, worker_wakeup=2, max_send_queue=6000),
     _geard(job_retries=UNLIMITED, exceptions=True, max_send_queue=2000),
     _geard(job_retries=3, max_send_queue=6000),
+    _geard(job_retries=UNLIMITED, job_timeout=1.0, max_jobs=4),
+    _geard(job_retries=UNLIMITED, max_memory=3000, max_registrations=40),
     ServerSettings(),
     ServerSettings(job_retries=2, worker_wakeup=0, max_send_queue=6000),
 ]
@@ -96,6 +98,12 @@ class Weather(msgspec.Struct):
     def strikes(self, fault: str, probability: float) -> bool:
         """Whether a fault happens on this occasion."""
         return self.has(fault) and self.chance.happens(probability)
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether servers may refuse jobs."""
+        limited = self.settings.max_jobs < 10 or self.settings.max_memory < 10_000
+        return limited or bool(self.faults & {"server shutdowns", "limits"})
 
     def latency(self) -> float:
         """Seconds that some bytes need."""

@@ -35,10 +35,9 @@ class Worker(Program):
         self.assignments: Assignments[WorkerJob] = Assignments(
             self._make_job, grab_all=chance.happens(0.5)
         )
-        self.limited = chance.happens(0.3)
-        self.records = [
-            FunctionRecord(name, LIMIT if self.limited else None) for name in world.functions
-        ]
+        timeout = LIMIT if chance.happens(0.3) else None
+        self.limited = timeout is not None or world.weather.settings.job_timeout > 0
+        self.records = [FunctionRecord(name, timeout) for name in world.functions]
         for record in self.records:
             self.assignments.register(record)
         super().__init__(world, number)

@@ -3,6 +3,8 @@
 from collections import Counter
 
 from gear_server.engine.engine import Engine
+from gear_server.engine.limits import CLIENT_SIZE, JOB_SIZE, TIMER_SIZE
+from gear_server.engine.queues import IDLE_FUNCTIONS
 from gear_server.engine.state import Function, Peer, ServerJob
 
 
@@ -32,6 +34,7 @@ def audit(engine: Engine) -> None:
         peer for peer in engine.peers if peer.pending_grab is not None
     }
     _check_counters(engine)
+    _check_limits(engine)
 
 
 def _may_be(engine: Engine, peer: Peer) -> bool:
@@ -141,3 +144,27 @@ def _check_counters(engine: Engine) -> None:
     # server fails that stops is not counted.
     most = gone if engine.scheduler.paused else ended + counters.cancelled
     assert ended <= gone <= most, f"{gone} jobs are gone: {counters}"
+
+
+def _size(engine: Engine, job: ServerJob) -> int:
+    size = JOB_SIZE + len(job.arguments) + len(job.unique or b"") + CLIENT_SIZE * len(job.clients)
+    timed = job in engine.epochs.jobs or job in engine._timeouts
+    return size + (TIMER_SIZE if timed else 0)
+
+
+def _check_limits(engine: Engine) -> None:
+    settings, functions = engine.settings, engine.queues.functions.values()
+    used = sum(_size(engine, job) for job in engine.jobs.values())
+    assert engine.limits.used == used, f"{engine.limits.used} bytes are counted, {used} are used"
+    registrations = sum(len(peer.abilities) for peer in engine.peers)
+    counted = engine.scheduler.registrations
+    assert counted == registrations or (engine.chores and counted > registrations)
+    assert counted <= settings.max_registrations
+    assert len(engine.jobs) <= settings.max_jobs
+    assert len(functions) <= settings.max_functions
+    assert sum(function.idle for function in functions) <= IDLE_FUNCTIONS
+    # What a job takes beside its arguments may go over, or workers could not go on.
+    largest = JOB_SIZE + TIMER_SIZE + CLIENT_SIZE + settings.max_name_size
+    assert used - TIMER_SIZE * engine.running <= settings.max_memory + largest
+    for peer in engine.peers:
+        assert len(peer.abilities) <= settings.max_functions_per_worker
