@@ -136,6 +136,44 @@ class Engine:
         on_line: Handles a text command; replaced by servers with commands of their own.
     """
 
+    # More than thirty attributes are slow in CPython without slots.
+    __slots__ = (
+        "__weakref__",
+        "_exhausted",
+        "_handle_prefix",
+        "_requeued",
+        "_timed_out",
+        "_timeouts",
+        "access",
+        "chores",
+        "closed",
+        "counters",
+        "epochs",
+        "identity",
+        "jobs",
+        "limits",
+        "log",
+        "offences",
+        "on_line",
+        "outboxes",
+        "peers",
+        "queues",
+        "rules",
+        "running",
+        "scheduler",
+        "send",
+        "send_error",
+        "send_later",
+        "send_packet",
+        "send_payload",
+        "send_to_all",
+        "settings",
+        "text_rules",
+        "timers",
+        "uniques",
+        "unknown",
+    )
+
     def __init__(
         self,
         settings: ServerSettings,
@@ -146,7 +184,6 @@ class Engine:
         *,
         wall_clock: Callable[[], float],
     ) -> None:
-        # An object of more than thirty attributes is slow in CPython: parts have theirs.
         self.log: logging.Logger = logging.getLogger("gear.Server")
         self.settings: ServerSettings = settings
         self.identity: Identity = identity
