@@ -1,5 +1,6 @@
 """A peer that asks for much, or reads nothing, delays only itself."""
 
+import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -8,7 +9,15 @@ import pytest
 from gear_wire.codec import encode
 from gear_wire.enums import PacketType
 from gear_wire.framing import Frame, FrameReader
-from gear_wire.packets import CanDo, EchoReq, GrabJob, SubmitJob, SubmitJobBg, WorkComplete
+from gear_wire.packets import (
+    CanDo,
+    EchoReq,
+    GrabJob,
+    SubmitJob,
+    SubmitJobBg,
+    WorkComplete,
+    WorkData,
+)
 from gear_wire.types import FunctionName, Handle, UniqueKey
 from support.fix_geard import Start
 from support.geard_program import Geard, receive, send
@@ -105,3 +114,34 @@ def test_a_table_is_read_slowly_by_one_and_at_once_by_another(start: Start) -> N
             assert next(file).startswith(b"OK ")
     assert geard.ask("version").startswith("OK ")
     assert resident(geard) < 300_000
+
+
+def test_many_who_read_no_results_take_no_more_than_the_memory(start: Start) -> None:
+    geard = start("--max-memory", str(64 << 20))
+    with geard.connect() as client, geard.connect() as worker, contextlib.ExitStack() as closing:
+        send(worker, CanDo(F), CanDo(G))
+        for _ in range(40):
+            slow = closing.enter_context(geard.connect())
+            send(slow, SubmitJob(G, NONE, b""))
+            assert receive(slow)[0] == PacketType.JOB_CREATED
+            send(worker, GrabJob())
+            handle = Handle(receive(worker)[1].partition(b"\0")[0])
+            send(worker, WorkData(handle, b"x" * (8 << 20)))
+            send(worker, WorkComplete(handle, b""))
+            do_a_job(client, worker)
+        assert resident(geard) < 250_000
+        geard.wait_for_log("WARNING .*Dropping slow consumer")
+
+
+def test_many_who_do_not_end_their_packets_take_no_more_than_the_memory(start: Start) -> None:
+    geard = start("--max-memory", str(64 << 20))
+    packet = encode(EchoReq(b"x" * (16 << 20)))
+    with geard.connect() as client, geard.connect() as worker, contextlib.ExitStack() as closing:
+        send(worker, CanDo(F))
+        for _ in range(20):
+            unending = closing.enter_context(geard.connect())
+            with contextlib.suppress(ConnectionError):
+                unending.sendall(packet[:-1])
+            do_a_job(client, worker)
+        geard.wait_for_log("WARNING .*Dropping .* have come, of all connections more than memory")
+        assert resident(geard) < 250_000

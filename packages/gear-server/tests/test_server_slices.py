@@ -98,11 +98,13 @@ def test_who_reads_nothing_is_cut_off_within_the_turn(
     data = WorkData(Handle(b"H:1"), b"x" * 60_000)
     with caplog.at_level(logging.WARNING, "gear.Server"):
         worker.say(*[data] * 100)
+        dirty = narrow.engine.end_turn(narrow.now)
     assert client.peer.outbox is NOWHERE
     assert client.peer.closing
     assert caplog.text.count("Dropping slow consumer") == 1
     assert "bytes unsent" in caplog.text
-    assert client.peer in narrow.engine.end_turn(narrow.now)
+    assert client.peer in dirty
+    assert narrow.engine.counters.consumers_dropped == 1
     assert worker.heard() == []
 
 

@@ -214,7 +214,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     )] = MAX_QUEUE
     max_memory: Annotated[int, Meta(ge=1), Option(
         group=LIMITS, metavar="BYTES",
-        help="how much memory all jobs may take, with their arguments; more are refused",
+        help="how much memory jobs and connections may take: jobs beyond it are refused, and of "
+        "the peers, the one that reads too slowly or sends too much is disconnected",
     )] = MAX_MEMORY
     max_functions: Annotated[int, Meta(ge=1), Option(
         group=LIMITS, metavar="N",

@@ -25,6 +25,8 @@ class Counters(msgspec.Struct):
         connections_refused: Connections refused since too many were open.
         connections_overdue: Connections dropped since their peers took too long: to send something,
             to finish a packet, or to take what was left when they were closed.
+        senders_dropped: Connections dropped since what had come of all took too much memory.
+        consumers_dropped: Connections dropped since they did not read what they were sent.
         accept_pauses: How often accepting paused since the system had no descriptors left.
         handshakes_refused: TLS connections refused in their handshake.
     """
@@ -46,5 +48,7 @@ class Counters(msgspec.Struct):
     over_max_registrations: int = 0
     connections_refused: int = 0
     connections_overdue: int = 0
+    senders_dropped: int = 0
+    consumers_dropped: int = 0
     accept_pauses: int = 0
     handshakes_refused: int = 0

@@ -286,7 +286,7 @@ class Engine:
     def answer(self, peer: Peer, answer: Answer) -> None:
         """Answer a request; if in slices, one a turn, later requests of the connection wait."""
         if isinstance(answer, bytes):
-            self.send(peer, answer)
+            self.outboxes.send_piece(peer, answer)
         else:
             peer.answer = answer
             self._answer_on(peer, answer)
@@ -299,7 +299,7 @@ class Engine:
             return
         peer.halted = True
         if piece:
-            self.send(peer, piece)
+            self.outboxes.send_piece(peer, piece)
 
     def text(self, peer: Peer, line: bytes, now: float) -> None:
         """Handle a text command, and queue the answer."""
@@ -418,7 +418,17 @@ class Engine:
             self.chores.go_on()
         if scheduler.grabs or scheduler.to_wake:
             scheduler.end_turn(now, busy)
+        if self.outboxes.dropped:
+            self._note_dropped(now)
         return self.outboxes.end_turn(busy)
+
+    def _note_dropped(self, now: float) -> None:
+        for peer, unsent in self.outboxes.dropped.items():
+            self.counters.consumers_dropped += 1
+            self.offences.log(
+                now, logging.WARNING, "Dropping slow consumer %r: %d bytes unsent", peer, unsent
+            )
+        self.outboxes.dropped.clear()
 
     @property
     def deferred(self) -> bool:

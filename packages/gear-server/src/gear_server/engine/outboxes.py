@@ -11,6 +11,8 @@ from gear_wire.enums import Magic
 from gear_wire.framing import HEADER
 from gear_wire.packets import BasePacket, Error
 
+SMALL: Final = 512
+"""Bytes up to which a packet is not counted when it is queued: a turn makes few of them."""
 LARGE: Final = 65536
 """Bytes from which a payload is kept apart in an outbox, rather than copied."""
 PATIENCE: Final = 3
@@ -27,9 +29,9 @@ class Outboxes:
     batched with later ones to the same peer: they are sent with the next bytes that cannot wait,
     after `PATIENCE` turns, or as soon as the server is no longer busy.
 
-    What is queued is counted at once. If `CROWDED` bytes wait for a connection, its requests wait
-    too; if `limit` bytes do, it is cut off when more comes. So a turn cannot take much memory, and
-    one packet may be larger than the limit.
+    What is not `SMALL` is counted as it is queued. If `CROWDED` bytes wait for a connection, its
+    requests wait too; if `limit` bytes do, it is cut off when more comes. So a turn takes little
+    memory, and one packet may be larger than the limit.
 
     Args:
         log: The logger of the server.
@@ -40,12 +42,14 @@ class Outboxes:
         turn: How many turns have ended.
         limit: As given.
         crowded: Bytes that may wait before requests do.
+        dropped: The connections that were cut off in this turn, with their unsent bytes.
     """
 
     def __init__(self, log: logging.Logger, limit: int, on_cut_off: Callable[[Peer], None]) -> None:
         self.turn: int = 0
         self.limit: int = limit
         self.crowded: int = min(CROWDED, limit // 2)
+        self.dropped: dict[Peer, int] = {}
         self._room_to_halt = limit - self.crowded
         self._on_cut_off = on_cut_off
         self._log = log
@@ -58,43 +62,43 @@ class Outboxes:
         return bool(self._deferred)
 
     def send(self, peer: Peer, data: bytes) -> None:
-        """Queue bytes for a connection."""
+        """Queue a few bytes for a connection."""
         if not peer.needs_flush:
             peer.needs_flush = True
             self._needing_flush.append(peer)
         peer.outbox.append(data)
-        peer.room = room = peer.room - len(data)
-        if room < self._room_to_halt:
-            self._halt(peer, len(data))
 
     def send_later(self, peer: Peer, data: bytes) -> None:
-        """Queue bytes for a connection; the write may be deferred."""
+        """Queue a few bytes for a connection; the write may be deferred."""
         if not peer.needs_flush and not peer.deferred:
             peer.deferred = True
             self._deferred.append((self.turn, peer))
         peer.outbox.append(data)
-        peer.room = room = peer.room - len(data)
-        if room < self._room_to_halt:
-            self._halt(peer, len(data))
 
-    def _halt(self, peer: Peer, size: int) -> None:
-        """Have a connection's requests wait; cut it off if it was over the limit already.
+    def _count(self, peer: Peer, size: int, copies: int = 1) -> None:
+        """Count what was queued; halt a connection for which much waits, or cut it off.
 
         Args:
             peer: The connection.
-            size: Bytes that were just queued.
+            size: Bytes of a packet.
+            copies: How often it was queued.
         """
-        peer.halted = True
-        if peer.room + size <= 0:
-            self.cut_off(peer)
+        peer.room = room = peer.room - size * copies
+        if room < self._room_to_halt:
+            peer.halted = True
+            if room + size <= 0:
+                self.cut_off(peer)
+
+    def send_piece(self, peer: Peer, data: bytes) -> None:
+        """Queue bytes for a connection, few or many."""
+        self.send(peer, data)
+        self._count(peer, len(data))
 
     def cut_off(self, peer: Peer) -> None:
         """Disconnect a connection that does not read what it is sent, which is dropped."""
         if peer.outbox is NOWHERE:
             return
-        self._log.warning(
-            "Dropping slow consumer %r: %d bytes unsent", peer, self.limit - peer.room
-        )
+        self.dropped[peer] = self.limit - peer.room
         self.close(peer)
         self.forget(peer)
         self._on_cut_off(peer)
@@ -128,21 +132,21 @@ class Outboxes:
             payload: The last argument.
         """
         header = HEADER.pack(key, len(head) + len(payload)) + head
-        if len(payload) < LARGE:
+        if len(payload) <= SMALL:
             self.send(peer, header + payload)
+        elif len(payload) < LARGE:
+            self.send_piece(peer, header + payload)
         else:
             self._send_shared(peer, header, payload, 1)
 
     def _send_shared(self, peer: Peer, header: bytes, body: bytes, times: int) -> None:
-        """Queue a large packet, or several that are equal, without copying their bytes."""
+        """Queue a large packet, or several that are equal, without copying it."""
         if not peer.needs_flush:
             peer.needs_flush = True
             self._needing_flush.append(peer)
         peer.outbox += ([header, body] if header else [body]) * times
         peer.bulky = True
-        peer.room = room = peer.room - (len(header) + len(body)) * times
-        if room < self._room_to_halt:
-            self._halt(peer, len(header) + len(body))
+        self._count(peer, len(header) + len(body), times)
 
     def send_to_all(self, peers: dict[Peer, int], key: int, body: bytes) -> None:
         """Queue a packet about a job for all of its clients.
@@ -161,18 +165,13 @@ class Outboxes:
                 if times == 1:
                     send = self.send if len(peer.submitted) < 2 else self.send_later
                     send(peer, data)
+                    if len(data) > SMALL:
+                        self._count(peer, len(data))
                 else:
-                    self._send_copies(peer, data, times)
+                    self._send_shared(peer, b"", data, times)
         else:
             for peer, times in peers.items():
                 self._send_shared(peer, header, body, times)
-
-    def _send_copies(self, peer: Peer, data: bytes, times: int) -> None:
-        """Queue a small packet several times; all are sent in one piece, unless they are many."""
-        if len(data) * times < LARGE:
-            self.send_later(peer, data * times)
-        else:
-            self._send_shared(peer, b"", data, times)
 
     def send_packet(self, peer: Peer, packet: BasePacket) -> None:
         """Queue a packet for a connection."""

@@ -17,6 +17,8 @@ from gear_server.engine.state import NOWHERE, Peer
 from gear_server.network.acceptor import Acceptor
 from gear_server.network.busypoll import BusyPoll
 from gear_server.network.doors import Admission, Doors
+from gear_server.network.holdings import FEW
+from gear_server.network.memory import Memory
 from gear_server.network.pace import BULK, BULK_TIME, Pace
 from gear_server.network.patience import Patience
 from gear_server.network.subject import subject_of
@@ -49,7 +51,7 @@ class StreamPeer(Peer):
 
     Attributes:
         transport: The transport; None before it is connected and after it is closed.
-        congested: Whether the transport buffers so much that the peer's requests wait.
+        congested: Whether the transport holds more than a few bytes.
     """
 
     transport: asyncio.Transport | None = None
@@ -66,7 +68,7 @@ class StreamPeer(Peer):
         """Hand what is queued to the transport, and close it if that was all.
 
         Returns:
-            The bytes that the transport still holds, if they are many.
+            The bytes that the transport still holds; 0 for a few.
         """
         transport = self.transport
         outbox = self.outbox
@@ -134,6 +136,7 @@ class _Stream(asyncio.Protocol):
         events = self._reader.feed(data)
         if self._wait is not None or self._reader.held:
             self._wait_on(bool(events))
+            self._server.note_untaken(self)
         if events:
             self._take(self._peer, events)
         else:
@@ -147,6 +150,7 @@ class _Stream(asyncio.Protocol):
             self._server.busy_reads += 1
             if self.pause():
                 self._server.halted(self)
+                self._server.note_untaken(self)
 
     def read_much(self, size: int) -> None:
         """Read no more for a while, if others are active."""
@@ -180,6 +184,7 @@ class _Stream(asyncio.Protocol):
                 return False
         if self._large is None:
             self._wait_on(anew=True)
+        self._server.note_untaken(self)
         if peer.transport is not None:
             peer.transport.resume_reading()
         return True
@@ -192,6 +197,11 @@ class _Stream(asyncio.Protocol):
             _LargeRead(self, peer.transport, self._large)
         else:
             self.acknowledge(size)
+
+    def came_on(self, size: int) -> None:
+        """Note and acknowledge what was read of a large packet."""
+        self._server.note_untaken(self)
+        self.acknowledge(size)
 
     def acknowledge(self, size: int) -> None:
         """Acknowledge what was read of an unfinished packet."""
@@ -207,6 +217,14 @@ class _Stream(asyncio.Protocol):
     def unfinished(self) -> int:
         """How many bytes of an unfinished packet or line have come."""
         return self._reader.held if self._large is None else self._large.held
+
+    @property
+    def untaken(self) -> int:
+        """How many bytes have come that the engine has not taken."""
+        if self._peer is None or not self._peer.backlog:
+            return self.unfinished
+        backlog = self._peer.backlog
+        return self.unfinished + sum(len(what.body) for what in backlog if isinstance(what, Frame))
 
     @property
     def paused(self) -> bool:
@@ -237,6 +255,7 @@ class _Stream(asyncio.Protocol):
         self._large = None
         self._wait_in(None)
         self._server.busy_reads += 1
+        self._server.note_untaken(self)
         if self._peer is not None and not self._peer.closing:
             self._take(self._peer, [frame])
 
@@ -257,6 +276,7 @@ class _Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._admission.leave()
         self._wait_in(None)
+        self._server.forget(self)
         if self._peer is not None:
             self._server.lost(self._peer)
 
@@ -286,7 +306,7 @@ class _LargeRead(asyncio.BufferedProtocol):
             self._transport.pause_reading()
             asyncio.get_running_loop().call_soon(self._finish)
         else:
-            self._stream.acknowledge(nbytes)
+            self._stream.came_on(nbytes)
             if nbytes >= BULK:
                 self._stream.read_much(nbytes)
 
@@ -356,12 +376,14 @@ class AsyncServer:
         self._congested: dict[StreamPeer, _Stream] = {}
         self._pace = Pace()
         self.busy_reads: int = 0
+        self._memory: Memory[StreamPeer, _Stream] = Memory(settings.max_memory, engine.limits)
         self._reads = 0
         self._busy = False
         self._deferred = False
         self._draining = False
         self._checking = False
         self._overdue = LogLimit(self.log, "Connections that took too long")
+        self._dropped = LogLimit(self.log, "Connections that sent too much")
         self.silent: Patience[_Stream] = Patience(
             self._loop, settings.first_byte_timeout, _unfinished, self._drop_silent
         )
@@ -452,6 +474,7 @@ class AsyncServer:
             self._handshakes.close()
         self._doors.close()
         self._overdue.finish()
+        self._dropped.finish()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -473,8 +496,7 @@ class AsyncServer:
                 self._keepalive.apply(sock)
         subject = subject_of(transport.get_extra_info("peercert"))
         peer = self._owner.make_peer(admission.host, admission.port, descriptor, subject)
-        crowded = self.engine.outboxes.crowded
-        transport.set_write_buffer_limits(crowded, crowded)
+        transport.set_write_buffer_limits(FEW, FEW)
         peer.transport = transport
         self._peers.add(peer)
         with self._lock:
@@ -507,18 +529,38 @@ class AsyncServer:
         self.schedule_flush()
 
     def congested(self, peer: StreamPeer) -> None:
-        """Halt a peer whose transport holds much."""
+        """Note that a transport holds more than a few bytes."""
         if peer.transport is not None:
-            with self._lock:
-                self.engine.outboxes.sent(peer, peer.transport.get_write_buffer_size())
+            self._note_unsent(peer, peer.transport.get_write_buffer_size())
 
     def resumed(self, peer: StreamPeer) -> None:
         """Go on with a peer whose transport has sent most of what it held."""
-        with self._lock:
-            self.engine.outboxes.sent(peer, 0)
+        self._note_unsent(peer, 0)
         stream = self._congested.pop(peer, None)
         if stream is not None:
             self.halted(stream)
+
+    def _note_unsent(self, peer: StreamPeer, size: int) -> None:
+        """Note how many bytes the transport of a peer holds."""
+        with self._lock:
+            self.engine.outboxes.sent(peer, size)
+            self._memory.unsent.note(peer, size)
+            slowest = self._memory.slowest_reader()
+            if slowest is not None:
+                self.engine.outboxes.cut_off(slowest)
+                self._memory.unsent.note(slowest, 0)
+
+    def note_untaken(self, stream: _Stream) -> None:
+        """Note how many bytes have come of a connection that the engine has not taken."""
+        self._memory.untaken.note(stream, stream.untaken)
+        largest = self._memory.largest_sender()
+        if largest is not None:
+            self._memory.untaken.note(largest, 0)
+            self._drop_large(largest)
+
+    def forget(self, stream: _Stream) -> None:
+        """Forget how many bytes have come of a connection that is lost."""
+        self._memory.untaken.note(stream, 0)
 
     def crowds(self, peer: StreamPeer) -> bool:
         """Return whether so much waits for a peer that its requests wait too."""
@@ -545,7 +587,7 @@ class AsyncServer:
             peer = stream.peer
             if peer is None or peer.transport is None or peer.transport.is_closing():
                 continue
-            if peer.congested:
+            if peer.congested and (peer.answer is not None or self.engine.outboxes.crowds(peer)):
                 self._congested[peer] = stream
             elif not stream.go_on(peer, end):
                 self._halted.append(stream)
@@ -581,6 +623,7 @@ class AsyncServer:
         peer.transport = None
         self._closing.end(peer)
         self._congested.pop(peer, None)
+        self._memory.unsent.note(peer, 0)
         self._peers.discard(peer)
         self._gone.set()
         self.schedule_flush()
@@ -616,6 +659,16 @@ class AsyncServer:
         if stream.peer is not None:
             self._note_overdue("Dropping %r: " + reason, stream.peer, *arguments)
             self.ended(stream.peer)
+
+    def _drop_large(self, stream: _Stream) -> None:
+        self.engine.counters.senders_dropped += 1
+        if stream.peer is not None and stream.peer.transport is not None:
+            self._dropped.log(
+                time.monotonic(), logging.WARNING,
+                "Dropping %r: %d bytes of it have come, of all connections more than memory allows",
+                stream.peer, stream.untaken,
+            )  # fmt: skip
+            stream.peer.transport.abort()
 
     def _drop_closing(self, peer: StreamPeer) -> None:
         if peer.transport is not None:
@@ -658,7 +711,9 @@ class AsyncServer:
         with self._lock:
             for peer in engine.end_turn(now, self._busy):
                 if isinstance(peer, StreamPeer):
-                    engine.outboxes.sent(peer, peer.flush())
+                    waiting = peer.flush()
+                    if waiting or peer.halted:
+                        self._note_unsent(peer, waiting)
                     if peer.closing and peer.transport is not None:
                         self._closing.begin(peer)
             self._owner.on_turn()
