@@ -619,3 +619,17 @@ def test_a_job_that_was_taken_before_the_loss_is_not_given_back(place: Workplace
     session.lost()
     session.lost()
     assert place.handles() == []
+
+
+def test_a_job_that_comes_again_is_taken_once(place: Workplace) -> None:
+    """As it does when its time was over before anybody took it."""
+    session = place.open()
+    for _ in range(2):
+        place.assignments.wait()
+    session.ask()
+    session.packets_to_send()
+    for _ in range(2):
+        session.apply(assignment(1))
+    assert place.handles() == [b"H:1"]
+    session.lost()
+    assert place.handles() == []

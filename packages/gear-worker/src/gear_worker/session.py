@@ -218,6 +218,10 @@ class Assignments(Generic[Job]):
         untaken = {id(job) for job in self.jobs}
         return [job for job in session.jobs.values() if id(job) not in untaken]
 
+    def discard(self, job: BaseJob) -> None:
+        """Drop a job that nobody has taken: its server has taken it back, and given it out anew."""
+        self.jobs = collections.deque(known for known in self.jobs if known is not job)
+
     # Connections
 
     def opened(self, session: "WorkerSession[Job]") -> None:
@@ -427,6 +431,9 @@ class WorkerSession(Session, Generic[Job]):
     def _job_assign(self, packet: Assigned) -> Job:
         self._check(packet)
         self._answered(Event.JOB_ASSIGN)
+        earlier = self.jobs.get(packet.handle)
+        if earlier is not None:
+            self.assignments.discard(earlier)
         job = self.assignments.make_job(self, packet)
         self.jobs[packet.handle] = job
         self.assignments.jobs.append(job)
