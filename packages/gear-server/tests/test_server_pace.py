@@ -2,7 +2,7 @@
 
 import pytest
 
-from gear_server.network.pace import COMPANY, LONG, SHORT, Pace
+from gear_server.network.pace import COMPANY, LONG, MOST, SHORT, SOME, Pace
 
 START = 0.0
 
@@ -43,3 +43,10 @@ def test_others_that_have_fallen_silent_get_no_time() -> None:
     later = START + COMPANY
     assert not pace.company(later)
     assert pace.end(later) == later + LONG
+
+
+def test_less_of_a_read_is_taken_at_once_beside_others() -> None:
+    pace = Pace()
+    assert pace.most(START) == MOST
+    pace.note_others(START)
+    assert SOME < pace.most(START) < MOST

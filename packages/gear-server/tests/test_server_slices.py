@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gear_server.engine.chores import SLICE
-from gear_server.engine.commands import SLICE_SIZE
+from gear_server.engine.commands import SLICE_ROWS, SLICE_SIZE
 from gear_server.engine.outboxes import CROWDED, LARGE
 from gear_server.engine.state import NOWHERE, Peer
 from gear_server.settings import ServerSettings
@@ -66,7 +66,7 @@ def test_requests_wait_while_much_is_unsent_for_their_connection(narrow: Desk) -
 
 
 def test_many_long_answers_are_not_made_before_they_can_be_sent(desk: Desk) -> None:
-    worker = desk.visitor(*(CanDo(FunctionName(b"%d" % n + b"n" * 500)) for n in range(SLICE)))
+    worker = desk.visitor(*(CanDo(FunctionName(b"%d" % n + b"n" * 500)) for n in range(256)))
     worker.said()
     feed(desk, worker, b"status\n" * 2000)
     assert unsent(worker.peer) < CROWDED + 2 * SLICE_SIZE
@@ -142,7 +142,7 @@ def test_a_long_table_comes_in_slices_and_as_of_one_moment(desk: Desk, command: 
     client.said()
     feed(desk, client, command + b"version\n")
     first = client.taken()
-    assert first.count(b"\n") == SLICE
+    assert first.count(b"\n") == SLICE_ROWS
     worker = desk.visitor(CanDo(F), GrabJob())
     worker.say(WorkComplete(Handle(b"H:1"), b""))
     desk.visitor(SubmitJobBg(F, NONE, b""))
@@ -152,7 +152,7 @@ def test_a_long_table_comes_in_slices_and_as_of_one_moment(desk: Desk, command: 
 
 
 def test_the_functions_of_many_workers_come_in_slices_of_limited_size(desk: Desk) -> None:
-    names = [FunctionName(b"%03d" % number + b"n" * 497) for number in range(SLICE)]
+    names = [FunctionName(b"%03d" % number + b"n" * 497) for number in range(256)]
     for _ in range(8):
         desk.visitor(*map(CanDo, names)).said()
     asking = desk.visitor()

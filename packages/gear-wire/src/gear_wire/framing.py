@@ -82,6 +82,9 @@ class FrameReader:
         max_line_size: A line longer than this, in bytes, is `Malformed`; None for no limit.
         most: How many events one call returns at most; `read_on` returns the next.
         from_server: Whether a server sends the stream: a request is `Malformed` then.
+
+    Attributes:
+        most: As given; it may be changed.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class FrameReader:
     ) -> None:
         self._max_packet_size = max_packet_size
         self._max_line_size = max_line_size
-        self._most = most
+        self.most: int = most
         self._known = _FROM_SERVERS if from_server else _KNOWN
         self._magics = frozenset({RESPONSE_MAGIC}) if from_server else frozenset(_MAGICS)
         self._unread = b""
@@ -193,7 +196,7 @@ class FrameReader:
     def _start(self, data: bytes, position: int = 0) -> list[Event]:
         """Cut what begins with a message, and keep what is unfinished at its end."""
         events, position = self._cut(data, position)
-        if len(events) >= self._most and position < len(data) and not self._broken:
+        if len(events) >= self.most and position < len(data) and not self._broken:
             self._unread, self._position = data, position
             self._held = 0
             return events
@@ -220,7 +223,7 @@ class FrameReader:
         append = events.append
         unpack = HEADER.unpack_from
         limit = self._max_packet_size
-        most = self._most
+        most = self.most
         known = self._known
         size = len(data)
         while position < size and len(events) < most:

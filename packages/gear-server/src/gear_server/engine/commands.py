@@ -6,7 +6,6 @@ from typing import Final, TypeVar
 
 from gear_server.engine.access import DENIED
 from gear_server.engine.acl import ACL, ACLEntry, ACLError
-from gear_server.engine.chores import SLICE
 from gear_server.engine.engine import Answer, Engine, TextRule
 from gear_server.engine.limits import FUNCTIONS
 from gear_server.engine.names import Refusal, refused_function, shown_unique
@@ -30,8 +29,9 @@ def _unknown(word: bytes) -> bytes:
 
 
 _Row = TypeVar("_Row")
+SLICE_ROWS: Final = 256
 SLICE_SIZE: Final = 65536
-"""Bytes of a long table that are sent in one turn."""
+"""Rows, or bytes, of a long table that are made at once."""
 
 
 def _table(things: Iterable[_Row], line: Callable[[_Row], bytes]) -> Answer:
@@ -47,7 +47,7 @@ def _slices(things: list[_Row], line: Callable[[_Row], bytes]) -> Iterator[bytes
     for thing in things:
         lines.append(line(thing))
         size += len(lines[-1])
-        if len(lines) == SLICE or size > SLICE_SIZE:
+        if len(lines) == SLICE_ROWS or size > SLICE_SIZE:
             yield b"".join(lines)
             lines.clear()
             size = 0

@@ -400,13 +400,14 @@ class Engine:
         for due in islice(self.timers.due(now), SLICE):
             due(now)
 
-    def end_turn(self, now: float, busy: bool = False) -> list[Peer]:
+    def end_turn(self, now: float, busy: bool = False, resting: bool = False) -> list[Peer]:
         """Answer pending grabs, and wake workers for the jobs that are left.
 
         Args:
             now: The time.
             busy: Whether more input is likely soon. Writes that can wait are then deferred, and
                 turns must be ended even without input as long as `deferred` is true.
+            resting: Whether long work waits for a later turn, too.
 
         Returns:
             The peers with something to send, or to close.
@@ -414,7 +415,7 @@ class Engine:
         if self.access is not None and self.access.outdated:
             self.chores.add(self.access.review(now))
         scheduler = self.scheduler
-        if self.chores:
+        if self.chores and not resting:
             self.chores.go_on()
         if scheduler.grabs or scheduler.to_wake:
             scheduler.end_turn(now, busy)

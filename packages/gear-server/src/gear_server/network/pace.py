@@ -2,12 +2,19 @@
 
 from typing import Final
 
+from gear_server.engine.chores import SLICE
+
 COMPANY: Final = 0.01
 """Seconds for which a connection that has sent a little counts as active."""
 SHORT: Final = 0.0001
 """Seconds for which busy connections go on in a turn, beside others that are active."""
 LONG: Final = 0.002
 """And without others: a piece that is long enough to batch what it sends."""
+MOST: Final = 256
+"""Messages of a read that are taken at once, without others."""
+SOME: Final = 16
+"""Messages of a read that make no busy connection; fewer than are taken at once beside others, or
+those that were slowed down for once would count as others."""
 BULK: Final = 65536
 """Bytes from which a read makes its connection a busy one."""
 BULK_TIME: Final = 1.5e-9
@@ -33,6 +40,10 @@ class Pace:
     def company(self, now: float) -> bool:
         """Return whether others are active."""
         return now - self._others_at < COMPANY
+
+    def most(self, now: float) -> int:
+        """Return how many messages of a read are taken at once."""
+        return SLICE if self.company(now) else MOST
 
     def end(self, now: float) -> float:
         """Return until when busy connections may go on; `now` while the others have the time."""

@@ -11,7 +11,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from gear_server.engine.chores import SLICE
 from gear_server.engine.engine import Engine
 from gear_server.engine.state import NOWHERE, Peer
 from gear_server.network.acceptor import Acceptor
@@ -19,7 +18,7 @@ from gear_server.network.busypoll import BusyPoll
 from gear_server.network.doors import Admission, Doors
 from gear_server.network.holdings import FEW
 from gear_server.network.memory import Memory
-from gear_server.network.pace import BULK, BULK_TIME, Pace
+from gear_server.network.pace import BULK, BULK_TIME, MOST, SOME, Pace
 from gear_server.network.patience import Patience
 from gear_server.network.subject import subject_of
 from gear_server.settings import ServerSettings
@@ -106,8 +105,8 @@ class Owner(Protocol):
 class _Stream(asyncio.Protocol):
     """One connection.
 
-    `SLICE` messages of a read are taken at once; the rest waits for the `Pace`. It is read on when
-    all that has come was taken, and the peer is not halted.
+    Some messages of a read are taken at once; the rest waits for the `Pace`. It is read on when all
+    that has come was taken, and the peer is not halted.
 
     Attributes:
         resting: Whether it is not read on only because much was read at once.
@@ -117,7 +116,7 @@ class _Stream(asyncio.Protocol):
         settings = server.settings
         self._server = server
         self._admission = admission
-        self._reader = FrameReader(settings.max_packet_size, settings.max_line_size, SLICE)
+        self._reader = FrameReader(settings.max_packet_size, settings.max_line_size, MOST)
         self._peer: StreamPeer | None = None
         self._socket: Settable | None = None
         self._large: LargeFrame | None = None
@@ -133,24 +132,28 @@ class _Stream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._peer is None or self._peer.closing:
             return
+        self._reader.most = self._server.most
         events = self._reader.feed(data)
         if self._wait is not None or self._reader.held:
             self._wait_on(bool(events))
             self._server.note_untaken(self)
+        much = len(data) >= BULK
         if events:
-            self._take(self._peer, events)
+            self._take(self._peer, events, much)
         else:
             self._read_on(self._peer, len(data))
-        if len(data) >= BULK:
+        if much:
             self.read_much(len(data))
 
-    def _take(self, peer: StreamPeer, events: list[Event]) -> None:
+    def _take(self, peer: StreamPeer, events: list[Event], much: bool) -> None:
         self._server.receive(peer, events)
         if self._reader.more or peer.halted:
             self._server.busy_reads += 1
             if self.pause():
                 self._server.halted(self)
                 self._server.note_untaken(self)
+        elif much or len(events) > SOME:
+            self._server.busy_reads += 1
 
     def read_much(self, size: int) -> None:
         """Read no more for a while, if others are active."""
@@ -254,10 +257,9 @@ class _Stream(asyncio.Protocol):
         """Receive a packet that was read by another protocol."""
         self._large = None
         self._wait_in(None)
-        self._server.busy_reads += 1
         self._server.note_untaken(self)
         if self._peer is not None and not self._peer.closing:
-            self._take(self._peer, [frame])
+            self._take(self._peer, [frame], much=True)
 
     def pause_writing(self) -> None:
         if self._peer is not None:
@@ -347,6 +349,10 @@ class AsyncServer:
         lock: Held around every call into the engine.
         owner: Makes the peers, and is called back.
         certificates: Those of the TLS server; None for plaintext.
+
+    Attributes:
+        busy_reads: How many reads of this turn brought much.
+        most: How many messages of a read are taken at once.
     """
 
     def __init__(
@@ -376,6 +382,7 @@ class AsyncServer:
         self._congested: dict[StreamPeer, _Stream] = {}
         self._pace = Pace()
         self.busy_reads: int = 0
+        self.most: int = MOST
         self._memory: Memory[StreamPeer, _Stream] = Memory(settings.max_memory, engine.limits)
         self._reads = 0
         self._busy = False
@@ -568,7 +575,6 @@ class AsyncServer:
 
     def must_pause(self, size: int) -> bool:
         """Return whether a connection of which so much was read at once makes others wait."""
-        self.busy_reads += 1
         now = time.monotonic()
         if not self._pace.company(now):
             return False
@@ -693,13 +699,15 @@ class AsyncServer:
     def _flush(self) -> None:
         self._flushing = False
         now = time.monotonic()
-        if self._reads > self.busy_reads:
+        reads = self._reads
+        if reads > self.busy_reads:
             self._pace.note_others(now)
         self.busy_reads = 0
+        self.most = self._pace.most(now)
         if self._halted:
             self._go_on(now)
             now = time.monotonic()
-        reads, self._reads = self._reads, 0
+        self._reads = 0
         # After a few reads there is nothing to batch: answer at once.
         self._busy = reads > 2 or (reads > 0 and self._deferred)
         self._end_turn(now)
@@ -708,8 +716,10 @@ class AsyncServer:
 
     def _end_turn(self, now: float) -> None:
         engine = self.engine
+        working = bool(engine.chores)
+        resting = working and self._pace.end(now) <= now
         with self._lock:
-            for peer in engine.end_turn(now, self._busy):
+            for peer in engine.end_turn(now, self._busy, resting):
                 if isinstance(peer, StreamPeer):
                     waiting = peer.flush()
                     if waiting or peer.halted:
@@ -717,8 +727,11 @@ class AsyncServer:
                     if peer.closing and peer.transport is not None:
                         self._closing.begin(peer)
             self._owner.on_turn()
-            deadline, self._deferred = engine.deadline, engine.deferred
-        if self._deferred:
+            deadline, self._deferred = engine.deadline, engine.outboxes.deferred
+        if working and not resting:
+            end = time.monotonic()
+            self._pace.rest(end, end - now)
+        if engine.deferred:
             self.schedule_flush()
         if deadline is not None:
             self._schedule_tick(deadline)
