@@ -8,7 +8,7 @@ from gear_server.engine.rules import packet_rules
 from gear_server.settings import UNLIMITED
 from simulation.network import Cable
 from support.engine_audit import audit
-from support.engine_host import Host, Line
+from support.engine_host import FEW, Host, Line
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -84,7 +84,7 @@ class ServerLine(Line):
 
     def drained(self) -> None:
         """Take in that the program has read something."""
-        if self.congested and self.known and self.unsent <= self._host.engine.outboxes.crowded:
+        if self.congested and self.known and self.unsent <= FEW:
             self.server.resumed(self)
 
     def break_(self) -> None:

@@ -36,7 +36,7 @@ _SETTINGS: Final = [
     _geard(job_retries=UNLIMITED, exceptions=True, max_send_queue=2000),
     _geard(job_retries=3, max_send_queue=6000),
     _geard(job_retries=UNLIMITED, job_timeout=1.0, max_jobs=4),
-    _geard(job_retries=UNLIMITED, max_memory=3000, max_registrations=40),
+    _geard(job_retries=UNLIMITED, max_memory=6000, max_registrations=40),
     ServerSettings(),
     ServerSettings(job_retries=2, worker_wakeup=0, max_send_queue=6000),
 ]

@@ -18,6 +18,8 @@ SLICE = 4
 """Messages of a connection that are taken in one turn; far fewer than on a network."""
 SHARE = 4
 """Halted connections that go on in one turn."""
+FEW = 200
+"""Bytes that may be unsent before they are counted; far fewer than on a network."""
 
 
 class Line:
@@ -31,7 +33,7 @@ class Line:
         peer: What the engine knows of it.
         reader: Cuts what comes into messages.
         paused: Whether it is not read for the moment.
-        congested: Whether so much is unsent that its requests wait.
+        congested: Whether more than a few bytes are unsent.
     """
 
     def __init__(self, descriptor: int, settings: ServerSettings) -> None:
@@ -77,14 +79,11 @@ class Line:
             self._large = None if unfinished is None else LargeFrame(*unfinished)
         return events
 
-    def flush(self, crowded: int) -> int:
+    def flush(self) -> int:
         """Send what is queued, and close the connection if that was all.
 
-        Args:
-            crowded: Bytes that may be unsent before it is congested.
-
         Returns:
-            The bytes that are unsent, if they are many.
+            The bytes that are unsent; 0 for a few.
         """
         peer = self.peer
         if peer.outbox is NOWHERE:
@@ -95,7 +94,7 @@ class Line:
             peer.outbox.clear()
             peer.bulky = False
             self.write(data)
-            self.congested = self.unsent > crowded
+            self.congested = self.unsent > FEW
         if peer.closing:
             self.close()
         return self.unsent if self.congested else 0
@@ -173,7 +172,8 @@ class Host:
             line = self._halted.popleft()
             if line.peer not in self.lines:
                 continue
-            if line.congested:
+            peer = line.peer
+            if line.congested and (peer.answer is not None or self.engine.outboxes.crowds(peer)):
                 self._congested[line] = None
             elif not self._goes_on(line, now):
                 self._halted.append(line)
@@ -201,5 +201,7 @@ class Host:
         for peer in self.engine.end_turn(now, self._busy):
             line = self.lines.get(peer)
             if line is not None:
-                outboxes.sent(peer, line.flush(outboxes.crowded))
+                waiting = line.flush()
+                if waiting or peer.halted:
+                    outboxes.sent(peer, waiting)
         self._deferred = self.engine.deferred
