@@ -6,7 +6,7 @@ import struct
 REQUEST = b"\0REQ"
 RESPONSE = b"\0RES"
 HEADER = struct.Struct(">4sII")
-PROMISE = 256 << 20
+PROMISE = 128 << 20
 """Bytes of data that an unfinished packet announces: as much as geard accepts by default."""
 
 

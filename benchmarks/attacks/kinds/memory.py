@@ -135,6 +135,6 @@ ATTACKS = (
     Attack("fans", "one job awaited 100,000 times, and WORK_DATA of 60 kB for it", fans),
     Attack("slow-readers", "results of 4 MiB for clients that never read", slow_readers),
     Attack("halves", "64 packets of 64 MiB, of which half is sent", halves),
-    Attack("tricklers", "500 packets that promise 256 MiB and bring a byte at a time", tricklers),
+    Attack("tricklers", "500 packets that promise 128 MiB and bring a byte at a time", tricklers),
     Attack("payloads", "background jobs of 64 KiB that nobody works on", payloads),
 )

@@ -15,6 +15,8 @@ MOST: Final = 256
 SOME: Final = 16
 """Messages of a read that make no busy connection; fewer than are taken at once beside others, or
 those that were slowed down for once would count as others."""
+READ_TIME: Final = 0.00003
+"""Seconds that the messages take that are taken at once of a busy connection's read."""
 BULK: Final = 65536
 """Bytes from which a read makes its connection a busy one."""
 BULK_TIME: Final = 1.5e-9

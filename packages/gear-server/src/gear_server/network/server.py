@@ -18,7 +18,7 @@ from gear_server.network.busypoll import BusyPoll
 from gear_server.network.doors import Admission, Doors
 from gear_server.network.holdings import FEW
 from gear_server.network.memory import Memory
-from gear_server.network.pace import BULK, BULK_TIME, MOST, SOME, Pace
+from gear_server.network.pace import BULK, BULK_TIME, MOST, READ_TIME, SOME, Pace
 from gear_server.network.patience import Patience
 from gear_server.network.subject import subject_of
 from gear_server.settings import ServerSettings
@@ -581,9 +581,12 @@ class AsyncServer:
         self._pace.rest(now, size * BULK_TIME)
         return True
 
-    def _go_on(self, began: float) -> None:
-        """Go on with halted connections for a while, one after another."""
+    def _go_on(self, began: float) -> bool:
+        """Go on with halted connections for a while, one after another; False while they rest."""
         end = self._pace.end(began)
+        if end <= began:
+            self.schedule_flush()
+            return False
         company = self._pace.company(began)
         now = began
         for _ in range(len(self._halted)):
@@ -602,9 +605,9 @@ class AsyncServer:
                 if company:
                     break  # what it reads next takes a while
             now = time.monotonic()
-        self._pace.rest(now, now - began)
         if self._halted:
             self.schedule_flush()
+        return True
 
     def _log(self, peer: StreamPeer, events: list[Event]) -> None:
         for event in events:
@@ -698,23 +701,30 @@ class AsyncServer:
 
     def _flush(self) -> None:
         self._flushing = False
-        now = time.monotonic()
+        began = now = time.monotonic()
         reads = self._reads
         if reads > self.busy_reads:
             self._pace.note_others(now)
-        self.busy_reads = 0
+        if self.busy_reads:
+            self._pace.rest(now, self.busy_reads * READ_TIME)
+            self.busy_reads = 0
         self.most = self._pace.most(now)
+        worked = False
         if self._halted:
-            self._go_on(now)
+            worked = self._go_on(now)
             now = time.monotonic()
         self._reads = 0
         # After a few reads there is nothing to batch: answer at once.
         self._busy = reads > 2 or (reads > 0 and self._deferred)
-        self._end_turn(now)
+        if self._end_turn(now) or worked:
+            # What the others sent in this turn counts as well, which does them no harm.
+            end = time.monotonic()
+            self._pace.rest(end, end - began)
         if reads:
             self._busy_poll.begin()
 
-    def _end_turn(self, now: float) -> None:
+    def _end_turn(self, now: float) -> bool:
+        """End a turn of the engine; returns whether it did long work."""
         engine = self.engine
         working = bool(engine.chores)
         resting = working and self._pace.end(now) <= now
@@ -728,9 +738,6 @@ class AsyncServer:
                         self._closing.begin(peer)
             self._owner.on_turn()
             deadline, self._deferred = engine.deadline, engine.outboxes.deferred
-        if working and not resting:
-            end = time.monotonic()
-            self._pace.rest(end, end - now)
         if engine.deferred:
             self.schedule_flush()
         if deadline is not None:
@@ -738,6 +745,7 @@ class AsyncServer:
         if self._draining and not self._checking and self.undelivered():
             self._checking = True
             self._loop.call_later(DELIVERY_CHECK, self._check_deliveries)
+        return working and not resting
 
     def _schedule_tick(self, deadline: float) -> None:
         if self._timer is not None:
