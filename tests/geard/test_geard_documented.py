@@ -8,7 +8,9 @@ import pytest
 from gear_server.engine.rights import COMMANDS, Right
 from gear_server.geard.foreign import FOREIGN, ForeignOption
 from gear_server.geard.options import OPTIONS
+from gear_server.geard.parser import make_parser
 from gear_server.option import Option
+from gear_server.settings import PROMISE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "operate.md").read_text()
 
@@ -17,6 +19,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "operate.md").read_text(
 def test_every_option_that_only_gearmand_has_is_in_the_table_with_its_reason(
     foreign: ForeignOption,
 ) -> None:
+    if foreign.translated and not foreign.values:
+        assert f"`{foreign.spellings[-1]}` | mean" in PAGE
+        return
     (row,) = re.findall(rf"^\|.*`{foreign.spellings[-1]}`.*\|$", PAGE, re.M)
     assert row.endswith(f"| {foreign.reason} |")
     table = PAGE[: PAGE.index(row)]
@@ -52,3 +57,13 @@ def test_every_text_command_is_said_to_need_its_right(command: bytes) -> None:
         assert f"`{command.decode()}" in row
     elif right is not Right.NONE:
         assert command.split()[0].decode() in PAGE
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/topics/durability.md"])
+def test_the_promise_is_made_in_the_same_words_everywhere(page: str) -> None:
+    text = (Path(__file__).parents[2] / page).read_text()
+    assert PROMISE in " ".join(text.replace("`", "").replace("*", "").split())
+
+
+def test_the_help_makes_the_same_promise() -> None:
+    assert PROMISE in " ".join(make_parser().format_help().split())

@@ -43,8 +43,8 @@ class Visitor:
 
     def taken(self) -> bytes:
         """Return what the engine has said since the last time, as one write takes it."""
-        said = b"".join(self.peer.outbox)
-        self.peer.outbox.clear()
+        said = b"".join(self.peer.sendable)
+        self.peer.sendable.clear()
         self._desk.engine.outboxes.sent(self.peer, 0)
         return said
 

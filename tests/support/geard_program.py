@@ -70,6 +70,7 @@ class Geard:
         options: What it is told beside where its files go.
         environ: Variables of its environment.
         prefix: What starts it, if it is not started directly.
+        program: What is started instead of the program itself.
         pass_fds: Descriptors that it inherits.
     """
 
@@ -79,17 +80,19 @@ class Geard:
         *options: str,
         environ: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
+        program: Sequence[str] = (PROGRAM,),
         pass_fds: Sequence[int] = (),
     ) -> None:
         self.log = folder / "log"
         self.pid_file = folder / "pid"
         self.port_file = folder / "port"
         self._errors = folder / "stderr"
+        self.port_file.unlink(missing_ok=True)  # of one that was killed
         files = ["--pid-file", str(self.pid_file), "--port-file", str(self.port_file)]
         defaults = ["-d", "-p", "0", "-L", HOST, "-l", str(self.log), "--verbose", "INFO"]
         with self._errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [*prefix, PROGRAM, *files, *defaults, *options],
+                [*prefix, *program, *files, *defaults, *options],
                 stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, pass_fds=pass_fds,
                 env=clean_environment() | dict(environ or {}),
             )  # fmt: skip
@@ -157,6 +160,11 @@ class Geard:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def kill_traced(self) -> None:
+        """Kill it below the program that traces it, which then ends too."""
+        os.kill(int(self.pid_file.read_text()), signal.SIGKILL)
+        self.process.wait(TIMEOUT)
 
     def __enter__(self) -> Self:
         return self.started()

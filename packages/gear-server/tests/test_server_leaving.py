@@ -32,6 +32,9 @@ class Owner:
 
     def on_turn(self) -> None: ...
 
+    def on_failure(self, error: BaseException) -> None:
+        raise error
+
 
 def test_a_worker_that_has_closed_its_side_gets_no_job() -> None:
     """The end of its stream is read, and the turn in which jobs are given out is still to come."""

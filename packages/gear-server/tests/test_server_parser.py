@@ -4,7 +4,7 @@ import pytest
 
 from gear_server.geard.foreign import FOREIGN, ForeignOption
 from gear_server.geard.options import OPTIONS
-from gear_server.geard.parser import make_parser, parse
+from gear_server.geard.parser import Given, make_parser, parse
 from gear_wire.errors import ConfigurationError
 
 EXAMPLES = {
@@ -16,7 +16,7 @@ EXAMPLES = {
     "max_connections": "14", "max_connections_per_address": "15", "first_byte_timeout": "16",
     "packet_timeout": "17", "job_timeout": "18", "max_jobs": "19", "max_queue": "20",
     "max_memory": "21", "max_functions": "22", "max_functions_per_worker": "23",
-    "max_registrations": "24",
+    "max_registrations": "24", "queue": "sqlite:text", "queue_sync": "normal",
 }  # fmt: skip
 
 
@@ -65,10 +65,32 @@ def test_the_command_line_of_gearmand() -> None:
     ]
 
 
+def test_gearmands_queue_in_a_file_of_sqlite() -> None:
+    arguments = ["-q", "libsqlite3", "--libsqlite3-db", "/tmp/queue.db"]
+    assert parse(arguments) == Given({"queue": "sqlite:/tmp/queue.db"}, [])
+    given = parse([*arguments, "--libsqlite3-table", "jobs"])
+    assert given.values == {"queue": "sqlite:/tmp/queue.db"}
+    assert given.notes == [
+        "--libsqlite3-table is ignored: gearmand's table is known by its columns"
+    ]
+    assert parse([*arguments, "--queue", "memory"]).values == {"queue": "memory"}
+    with pytest.raises(ConfigurationError, match="-q libsqlite3 requires --libsqlite3-db"):
+        parse(["-q", "libsqlite3"])
+
+
+@pytest.mark.parametrize("value", ["sqlite:", "sqlite", "", "file:x", "postgres://x"])
+def test_a_queue_is_in_memory_or_in_a_file(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="queue must be memory or sqlite:PATH, not"):
+        parse(["--queue", value])
+
+
 @pytest.mark.parametrize("foreign", FOREIGN, ids=lambda foreign: foreign.spellings[-1])
 def test_every_foreign_option_is_noted_or_refused_with_its_reason(foreign: ForeignOption) -> None:
     for spelling in foreign.spellings:
         arguments = [spelling, "1"] if foreign.metavar else [spelling]
+        if foreign.translated and not foreign.values:
+            assert parse(arguments) == Given({}, [])
+            continue
         if foreign.taken:
             assert parse(arguments).notes == [f"{spelling} is ignored: {foreign.reason}"]
             continue

@@ -9,6 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from gear_server.option import Option, document, options_of
+from gear_server.queue.store import Sync
+from gear_server.queue.url import MEMORY, read_queue
 from gear_wire.framing import MAX_LINE_SIZE
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host
 from gear_wire.link.spin import SPIN
@@ -42,8 +44,16 @@ MAX_FUNCTIONS_PER_WORKER: Final = 50_000
 MAX_REGISTRATIONS: Final = 500_000
 """The functions of all workers, each counting its own: 115 MB."""
 YEAR: Final = 365 * 86400
-
-LISTEN, TLS, JOBS, LIMITS, METRICS = "Listen", "TLS", "Jobs", "Limits", "Metrics"
+LISTEN, TLS, JOBS, QUEUE = "Listen", "TLS", "Jobs", "Queue"
+LIMITS, METRICS = "Limits", "Metrics"
+PROMISE: Final = (
+    "With a queue in a file, the promise is at least once. When JOB_CREATED has come for a "
+    "background job, it is given out until a worker has ended it: after kill -9 of geard, and with "
+    "--queue-sync full (the default) after a loss of power. What ended in the last moments before "
+    "a crash may run again. What is not promised: foreground jobs, results, the order among jobs "
+    "that came back."
+)
+"""What a durable queue promises, in these words everywhere."""
 NOT_IN_GEARD: Final = ""
 """The group of settings that are fixed in `geard`."""
 
@@ -180,6 +190,19 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         "gearmand",
         geard=True,
     )] = False
+
+    queue: Annotated[Text, Option(
+        group=QUEUE, metavar="QUEUE", read=read_queue,
+        help="where background jobs are kept: memory, or sqlite:PATH for a file, with which they "
+        "survive the server",
+        expected="memory or sqlite:PATH",
+    )] = MEMORY
+    queue_sync: Annotated[Sync, Option(
+        group=QUEUE, metavar="WHEN", read=str.lower,
+        help="when JOB_CREATED is sent for a background job that is kept in a file: full, once the "
+        "disk has it, or normal, once the operating system has it, so that a loss of power may "
+        "lose the last ones",
+    )] = "full"
 
     max_connections: Annotated[int, Meta(ge=1), Option(
         group=LIMITS, metavar="N",

@@ -157,7 +157,7 @@ def _drop(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
     # gearmand looks for running jobs alone, and frees a function whose jobs are still queued.
     if function.workers or function.total:
         return b"ERR there are still connected workers or executing clients\r\n"
-    engine.queues.drop(function)
+    engine.drop(function)
     return _OK
 
 
@@ -174,7 +174,7 @@ def _maxqueue(engine: Engine, peer: Peer, words: list[bytes], now: float) -> byt
         limits *= 3
     high, normal, low = [*limits, 0, 0, 0][:3]
     by_precedence = {Precedence.HIGH: high, Precedence.NORMAL: normal, Precedence.LOW: low}
-    function.limit(tuple(by_precedence[precedence] for precedence in Precedence))
+    engine.limit(function, tuple(by_precedence[precedence] for precedence in Precedence))
     return _OK
 
 

@@ -29,6 +29,12 @@ class Counters(msgspec.Struct):
         consumers_dropped: Connections dropped since they did not read what they were sent.
         accept_pauses: How often accepting paused since the system had no descriptors left.
         handshakes_refused: TLS connections refused in their handshake.
+        stored: Jobs written to the store of the queue.
+        confirmed: Background submissions that were answered once their job was stored.
+        refused: Background submissions that were refused because their job could not be stored.
+        restored: Jobs that were in the store at the start.
+        batches: How often something was written to the store.
+        store_time: Microseconds that writing took in all.
     """
 
     submitted: int = 0
@@ -52,3 +58,9 @@ class Counters(msgspec.Struct):
     consumers_dropped: int = 0
     accept_pauses: int = 0
     handshakes_refused: int = 0
+    stored: int = 0
+    confirmed: int = 0
+    refused: int = 0
+    restored: int = 0
+    batches: int = 0
+    store_time: int = 0

@@ -17,6 +17,7 @@ from gear_server.engine.chores import SLICE, Chores
 from gear_server.engine.counters import Counters
 from gear_server.engine.epochs import Epochs
 from gear_server.engine.identity import ANONYMOUS, Identity
+from gear_server.engine.ledger import BLOCK, Ledger
 from gear_server.engine.limits import (
     CLIENT_SIZE,
     FUNCTIONS,
@@ -36,9 +37,10 @@ from gear_server.engine.outboxes import Outboxes
 from gear_server.engine.queues import Queues
 from gear_server.engine.rights import PACKETS, Right
 from gear_server.engine.scheduler import Scheduler
-from gear_server.engine.state import Peer, ServerJob
+from gear_server.engine.state import Function, Peer, ServerJob
 from gear_server.engine.timers import Timer, Timers
 from gear_server.engine.uniques import Uniques
+from gear_server.queue.store import StoredJob
 from gear_server.settings import UNLIMITED, ServerSettings
 from gear_wire.enums import Magic, PacketType, Precedence
 from gear_wire.framing import HEADER, RESPONSE_MAGIC, Event, Frame, TextLine
@@ -131,6 +133,7 @@ class Engine:
         counters: Counters since the start.
         offences: Logs why connections are closed, at a limited rate.
         limits: What jobs take of the memory, and how much they may.
+        ledger: What a store is told of background jobs; None without a store.
         closed: Whether new jobs are refused.
         unknown: The rule for packets without one.
         on_line: Handles a text command; replaced by servers with commands of their own.
@@ -151,6 +154,7 @@ class Engine:
         "epochs",
         "identity",
         "jobs",
+        "ledger",
         "limits",
         "log",
         "offences",
@@ -213,6 +217,7 @@ class Engine:
         self._requeued = LogLimit(self.log, "Jobs requeued")
         self._exhausted = LogLimit(self.log, "Jobs without attempts left")
         self.limits: Limits = Limits(settings, self.counters, self.log)
+        self.ledger: Ledger | None = None
         self.closed: bool = False
         self.unknown: Rule = refuse
         self.on_line: Callable[[Peer, bytes, float], None] = self.text
@@ -359,6 +364,8 @@ class Engine:
         self.scheduler.leave(peer)
         peer.backlog.clear()
         peer.answer = None
+        if self.ledger is not None:
+            self.ledger.forget(peer)
 
     def connection_lost(self, peer: Peer, now: float) -> None:
         """Remove a lost connection: drop its submissions and requeue its jobs."""
@@ -483,6 +490,8 @@ class Engine:
             function, limit = None, MEMORY
         elif len(self.jobs) >= limits.jobs:
             function, limit = None, JOBS
+        elif background and self.ledger is not None and self.ledger.refusal is not None:
+            function, limit = None, self.ledger.refusal
         elif function is None:
             function = queues.function(name)
         elif function.total >= function.ceiling and function.full(precedence):
@@ -505,25 +514,47 @@ class Engine:
 
     def accept(self, peer: Peer, job: ServerJob, now: float) -> None:
         """Accept a job: answer its submission with JOB_CREATED, and queue it."""
-        handle = job.handle
-        self.jobs[handle] = job
-        function = job.function
-        function.total += 1
         self.counters.submitted += 1
+        if not job.background:
+            job.clients = {peer: 1}
+            peer.submitted[job.handle] = job
+            self.limits.used += CLIENT_SIZE
+        elif self.ledger is not None:
+            self.ledger.add(job)
+        self._created(peer, job, job.background)
+        self._take_in(job, now)
+
+    def restore(self, stored: StoredJob, now: float) -> None:
+        """Take in a job that a store has kept."""
+        assert self.ledger is not None
+        self.ledger.jobs += 1
+        self.counters.restored += 1
+        job = ServerJob(
+            stored.handle,
+            self.queues.of_store(stored.function),
+            stored.unique,
+            stored.arguments,
+            Precedence(stored.precedence),
+            background=True,
+            reducer=stored.reducer,
+            when=stored.due,
+            retries=stored.retries,
+        )
+        self._take_in(job, now)
+
+    def _take_in(self, job: ServerJob, now: float) -> None:
+        """Make a job known, and queue it or hold it for later."""
+        self.jobs[job.handle] = job
+        job.function.total += 1
         size = JOB_SIZE + len(job.arguments)
         if job.unique:
             self.uniques.add(job)
             size += len(job.unique)
-        if not job.background:
-            job.clients = {peer: 1}
-            peer.submitted[handle] = job
-            size += CLIENT_SIZE
-        self.limits.used += size
-        self._created(peer, job, job.background)
         if job.when <= 0 or not self.epochs.add(job, now):
             self._enqueue(job)
         else:
-            self.limits.used += TIMER_SIZE
+            size += TIMER_SIZE
+        self.limits.used += size
 
     def _refuse(self, peer: Peer, limit: Limit, now: float) -> None:
         """Answer a request that would exceed a limit."""
@@ -546,6 +577,12 @@ class Engine:
                 self._refuse(peer, MEMORY, now)
                 return
             self.limits.used += CLIENT_SIZE
+        if background and self.ledger is not None and not job.background:
+            refusal = self.ledger.refusal
+            if refusal is not None:
+                self._refuse(peer, refusal, now)
+                return
+            self.ledger.add(job)
         self.counters.joined += 1
         if background:
             # Otherwise it would be lost when its foreground clients leave, as in gearmand.
@@ -559,12 +596,33 @@ class Engine:
         self._created(peer, job, background)
 
     def _created(self, peer: Peer, job: ServerJob, background: bool) -> None:
-        """Answer a submission; a store that must hold the answer back does it here."""
+        """Answer a submission: a background one once the store has the job."""
         if self.access is not None:
             self.access.note_submission(peer, job)
         handle = job.handle
-        send = self.send if background else self.send_later
-        send(peer, HEADER.pack(_JOB_CREATED, len(handle)) + handle)
+        answer = HEADER.pack(_JOB_CREATED, len(handle)) + handle
+        if not background:
+            self.send_later(peer, answer)
+        elif self.ledger is None or not self.ledger.pledge(peer, job, answer):
+            self.send(peer, answer)
+
+    def open_ledger(self, reserved: int) -> Ledger:
+        """Begin to tell a store of background jobs.
+
+        Args:
+            reserved: The highest number that any job may have been given; the store knows that
+                `BLOCK` more are reserved.
+        """
+        self.queues.newest = reserved
+        self.ledger = Ledger(self.outboxes, self.timers, self.counters, self.log, reserved + BLOCK)
+        return self.ledger
+
+    def store_refused(self, reason: str, now: float) -> None:
+        """Take back the jobs of the batch that the store refused."""
+        assert self.ledger is not None
+        for job in self.ledger.refused(reason, now):
+            if not job.has_owner and job.holder is None:
+                self._abandon(job)
 
     def _enqueue(self, job: ServerJob) -> None:
         """Queue a job, and have workers woken for it when the turn ends."""
@@ -635,6 +693,8 @@ class Engine:
                 "Requeued %r (attempt %d): %r was lost or too slow", job, job.retries + 1, worker,
             )  # fmt: skip
             self.counters.requeued += 1
+            if self.ledger is not None and job.background:
+                self.ledger.retry(job)
             self._enqueue(job)
             return
         self.counters.exhausted += 1
@@ -656,14 +716,18 @@ class Engine:
         self.remove(job)
 
     def stop(self) -> None:
-        """Give out no more jobs, since the server ends.
+        """Take and give out no more jobs, since the server ends.
 
-        Clients of jobs that are running hear WORK_FAIL, if the settings say so.
+        Clients of jobs that are running hear WORK_FAIL, if the settings say so. Those that a store
+        keeps stay in it.
         """
-        self.scheduler.paused = True
+        self.drain(queued=False)
         if self.settings.tell_abandoned:
             for job in [job for job in self.jobs.values() if job.holder is not None]:
-                self.fail(job)
+                if self.ledger is not None and job.background:
+                    self.tell(job, WORK_FAIL, job.handle)
+                else:
+                    self.fail(job)
 
     def cancel(self, job: ServerJob) -> None:
         """Cancel a job; a worker that runs it is not interrupted.
@@ -682,6 +746,8 @@ class Engine:
         if job.clients:
             self.limits.used -= CLIENT_SIZE * len(job.clients)
             job.clients = {}
+        if self.ledger is not None and job.background:
+            self.ledger.end(job)
         job.background = False
         # A later submission of the same unique must not join a cancelled job.
         if job.unique:
@@ -698,6 +764,8 @@ class Engine:
 
     def remove(self, job: ServerJob) -> None:
         """Remove a job, wherever it is."""
+        if job.background and self.ledger is not None:
+            self.ledger.end(job)
         if job.queue is not None:
             self.queues.remove(job)
         self._release(job)
@@ -717,6 +785,18 @@ class Engine:
             for client in job.clients:
                 client.submitted.pop(job.handle, None)
         self.limits.used -= size
+
+    def limit(self, function: Function, limits: tuple[int, ...]) -> None:
+        """Limit the jobs of a function, by precedence; 0 means no limit."""
+        function.limit(limits)
+        if self.ledger is not None:
+            self.ledger.limit(function.name, limits)
+
+    def drop(self, function: Function) -> None:
+        """Forget a function without jobs and workers, and its limits."""
+        self.queues.drop(function)
+        if self.ledger is not None and function.limits is not None:
+            self.ledger.limit(function.name, None)
 
     # Workers
 

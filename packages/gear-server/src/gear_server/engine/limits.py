@@ -74,6 +74,14 @@ REGISTRATIONS: Final = Limit(
     "Functions over --max-registrations",
     _too_many(b"All workers together have too many functions"),
 )
+NOT_STORED: Final = Limit(
+    "refused", "Background jobs that cannot be stored", _queue_error(b"Job cannot be stored")
+)
+TOO_MUCH_UNWRITTEN: Final = Limit(
+    "refused",
+    "Background jobs while too many wait to be stored",
+    _queue_error(b"Too many jobs are waiting to be stored"),
+)
 
 
 class Limits:

@@ -105,17 +105,19 @@ class Outboxes:
 
     def forget(self, peer: Peer) -> None:
         """Drop what is queued for a connection, and what will be."""
-        peer.outbox = NOWHERE
+        peer.outbox = peer.sendable = NOWHERE
+        peer.held_size = 0
         peer.room = BOUNDLESS
 
     def sent(self, peer: Peer, waiting: int) -> None:
-        """Note that an outbox was emptied.
+        """Note that what may be sent was handed over.
 
         Args:
             peer: The connection.
             waiting: Bytes of it that its transport still holds; 0 if they are few.
         """
-        peer.room = self.limit - waiting
+        self._count_held(peer)
+        peer.room = self.limit - waiting - peer.held_size
         peer.halted = peer.closing or peer.answer is not None or self.crowds(peer)
 
     def crowds(self, peer: Peer) -> bool:
@@ -182,9 +184,52 @@ class Outboxes:
         self._log.info("Error for %r: %r %r", peer, code, text)
         self.send_packet(peer, Error(code, text))
 
+    def hold(self, peer: Peer, parts: list[bytes]) -> None:
+        """Keep back what is queued for a connection from now on.
+
+        Args:
+            peer: The connection.
+            parts: The list that gathers it, for `release`.
+        """
+        self._count_held(peer)
+        peer.outbox = parts
+        peer.counted = 0
+
+    def _count_held(self, peer: Peer) -> None:
+        """Count what was kept back since the last time."""
+        if peer.held:
+            peer.held_size += sum(map(len, peer.outbox[peer.counted :]))
+            peer.counted = len(peer.outbox)
+
+    def replace(self, peer: Peer, parts: list[bytes], place: int, data: bytes) -> None:
+        """Replace bytes that are kept back."""
+        if parts is not peer.outbox or place < peer.counted:
+            peer.held_size += len(data) - len(parts[place])
+        parts[place] = data
+
+    def release(self, peer: Peer, parts: list[bytes]) -> None:
+        """Send bytes that were kept back.
+
+        Args:
+            peer: The connection.
+            parts: The bytes, which follow those that may be sent already.
+        """
+        self._count_held(peer)
+        peer.held_size -= sum(map(len, parts))
+        peer.sendable += parts
+        if any(len(part) >= LARGE for part in parts):
+            peer.bulky = True
+        if peer.outbox is parts:
+            peer.outbox = peer.sendable
+        peer.halted = True  # until it is flushed, and what it holds is known again
+        self._flush_later(peer)
+
     def close(self, peer: Peer) -> None:
         """Mark a connection to be closed once its outbox is sent."""
         peer.closing = peer.halted = True
+        self._flush_later(peer)
+
+    def _flush_later(self, peer: Peer) -> None:
         if not peer.needs_flush:
             peer.needs_flush = True
             self._needing_flush.append(peer)

@@ -53,7 +53,15 @@ class Queues:
         """Return a function; a new one is created, unless there are too many: then None."""
         function = self.functions.get(name)
         if function is None and (len(self.functions) < self._max_functions or self._make_room()):
-            function = self.functions[name] = Function(name, self._max_queue, self._timeout)
+            function = self._create(name)
+        return function
+
+    def of_store(self, name: bytes) -> Function:
+        """Return a function of which a store keeps something, however many there are."""
+        return self.functions.get(name) or self._create(name)
+
+    def _create(self, name: bytes) -> Function:
+        function = self.functions[name] = Function(name, self._max_queue, self._timeout)
         return function
 
     def keep(self, name: bytes) -> Function | None:

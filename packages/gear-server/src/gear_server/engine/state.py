@@ -88,8 +88,12 @@ class Peer:
         assigned: The jobs that it works on, by handle.
         last_exception_handle: The last job that it ended by WORK_EXCEPTION.
         unknown_commands: The number of unknown text commands since the last known one.
-        outbox: What to send to it; `NOWHERE` once it is lost or cut off.
+        outbox: What to send to it, or what follows an answer that waits for the store; `NOWHERE`
+            once it is lost or cut off.
+        sendable: What may be sent now: the outbox itself, unless an answer waits for the store.
         room: Bytes that may still be queued for it; see `Outboxes`.
+        held_size: Bytes that wait for the store, as far as they are counted.
+        counted: How many parts of an outbox that waits for the store are counted.
         bulky: Whether a part of that is large.
         needs_flush: Whether its outbox is sent at the end of this turn.
         deferred: Whether its outbox may wait for a later turn.
@@ -120,14 +124,22 @@ class Peer:
         self.last_exception_handle: bytes = b""
         self.unknown_commands: int = 0
         self.outbox: list[bytes] = []
+        self.sendable: list[bytes] = self.outbox
         self.bulky: bool = False
         self.needs_flush: bool = False
         self.deferred: bool = False
         self.closing: bool = False
         self.room: int = BOUNDLESS
+        self.held_size: int = 0
+        self.counted: int = 0
         self.halted: bool = False
         self.backlog: list[Event] = []
         self.answer: Iterator[bytes] | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether an answer to it waits for the store, and all that follows."""
+        return self.outbox is not self.sendable
 
     def __repr__(self) -> str:
         name = escaped(self.client_id)

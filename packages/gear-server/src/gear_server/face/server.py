@@ -25,9 +25,12 @@ from gear_server.face.connections import ServerConnection
 from gear_server.face.green import check_loops, patched_by
 from gear_server.face.handlers import ServerHandlers
 from gear_server.face.views import ServerViews
+from gear_server.network.keeper import load
 from gear_server.network.listening import check_listeners, listen
 from gear_server.network.server import AsyncServer, StreamPeer
 from gear_server.network.statsd import INTERVAL, open_statsd
+from gear_server.queue.store import Store
+from gear_server.queue.url import MEMORY, open_store
 from gear_server.settings import ServerSettings
 from gear_wire.enums import Magic
 from gear_wire.errors import ConfigurationError, GearmanError
@@ -47,7 +50,10 @@ _MOST_OF_HOST: Final = 40
 """Bytes of the host name in a handle, whose maximum is 63."""
 
 
-def _token() -> bytes:
+def _token(settings: ServerSettings) -> bytes:
+    # The numbers of a stored queue go on where they were.
+    if settings.job_handle_prefix or settings.queue != MEMORY:
+        return b""
     return b"%d" % secrets.choice(_TOKENS)
 
 
@@ -170,6 +176,8 @@ class Server(ServerHandlers, ServerViews):
         tcp_keepcnt: Number of unanswered probes before a connection is dropped.
         job_retries: How many times to try a job whose workers are lost before it fails; 0 and 1
             mean once, -1 means no limit.
+        queue: Where background jobs are kept: ``memory``, or ``sqlite:PATH`` for a file, with which
+            they survive the server; see `ServerSettings.queue`.
         sockets: Listening sockets, as systemd passes them; `host` and `port` are then ignored.
         settings: Everything else, such as limits: see `ServerSettings`. Arguments above that are
             not at their defaults take precedence.
@@ -178,9 +186,11 @@ class Server(ServerHandlers, ServerViews):
         port: The port that it listens on.
         acl: As given.
         lock: Held while anything is handled; hold it to look at several things as one.
+        failure: What ended the server by itself; None unless the writer of its queue died.
 
     Raises:
-        ConfigurationError: The port is out of range, or one of the three files is missing.
+        ConfigurationError: The port is out of range, one of the three files is missing, or the
+            queue cannot be used.
         OSError: The port is in use, or may not be used.
     """
 
@@ -202,6 +212,7 @@ class Server(ServerHandlers, ServerViews):
         tcp_keepcnt: int = 9,
         *,
         job_retries: int = 0,
+        queue: str = MEMORY,
         sockets: Sequence[socket.socket] | None = None,
         settings: ServerSettings | None = None,
     ) -> None:
@@ -222,6 +233,7 @@ class Server(ServerHandlers, ServerViews):
             keepalive_interval=probes[1],
             keepalive_count=probes[2],
             job_retries=job_retries,
+            queue=queue,
         )
         tls = settings.tls()
         if not isinstance(acl, ACL | None):
@@ -236,6 +248,7 @@ class Server(ServerHandlers, ServerViews):
         self.host: str | None = settings.host
         self.lock: threading.RLock = threading.RLock()
         self.running: bool = True
+        self.failure: BaseException | None = None
         prefix = settings.job_handle_prefix or f"H:{socket.gethostname()[:_MOST_OF_HOST]}"
         self._engine = Engine(
             settings,
@@ -244,7 +257,7 @@ class Server(ServerHandlers, ServerViews):
             acl,
             Identity(
                 handle_prefix=to_handle(prefix),
-                handle_token=b"" if settings.job_handle_prefix else _token(),
+                handle_token=_token(settings),
                 version=__version__.encode(),
                 pid=os.getpid(),
             ),
@@ -259,6 +272,7 @@ class Server(ServerHandlers, ServerViews):
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         with contextlib.ExitStack() as undo:
+            self._store = self._load(undo)
             self._listening = check_listeners(sockets) if sockets is not None else listen(settings)
             if sockets is None:
                 for sock in self._listening:
@@ -288,6 +302,15 @@ class Server(ServerHandlers, ServerViews):
     def __repr__(self) -> str:
         return f"<gear.{type(self).__name__} 0x{id(self):x} port: {self.port}>"
 
+    def _load(self, undo: contextlib.ExitStack) -> Store | None:
+        """Take in the jobs of the queue, and return its store; None if it is in memory."""
+        store = open_store(self._settings.queue, self._settings.queue_sync)
+        if store is not None:
+            undo.callback(store.close)
+            load(self._engine, store, self.log)
+        self._ledger = self._engine.ledger
+        return store
+
     # The thread
 
     def _run(self) -> None:
@@ -308,7 +331,7 @@ class Server(ServerHandlers, ServerViews):
     async def _serve(self) -> None:
         self._stopping = asyncio.Event()
         self._server = AsyncServer(
-            self._engine, self._settings, self.lock, self, self._certificates
+            self._engine, self._settings, self.lock, self, self._certificates, self._store
         )
         await self._server.start(self._listening)
         self._ready.set()
@@ -343,6 +366,8 @@ class Server(ServerHandlers, ServerViews):
             let_go(self._server.descriptors())
         if self._statsd is not None:
             let_go([self._statsd.fileno()])
+        if self._store is not None:
+            self._store.abandon()
         self.running = False
         self._server = None
         absent = _Absent(
@@ -403,6 +428,13 @@ class Server(ServerHandlers, ServerViews):
         if self._statsd is not None and not self._reporting:
             self._reporting = True
             self._loop.call_later(INTERVAL, self._report)
+
+    def on_failure(self, error: BaseException) -> None:
+        """End the server, since nothing can be stored any more."""
+        self.log.critical("The writer of the queue died; ending", exc_info=error)
+        self.failure = error
+        self.running = False
+        self._stop()
 
     def _report(self) -> None:
         """Send metrics; nothing more is sent until something happens."""

@@ -8,6 +8,7 @@ from typing import TypeVar, overload
 
 from gear_server.engine.counters import Counters
 from gear_server.engine.engine import Engine
+from gear_server.engine.ledger import Ledger
 from gear_server.engine.queues import Queues
 from gear_server.engine.state import ServerJob
 from gear_server.face.connections import ServerConnection, as_connection, assign
@@ -117,6 +118,7 @@ class ServerViews:
 
     lock: threading.RLock
     _engine: Engine
+    _ledger: Ledger | None
 
     def _locked(self, look: Callable[[], Result]) -> Result:
         with self.lock:
@@ -180,6 +182,11 @@ class ServerViews:
     @running_jobs.setter
     def running_jobs(self, number: int) -> None:
         """Do nothing: the server counts by itself."""
+
+    @property
+    def stored_jobs(self) -> int:
+        """The number of jobs that the store of the queue keeps; 0 without one."""
+        return 0 if self._ledger is None else self._ledger.jobs
 
     @property
     def waiting_jobs(self) -> int:

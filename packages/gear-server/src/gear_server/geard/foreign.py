@@ -1,9 +1,13 @@
-"""gearmand options that `geard` ignores or refuses, each with the reason."""
+"""gearmand options that `geard` translates, ignores or refuses, each with the reason."""
 
 import itertools
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+
+from gear_server.queue.url import SQLITE
+from gear_wire.errors import ConfigurationError
 
 
 class ForeignOption(msgspec.Struct, frozen=True):
@@ -14,20 +18,23 @@ class ForeignOption(msgspec.Struct, frozen=True):
         reason: Why it is not supported here.
         metavar: What its value is called; empty for a switch.
         taken: Whether it is accepted and ignored, with the reason in the log; else it is refused.
-        harmless: The only value that is accepted of an option that is refused otherwise.
+        values: The only values that are accepted of an option that is refused otherwise.
+        translated: Whether it is one of those that say where gearmand keeps its queue, see
+            `queue_of`.
     """
 
     spellings: tuple[str, ...]
     reason: str
     metavar: str = ""
     taken: bool = False
-    harmless: str = ""
+    values: tuple[str, ...] = ()
+    translated: bool = False
 
 
-_IN_MEMORY: Final = "jobs are kept in memory; there is no persistent queue"
+_NOT_THERE: Final = "jobs are kept in memory, or in a file of SQLite"
+_SQLITE: Final = "libsqlite3"
 _NO_HTTP: Final = "geard speaks Gearman only"
 _STORES: Final = {
-    "libsqlite3": ("db", "table"),
     "mysql": ("host", "port", "user", "password", "db", "table"),
     "libpq": ("conninfo", "table"),
     "redis": ("server", "port", "password", "prefix"),
@@ -42,12 +49,20 @@ FOREIGN: Final = (
     ForeignOption(("-t", "--threads"), "one thread serves all connections", "N", taken=True),
     ForeignOption(("--hashtable-buckets",), "hash tables grow as needed", "N", taken=True),
     ForeignOption(("--coredump",), "core dumps are left to the system", taken=True),
-    ForeignOption(("-q", "--queue-type"), _IN_MEMORY, "TYPE", harmless="builtin"),
-    ForeignOption(("--store-queue-on-shutdown",), _IN_MEMORY),
-    ForeignOption(("-r", "--protocol"), _NO_HTTP, "NAME", harmless="gear"),
+    ForeignOption(
+        ("--libsqlite3-table",), "gearmand's table is known by its columns", "NAME", taken=True
+    ),
+    ForeignOption(
+        ("-q", "--queue-type"), _NOT_THERE, "TYPE", values=("builtin", _SQLITE), translated=True
+    ),
+    ForeignOption(
+        ("--libsqlite3-db",), "with -q libsqlite3, it is --queue", "FILE", translated=True
+    ),
+    ForeignOption(("--store-queue-on-shutdown",), _NOT_THERE),
+    ForeignOption(("-r", "--protocol"), _NO_HTTP, "NAME", values=("gear",)),
     ForeignOption(("--http-port",), _NO_HTTP, "PORT"),
     *(
-        ForeignOption((f"--{store}-{name}",), _IN_MEMORY, name.upper())
+        ForeignOption((f"--{store}-{name}",), _NOT_THERE, name.upper())
         for store, names in _STORES.items()
         for name in names
     ),
@@ -57,3 +72,20 @@ FOREIGN_BY_SPELLING: Final = dict(
         ((spelling, option) for spelling in option.spellings) for option in FOREIGN
     )
 )
+
+
+def queue_of(given: Mapping[str, str]) -> str | None:
+    """Return the value of ``--queue`` that gearmand's options stand for; None if they say nothing.
+
+    Args:
+        given: The translated options, by their last spelling.
+
+    Raises:
+        ConfigurationError: The file is missing.
+    """
+    if given.get("--queue-type", "").lower() != _SQLITE:
+        return None
+    file = given.get("--libsqlite3-db")
+    if not file:
+        raise ConfigurationError("-q libsqlite3 requires --libsqlite3-db")
+    return f"{SQLITE}{file}"

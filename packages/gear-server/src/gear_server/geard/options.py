@@ -7,11 +7,24 @@ import msgspec
 from msgspec import Meta
 
 from gear_server.option import Option, options_of
-from gear_server.settings import JOBS, LIMITS, LISTEN, METRICS, TLS, YEAR, ServerSettings, Text
+from gear_server.settings import (
+    JOBS,
+    LIMITS,
+    LISTEN,
+    METRICS,
+    PROMISE,
+    QUEUE,
+    TLS,
+    YEAR,
+    ServerSettings,
+    Text,
+)
 from gear_wire.errors import ConfigurationError
 
 START, LOG = "Start", "Log"
-GROUPS: Final = (START, LISTEN, TLS, JOBS, LIMITS, LOG, METRICS)
+GROUPS: Final = (START, LISTEN, TLS, JOBS, QUEUE, LIMITS, LOG, METRICS)
+NOTES: Final = {QUEUE: PROMISE}
+"""What the help says of a group."""
 
 
 # fmt: off

@@ -7,8 +7,8 @@ from typing import NoReturn
 import msgspec
 
 from gear_server.__about__ import __version__
-from gear_server.geard.foreign import FOREIGN, FOREIGN_BY_SPELLING
-from gear_server.geard.options import GROUPS, OPTIONS
+from gear_server.geard.foreign import FOREIGN, FOREIGN_BY_SPELLING, queue_of
+from gear_server.geard.options import GROUPS, NOTES, OPTIONS
 from gear_server.option import Option
 from gear_wire.errors import ConfigurationError
 
@@ -41,7 +41,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _TakeForeign(argparse.Action):
-    """Refuses a gearmand option, or notes why it is ignored."""
+    """Translates or refuses a gearmand option, or notes why it is ignored."""
 
     def __call__(
         self,
@@ -52,11 +52,14 @@ class _TakeForeign(argparse.Action):
     ) -> None:
         foreign = FOREIGN_BY_SPELLING[self.option_strings[0]]
         text = f"{values}" if foreign.metavar else ""
-        if not foreign.taken and (not text or text.lower() != foreign.harmless):
+        accepted = foreign.taken or text.lower() in foreign.values
+        if not accepted and (foreign.values or not foreign.translated):
             shown = f"{option_string} {text}".rstrip()
             raise ConfigurationError(f"{shown} is not supported: {foreign.reason}")
         if foreign.taken:
-            getattr(namespace, self.dest).append(f"{option_string} is ignored: {foreign.reason}")
+            namespace.notes.append(f"{option_string} is ignored: {foreign.reason}")
+        elif foreign.translated:
+            namespace.translated[foreign.spellings[-1]] = text
 
 
 def _describe(option: Option) -> str:
@@ -85,13 +88,14 @@ def make_parser() -> argparse.ArgumentParser:
         usage="geard [OPTION]...",
         description="A Gearman job server. Without -d, it moves to the background as soon as it is "
         "listening.",
-        epilog="gearmand's options for persistent queues and HTTP are not supported.",
+        epilog="gearmand's -q libsqlite3 --libsqlite3-db FILE means --queue sqlite:FILE. Its "
+        "options for other persistent queues and for HTTP are not supported.",
         formatter_class=_Formatter,
         argument_default=argparse.SUPPRESS,
         add_help=False,
         allow_abbrev=False,
     )
-    groups = {name: parser.add_argument_group(name) for name in GROUPS}
+    groups = {name: parser.add_argument_group(name, NOTES.get(name)) for name in GROUPS}
     groups[GROUPS[0]].add_argument("-h", "--help", action="help", help="show this help and exit")
     groups[GROUPS[0]].add_argument(
         "-V", "--version", action="version", version=f"geard {__version__}",
@@ -118,11 +122,14 @@ def parse(arguments: Sequence[str]) -> Given:
     Raises:
         ConfigurationError: It has an unknown option or an invalid value.
     """
-    namespace = make_parser().parse_args(arguments, argparse.Namespace(notes=[]))
-    return Given(dict(_convert(namespace)), namespace.notes)
+    given = argparse.Namespace(notes=[], translated={})
+    namespace = make_parser().parse_args(arguments, given)
+    queue = queue_of(namespace.translated)
+    values = {} if queue is None else {"queue": queue}
+    return Given(values | dict(_convert(namespace)), namespace.notes)
 
 
 def _convert(namespace: argparse.Namespace) -> Iterator[tuple[str, object]]:
     for attribute, value in vars(namespace).items():
-        if attribute != "notes":
+        if attribute in OPTIONS:
             yield attribute, value if value is True else OPTIONS[attribute].from_text(value)

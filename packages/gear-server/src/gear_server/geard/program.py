@@ -5,12 +5,14 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from gear_server.__about__ import __version__
 from gear_server.engine.acl import ACL
+from gear_server.engine.state import ServerJob
 from gear_server.face.server import Server, new_event_loop
 from gear_server.geard.daemon import check_platform
 from gear_server.geard.logs import SYSLOG, Logs
@@ -20,10 +22,13 @@ from gear_server.geard.privileges import SPARE_DESCRIPTORS, allow_descriptors, b
 from gear_server.geard.runfile import RunFile
 from gear_server.geard.signals import DONE, Signals
 from gear_server.geard.systemd import READY, STOPPING, Notifier
+from gear_server.geard.writable import check_writable
 from gear_server.levels import NOTICE
 from gear_server.network.descriptors import descriptor_limit
-from gear_server.network.listening import listen, read_acl, try_to_bind
+from gear_server.network.listening import begin_listening, bind, read_acl, try_to_bind
 from gear_server.network.statsd import open_statsd
+from gear_server.queue.store import Store
+from gear_server.queue.url import MEMORY, file_of, load_modules
 from gear_wire.errors import ConfigurationError, GearmanError
 from gear_wire.link.tls import TLSFiles, check_tls_files
 
@@ -31,6 +36,8 @@ DAEMON_LOG: Final = "/var/log/geard/geard.log"
 DAEMON_PID_FILE: Final = "/var/run/geard/geard.pid"
 """Where gear 0.16's geard logged and wrote its process ID as a daemon."""
 
+SWITCH_INTERVAL: Final = 0.0002
+"""Seconds that a thread keeps the interpreter from others that wait for it."""
 _SIGNALS: Final = tuple(
     getattr(signal, name)
     for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP")
@@ -98,6 +105,22 @@ def check(options: Options) -> None:
     _acl(options)
 
 
+def check_queue(queue: str) -> None:
+    """Check that a queue could be opened; that another server has it is fine.
+
+    Raises:
+        ConfigurationError: It is something else than a queue.
+        OSError: Its file cannot be read and written.
+    """
+    file = file_of(queue)
+    if file is not None:
+        from gear_server.queue.sqlite import check_file
+
+        check_writable(file)
+        check_writable(f"{file}-wal")
+        check_file(file)
+
+
 def rehearse(options: Options) -> None:
     """Check that the server could start, as far as that can be known beforehand.
 
@@ -113,20 +136,49 @@ def rehearse(options: Options) -> None:
     if options.file_descriptors is not None:
         allow_descriptors(options.file_descriptors)
     try_to_bind(options.settings)
+    load_modules(options.settings.queue)
     if options.user is not None:
         become(options.user)
     check(options)
     make_logs(options).check()
     for file in (_pid_file(options), options.port_file):
         RunFile(file, "").check()
+    check_queue(options.settings.queue)
     statsd = open_statsd(options.settings)
     if statsd is not None:
         statsd.close()
 
 
-def make_server(options: Options, sockets: Sequence[socket.socket]) -> Server:
-    """Start a server; raises ConfigurationError for files that cannot be used."""
-    return Server(settings=options.settings, acl=_acl(options), sockets=sockets)
+class GeardServer(Server):
+    """A server that listens once its queue is loaded, and tells the program when it has failed.
+
+    Args:
+        options: The options.
+        sockets: Bound sockets.
+        failed: Called on the server's thread.
+
+    Raises:
+        ConfigurationError: A file cannot be used.
+        OSError: It cannot listen.
+    """
+
+    def __init__(
+        self, options: Options, sockets: Sequence[socket.socket], failed: Callable[[], None]
+    ) -> None:
+        self._sockets = sockets
+        self._failed = failed
+        super().__init__(settings=options.settings, acl=_acl(options), sockets=sockets)
+
+    def _load(self, undo: contextlib.ExitStack) -> Store | None:
+        store = super()._load(undo)
+        # Clients that were let in earlier would wait, instead of turning to another server.
+        begin_listening(self._sockets, self._settings.backlog)
+        return store
+
+    def on_failure(self, error: BaseException) -> None:
+        """End the server and the program."""
+        super().on_failure(error)
+        self._failed()
 
 
 def run(
@@ -141,7 +193,7 @@ def run(
     Args:
         options: The options.
         notes: Lines for the log.
-        inherited: Listening sockets; if there are none, new ones are bound.
+        inherited: Listening sockets; if there are none, new ones are opened.
         notifier: The service manager.
         ready: Called once the server is listening.
 
@@ -153,9 +205,11 @@ def run(
         allow_descriptors(options.file_descriptors)
     else:
         make_room(options.settings.max_connections)
-    sockets = inherited or listen(options.settings)
+    sockets = inherited or bind(options.settings)
     if options.user is not None:
-        new_event_loop().close()  # loads modules that the user may not be allowed to read
+        # Load the modules that the user may not be allowed to read.
+        new_event_loop().close()
+        load_modules(options.settings.queue)
         become(options.user)
     with (
         make_logs(options) as logs,
@@ -165,7 +219,10 @@ def run(
     ):
         relax_collector()
         keep_heap()
-        server = make_server(options, sockets)
+        if options.settings.queue != MEMORY:
+            # The thread that writes needs the interpreter for a moment before and after each step.
+            sys.setswitchinterval(SWITCH_INTERVAL)
+        server = GeardServer(options, sockets, signals.done)
         closing.callback(server.shutdown)
         trimmer = Trimmer(lambda: server.memory_used, lambda: server.counters.submitted)
         trimmer.start()
@@ -241,17 +298,30 @@ class Program:
                 break
         self._notifier.send(STOPPING)
         with self._server.lock:
-            jobs, running = self._server.total_jobs, self._server.running_jobs
-        if jobs:
+            lost = [job for job in self._server.jobs.values() if not self._stored(job)]
+        running = sum(job.running for job in lost)
+        self._server.shutdown()
+        if self._server.failure is not None:
+            raise GearmanError(f"the writer of the queue died: {self._server.failure!r}")
+        if lost:
             self._log.warning(
                 "Exiting with %d jobs lost (%d running, %d queued)",
-                jobs, running, jobs - running,
+                len(lost), running, len(lost) - running,
             )  # fmt: skip
+        if self._server.stored_jobs:
+            file = file_of(self._options.settings.queue)
+            self._log.log(NOTICE, "%d jobs stay in %s", self._server.stored_jobs, file)
         self._log.log(NOTICE, "geard stopped")
 
+    def _stored(self, job: ServerJob) -> bool:
+        return job.background and self._options.settings.queue != MEMORY
+
     def _drain(self, limit: float | None) -> None:
-        """Wait for running jobs, up to a limit; or for all jobs, as gearmand does after SIGUSR1."""
-        queued = limit is None
+        """Wait for running jobs, up to a limit.
+
+        Without a limit, wait for all jobs, as gearmand does after SIGUSR1, unless they are stored.
+        """
+        queued = limit is None and self._options.settings.queue == MEMORY
         jobs = self._server.total_jobs if queued else self._server.running_jobs
         self._notifier.send(STOPPING, f"STATUS=Waiting for {jobs} jobs")
         self._log.log(

@@ -26,16 +26,40 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
         OSError: An address cannot be bound.
         ConfigurationError: The host has no address.
     """
+    sockets = bind(settings)
+    begin_listening(sockets, settings.backlog)
+    return sockets
+
+
+def bind(settings: ServerSettings) -> list[socket.socket]:
+    """Return sockets as `listen` does, which refuse connections until `begin_listening`."""
     addresses = _addresses(settings)
     tries = FREE_PORT_TRIES if settings.port == 0 else 1
     while True:
         tries -= 1
         try:
-            return _bind_all(addresses, settings.port, settings.backlog)
+            return _bind_all(addresses, settings.port)
         except OSError as error:
             # The port that is free on the first address may be in use on the next.
             if error.errno != errno.EADDRINUSE or not tries:
                 raise
+
+
+def begin_listening(sockets: Sequence[socket.socket], backlog: int) -> None:
+    """Have sockets listen that do not yet.
+
+    Raises:
+        OSError: Another process listens there since they were bound; all are closed then.
+    """
+    for sock in sockets:
+        try:
+            if not listens(sock):
+                sock.listen(backlog)
+        except OSError as error:
+            failure = _failure(error, *sock.getsockname()[:2])
+            for opened in sockets:
+                opened.close()
+            raise failure from error
 
 
 def listens(sock: socket.socket) -> bool:
@@ -66,7 +90,7 @@ def try_to_bind(settings: ServerSettings) -> None:
         ConfigurationError: The host has no address.
     """
     try:
-        sockets = _bind_all(_addresses(settings), settings.port, None)
+        sockets = _bind_all(_addresses(settings), settings.port)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -84,17 +108,19 @@ def _addresses(settings: ServerSettings) -> Sequence[Address]:
         raise ConfigurationError(f"cannot listen on {settings.host}: {describe(error)}") from error
 
 
-def _bind_all(addresses: Sequence[Address], port: int, backlog: int | None) -> list[socket.socket]:
-    """Return a socket for each address; they listen if a backlog is given."""
+def _failure(error: OSError, host: str, port: int) -> OSError:
+    return OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}")
+
+
+def _bind_all(addresses: Sequence[Address], port: int) -> list[socket.socket]:
+    """Return a bound socket for each address."""
     sockets: list[socket.socket] = []
     missing: OSError | None = None
     for family, _, _, _, address in addresses:
         try:
-            sock = _bound(family, (address[0], port, *address[2:]), backlog)
+            sock = _bound(family, (address[0], port, *address[2:]))
         except OSError as error:
-            failure = OSError(
-                error.errno, f"cannot listen on {address[0]} port {port}: {error.strerror}"
-            )
+            failure = _failure(error, str(address[0]), port)
             # Machines without IPv6 may list an IPv6 address all the same; other failures count.
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 for sock in sockets:
@@ -109,7 +135,7 @@ def _bind_all(addresses: Sequence[Address], port: int, backlog: int | None) -> l
     return sockets
 
 
-def _bound(family: int, address: tuple[object, ...], backlog: int | None) -> socket.socket:
+def _bound(family: int, address: tuple[object, ...]) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
@@ -117,8 +143,6 @@ def _bound(family: int, address: tuple[object, ...], backlog: int | None) -> soc
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
-        if backlog is not None:
-            sock.listen(backlog)
         sock.setblocking(False)
     except BaseException:
         sock.close()

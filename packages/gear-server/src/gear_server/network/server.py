@@ -17,10 +17,12 @@ from gear_server.network.acceptor import Acceptor
 from gear_server.network.busypoll import BusyPoll
 from gear_server.network.doors import Admission, Doors
 from gear_server.network.holdings import FEW
+from gear_server.network.keeper import Keeper
 from gear_server.network.memory import Memory
 from gear_server.network.pace import BULK, BULK_TIME, MOST, READ_TIME, SOME, Pace
 from gear_server.network.patience import Patience
 from gear_server.network.subject import subject_of
+from gear_server.queue.store import Store
 from gear_server.settings import ServerSettings
 from gear_wire.framing import Event, Frame, FrameReader
 from gear_wire.large import LargeFrame
@@ -61,7 +63,8 @@ class StreamPeer(Peer):
         transport = self.transport
         if transport is None:
             return 0
-        return sum(map(len, self.outbox)) + transport.get_write_buffer_size()
+        held = sum(map(len, self.outbox)) if self.held else 0
+        return held + sum(map(len, self.sendable)) + transport.get_write_buffer_size()
 
     def flush(self) -> int:
         """Hand what is queued to the transport, and close it if that was all.
@@ -70,7 +73,7 @@ class StreamPeer(Peer):
             The bytes that the transport still holds; 0 for a few.
         """
         transport = self.transport
-        outbox = self.outbox
+        outbox = self.sendable
         if transport is None or transport.is_closing():
             outbox.clear()
             return 0
@@ -84,7 +87,7 @@ class StreamPeer(Peer):
             else:
                 transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
             outbox.clear()
-        if self.closing:
+        if self.closing and not self.held:
             transport.close()
         return transport.get_write_buffer_size() if self.congested else 0
 
@@ -100,6 +103,9 @@ class Owner(Protocol):
 
     def on_turn(self) -> None:
         """Called at the end of each turn of the loop."""
+
+    def on_failure(self, error: BaseException) -> None:
+        """Called when nothing can be stored any more: the server must end."""
 
 
 class _Stream(asyncio.Protocol):
@@ -271,9 +277,9 @@ class _Stream(asyncio.Protocol):
             self._peer.congested = False
             self._server.resumed(self._peer)
 
-    def eof_received(self) -> None:
-        if self._peer is not None:
-            self._server.ended(self._peer)
+    def eof_received(self) -> bool:
+        """Return whether the connection stays open for an answer that waits for the store."""
+        return self._peer is not None and self._server.ended(self._peer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._admission.leave()
@@ -323,8 +329,8 @@ class _LargeRead(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._stream.resume_writing()
 
-    def eof_received(self) -> None:
-        self._stream.eof_received()
+    def eof_received(self) -> bool:
+        return self._stream.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
@@ -349,6 +355,7 @@ class AsyncServer:
         lock: Held around every call into the engine.
         owner: Makes the peers, and is called back.
         certificates: Those of the TLS server; None for plaintext.
+        store: The store of the queue; None if there is none.
 
     Attributes:
         busy_reads: How many reads of this turn brought much.
@@ -362,6 +369,7 @@ class AsyncServer:
         lock: threading.RLock,
         owner: Owner,
         certificates: "Certificates | None" = None,
+        store: Store | None = None,
     ) -> None:
         self.engine: Engine = engine
         self.settings: ServerSettings = settings
@@ -379,7 +387,7 @@ class AsyncServer:
         self._gone = asyncio.Event()
         self._flushing = False
         self._halted: collections.deque[_Stream] = collections.deque()
-        self._congested: dict[StreamPeer, _Stream] = {}
+        self._parked: dict[StreamPeer, _Stream] = {}
         self._pace = Pace()
         self.busy_reads: int = 0
         self.most: int = MOST
@@ -403,9 +411,11 @@ class AsyncServer:
         self._busy_poll = BusyPoll(self._loop.call_soon, settings.busy_poll / 1e6)
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
+        self._store = store
+        self._keeper: Keeper | None = None
 
     async def start(self, sockets: list[socket.socket]) -> None:
-        """Start accepting connections on listening sockets."""
+        """Start accepting connections on listening sockets, and the writer of the queue."""
         make_protocol = functools.partial(_Stream, self)
         counters = self.engine.counters
         if self._certificates is not None:
@@ -417,6 +427,10 @@ class AsyncServer:
             Acceptor(sock, self._doors, make_protocol, self._handshakes, counters, self.log)
             for sock in sockets
         ]
+        if self._store is not None:
+            self._keeper = Keeper(
+                self.engine, self._store, self._lock, self.schedule_flush, self._owner.on_failure
+            )
 
     def _check_certificates(self, certificates: "Certificates") -> None:
         """Have it logged today, and every day, if the certificate ends soon."""
@@ -458,6 +472,9 @@ class AsyncServer:
         with self._lock:
             self.engine.stop()
         self._flush()
+        if self._keeper is not None:
+            await self._keeper.close()
+            self._flush()
         self._busy_poll.end()
         if self._timer is not None:
             self._timer.cancel()
@@ -543,15 +560,20 @@ class AsyncServer:
     def resumed(self, peer: StreamPeer) -> None:
         """Go on with a peer whose transport has sent most of what it held."""
         self._note_unsent(peer, 0)
-        stream = self._congested.pop(peer, None)
+        stream = self._parked.pop(peer, None)
         if stream is not None:
             self.halted(stream)
+
+    def _blocked(self, peer: StreamPeer) -> bool:
+        """Return whether a halted peer waits for its network, or for the store."""
+        crowds = self.engine.outboxes.crowds(peer)
+        return (peer.congested and (crowds or peer.answer is not None)) or (peer.held and crowds)
 
     def _note_unsent(self, peer: StreamPeer, size: int) -> None:
         """Note how many bytes the transport of a peer holds."""
         with self._lock:
             self.engine.outboxes.sent(peer, size)
-            self._memory.unsent.note(peer, size)
+            self._memory.unsent.note(peer, size + peer.held_size)
             slowest = self._memory.slowest_reader()
             if slowest is not None:
                 self.engine.outboxes.cut_off(slowest)
@@ -596,8 +618,8 @@ class AsyncServer:
             peer = stream.peer
             if peer is None or peer.transport is None or peer.transport.is_closing():
                 continue
-            if peer.congested and (peer.answer is not None or self.engine.outboxes.crowds(peer)):
-                self._congested[peer] = stream
+            if self._blocked(peer):
+                self._parked[peer] = stream
             elif not stream.go_on(peer, end):
                 self._halted.append(stream)
             elif stream.resting:
@@ -618,11 +640,17 @@ class AsyncServer:
             else:
                 self.log.debug("Received %r from %r", event, peer)
 
-    def ended(self, peer: StreamPeer) -> None:
-        """Give no more jobs to a peer that has closed its side; the loop then closes ours."""
+    def ended(self, peer: StreamPeer) -> bool:
+        """Give no more jobs to a peer that has closed its side.
+
+        Returns:
+            Whether to keep ours open until it is flushed; otherwise, the loop closes it. With TLS
+            the loop closes it anyway.
+        """
         with self._lock:
             self.engine.close(peer)
         self.schedule_flush()
+        return peer.held and self._certificates is None
 
     def lost(self, peer: StreamPeer) -> None:
         """Remove a lost connection."""
@@ -631,7 +659,7 @@ class AsyncServer:
             self.engine.connection_lost(peer, time.monotonic())
         peer.transport = None
         self._closing.end(peer)
-        self._congested.pop(peer, None)
+        self._parked.pop(peer, None)
         self._memory.unsent.note(peer, 0)
         self._peers.discard(peer)
         self._gone.set()
@@ -732,11 +760,15 @@ class AsyncServer:
             for peer in engine.end_turn(now, self._busy, resting):
                 if isinstance(peer, StreamPeer):
                     waiting = peer.flush()
-                    if waiting or peer.halted:
+                    if waiting or peer.halted or peer.held:
                         self._note_unsent(peer, waiting)
                     if peer.closing and peer.transport is not None:
                         self._closing.begin(peer)
+                    if peer in self._parked and not self._blocked(peer):
+                        self.halted(self._parked.pop(peer))
             self._owner.on_turn()
+            if self._keeper is not None:
+                self._keeper.write()
             deadline, self._deferred = engine.deadline, engine.outboxes.deferred
         if engine.deferred:
             self.schedule_flush()

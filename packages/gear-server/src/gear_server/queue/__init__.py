@@ -1,0 +1,1 @@
+"""The durable queue: what is kept of background jobs, and where."""
