@@ -26,6 +26,8 @@ PEERS: Final = 4
 KINDS: Final = 8
 MORE: Final = 192
 """Steps from this number on are followed by another one in the same turn."""
+TURN: Final = 4000
+"""Bytes that one peer may be sent in one turn, unless they are a table."""
 TIMES: Final = [0.001, 0.05, 0.1, 1.0, 5.0]
 MOST_LINES: Final = 6000
 """Lines of Python that a step may run: a slice of an answer, a clean-up or what a peer sent."""
@@ -80,6 +82,7 @@ class FuzzLine(Line):
         self.reads = True
         self.open = True
         self._unsent = 0
+        self._limit = settings.max_send_queue + settings.max_packet_size + 2 * TURN
         self._far = FrameReader(max_line_size=None)
 
     @property
@@ -90,6 +93,7 @@ class FuzzLine(Line):
         assert self.open, "more is sent over a connection that was closed"
         if not self.reads:
             self._unsent += len(data)
+            assert self._unsent <= self._limit or len(data) > TURN, "more is sent than may wait"
         for event in self._far.feed(data):
             assert not isinstance(event, Malformed), event
             if isinstance(event, Frame):

@@ -86,12 +86,13 @@ class Line:
             The bytes that are unsent; 0 for a few.
         """
         peer = self.peer
-        if peer.outbox is NOWHERE:
+        outbox = peer.sendable
+        if outbox is NOWHERE:
             self.abort()
             return 0
-        if peer.outbox:
-            data = b"".join(peer.outbox)
-            peer.outbox.clear()
+        if outbox:
+            data = b"".join(outbox)
+            outbox.clear()
             peer.bulky = False
             self.write(data)
             self.congested = self.unsent > FEW

@@ -65,6 +65,29 @@ def test_requests_wait_while_much_is_unsent_for_their_connection(narrow: Desk) -
     assert visitor.heard() == [EchoRes(echo.payload) for echo in echoes]
 
 
+def test_a_connection_that_reads_nothing_is_cut_off_for_small_packets_too(narrow: Desk) -> None:
+    client = narrow.visitor(SubmitJob(F, NONE, b"x"))
+    worker = narrow.visitor(CanDo(F), GrabJob())
+    waiting = 0
+    while client.peer.outbox is not NOWHERE:
+        worker.send(WorkData(Handle(b"H:1"), b"d" * 100))
+        waiting += unsent(client.peer)
+        assert waiting < LIMIT + 10_000
+        client.peer.outbox.clear()
+        narrow.engine.outboxes.sent(client.peer, waiting)
+    assert waiting >= LIMIT
+    narrow.end_turn()
+    assert narrow.engine.counters.consumers_dropped == 1
+
+
+def test_one_packet_that_is_larger_than_the_limit_stays_when_it_is_sent(narrow: Desk) -> None:
+    client = narrow.visitor(EchoReq(b"x" * 2 * LIMIT))
+    waiting = unsent(client.peer)
+    client.peer.outbox.clear()
+    narrow.engine.outboxes.sent(client.peer, waiting)
+    assert client.peer.outbox is not NOWHERE
+
+
 def test_many_long_answers_are_not_made_before_they_can_be_sent(desk: Desk) -> None:
     worker = desk.visitor(*(CanDo(FunctionName(b"%d" % n + b"n" * 500)) for n in range(256)))
     worker.said()

@@ -117,7 +117,12 @@ class Outboxes:
             waiting: Bytes of it that its transport still holds; 0 if they are few.
         """
         self._count_held(peer)
-        peer.room = self.limit - waiting - peer.held_size
+        unsent = waiting + peer.held_size
+        if unsent > self.limit - peer.room >= self.limit:
+            # What is small was not counted, and came to what was too much already.
+            self.cut_off(peer)
+            return
+        peer.room = self.limit - unsent
         peer.halted = peer.closing or peer.answer is not None or self.crowds(peer)
 
     def crowds(self, peer: Peer) -> bool:

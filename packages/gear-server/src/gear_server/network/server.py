@@ -770,7 +770,7 @@ class AsyncServer:
             if self._keeper is not None:
                 self._keeper.write()
             deadline, self._deferred = engine.deadline, engine.outboxes.deferred
-        if engine.deferred:
+        if engine.deferred or engine.outboxes.dropped:
             self.schedule_flush()
         if deadline is not None:
             self._schedule_tick(deadline)
