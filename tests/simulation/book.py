@@ -54,12 +54,13 @@ class Book:
         runs.append(Run(line, limited))
 
     def check(self) -> None:
-        """See that no background job is lost whose server lives.
+        """See that no background job is lost whose server lives, or keeps its jobs.
 
         Raises:
             AssertionError: One is.
         """
         for handle, line in self._promises.items():
-            if line.of_this_life and not line.server.limits_retries:
+            promised = line.server.world.weather.durable or line.of_this_life
+            if promised and not line.server.limits_retries:
                 kept = handle in self.ended or handle in self.cancelled
                 assert kept, f"the background job {handle!r} was never done"

@@ -3,12 +3,16 @@
 from typing import TYPE_CHECKING, Protocol
 
 from gear_server.engine.commands import text_rules
+from gear_server.engine.engine import Engine
 from gear_server.engine.identity import Identity
+from gear_server.engine.ledger import BLOCK
 from gear_server.engine.rules import packet_rules
+from gear_server.queue.store import StoreError
 from gear_server.settings import UNLIMITED
 from simulation.network import Cable
 from support.engine_audit import audit
 from support.engine_host import FEW, Host, Line
+from support.memory_store import MemoryStore, PureKeeper
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -102,6 +106,7 @@ class Server:
         host: Its engine and its connections, of the present start.
         up: Whether it accepts connections.
         starts: How often it was started.
+        disk: What it keeps when it is not running.
     """
 
     def __init__(self, world: "World", number: int) -> None:
@@ -116,6 +121,8 @@ class Server:
         self._turns = 0
         self._skew = 0.0
         self._latest = 0.0
+        self._keeper: PureKeeper | None = None
+        self.disk = MemoryStore()
         self.start()
 
     def __str__(self) -> str:
@@ -129,30 +136,40 @@ class Server:
     # Its life
 
     def start(self) -> None:
-        """Start, with nothing of what was there before."""
+        """Start, with nothing of what was there before but what its disk has kept."""
         self.starts += 1
         self.up = self._runs = True
         self._ready.clear()
         self._turn_due = False
         self._tick_at = None
         weather = self.world.weather
-        token = b"%d%03d" % (self.number, self.starts)
+        identity = Identity(
+            handle_prefix=b"H:sim%d" % self.number,
+            handle_token=b"" if weather.durable else b"%03d" % self.starts,
+        )
         self.host = Host(
             self.world.engine_type(
-                weather.settings,
-                _RULES,
-                _TEXT_RULES,
-                identity=Identity(handle_prefix=b"H:sim", handle_token=token),
-                wall_clock=self.wall,
+                weather.settings, _RULES, _TEXT_RULES, identity=identity, wall_clock=self.wall
             )
         )
+        if weather.durable:
+            self._load(self.host.engine)
         # A search must be seen to find the same that a walk finds.
         self.host.engine.queues.short = 1
         self.world.trace(self, "starts")
 
+    def _load(self, engine: Engine) -> None:
+        self._keeper = PureKeeper(engine, self.disk)
+        self.disk.reserved += BLOCK
+        for job in self.disk.load():
+            engine.restore(job, self.world.clock.now)
+        self._wake()
+
     def crash(self) -> None:
         """Be killed: nobody gets anything any more that is not on its way."""
         self.world.trace(self, "crashes")
+        if self._keeper is not None and self.world.chance.happens(0.5):
+            self._keeper.leave()
         self._go_down()
 
     def drain(self) -> None:
@@ -167,6 +184,8 @@ class Server:
             return
         self.world.trace(self, "stops")
         host.engine.stop()
+        if self._keeper is not None:
+            self._keeper.close(self.world.clock.now)
         host.end_turn(self.world.clock.now)
         audit(host.engine)
         self._go_down()
@@ -240,6 +259,32 @@ class Server:
             self.host.lost(line, self.world.clock.now)
             self._wake()
 
+    # Its disk
+
+    def _keep(self) -> None:
+        """Begin to write what is to be written, if nothing is being written."""
+        keeper, chance, clock = self._keeper, self.world.chance, self.world.clock
+        if keeper is None or keeper.batch is not None or keeper.take(clock.now) is None:
+            return
+        slow = self.world.weather.strikes("slow disks", 0.3)
+        clock.after(chance.between(0.0, 1.5 if slow else 0.005), self._kept, keeper)
+
+    def _kept(self, keeper: PureKeeper) -> None:
+        """Take in what has become of a batch."""
+        now = self.world.clock.now
+        if keeper is not self._keeper or not self._runs or keeper.batch is None:
+            return
+        if now < self._stalled_until:
+            self.world.clock.at(self._stalled_until, self._kept, keeper)
+            return
+        if self.world.weather.strikes("disk failures", 0.3):
+            self.disk.error = StoreError("disk full")
+            self.disk.half = self.world.chance.happens(0.5)
+        self.world.trace(self, "wrote", self.disk.error or "all")
+        keeper.finish(now)
+        self.disk.error = None
+        self._wake()
+
     # Its turns
 
     def _wake(self) -> None:
@@ -281,6 +326,7 @@ class Server:
             self.host.ended(line)
 
     def _after_turn(self) -> None:
+        self._keep()
         self._turns += 1
         if self._turns % self.world.audit_every == 0:
             audit(self.host.engine)

@@ -84,7 +84,44 @@ class Miscounts(Engine):
         super()._release(job)
 
 
-BROKEN = [ForgetsToRequeue, TellsTwice, MixesUpAnswers, WakesNobody, Miscounts]
+class AnswersBeforeItIsDown(Engine):
+    """Does not wait for the store with what it answers."""
+
+    def _created(self, peer: Peer, job: ServerJob, background: bool) -> None:
+        ledger, self.ledger = self.ledger, None
+        super()._created(peer, job, background)
+        self.ledger = ledger
+
+
+class ConfirmsWhatWasRefused(Engine):
+    """Takes a batch that failed for one that is down."""
+
+    def store_refused(self, reason: str, now: float) -> None:
+        assert self.ledger is not None
+        self.ledger.written()
+
+
+class ForgetsJoins(Engine):
+    """Does not tell the store of a foreground job that a background submission joins."""
+
+    def _join(self, job: ServerJob, peer: Peer, background: bool, now: float) -> None:
+        ledger, self.ledger = self.ledger, None
+        super()._join(job, peer, background, now)
+        self.ledger = ledger
+        if background and ledger is not None:
+            ledger.jobs += 1
+
+
+BROKEN = [
+    ForgetsToRequeue,
+    TellsTwice,
+    MixesUpAnswers,
+    WakesNobody,
+    Miscounts,
+    AnswersBeforeItIsDown,
+    ConfirmsWhatWasRefused,
+    ForgetsJoins,
+]
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: str(broken.__name__))

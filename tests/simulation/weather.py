@@ -18,6 +18,8 @@ FAULTS: Final = (
     "server crashes",
     "server shutdowns",
     "server stalls",
+    "disk failures",
+    "slow disks",
     "clock jumps",
     "cancellations",
     "impatience",
@@ -57,6 +59,7 @@ class Weather(msgspec.Struct):
         jobs: The number of jobs.
         span: Seconds in which jobs come and faults happen.
         longest: The most bytes of a payload.
+        durable: Whether its servers keep background jobs.
         calm: Whether there are no faults any more.
     """
 
@@ -69,6 +72,7 @@ class Weather(msgspec.Struct):
     jobs: int
     span: float
     longest: int
+    durable: bool
     calm: bool = False
 
     @classmethod
@@ -85,11 +89,13 @@ class Weather(msgspec.Struct):
             jobs=1 + chance.below(24),
             span=chance.between(0.5, 4.0),
             longest=chance.pick([0, 40, 40, 400, 3000]),
+            durable=chance.happens(0.5),
         )
 
     def __str__(self) -> str:
         numbers = f"{self.servers} servers, {self.clients} clients, {self.workers} workers"
-        return f"{numbers}, {self.jobs} jobs; {', '.join(sorted(self.faults)) or 'fair'}"
+        kept = " that are kept" if self.durable else ""
+        return f"{numbers}, {self.jobs} jobs{kept}; {', '.join(sorted(self.faults)) or 'fair'}"
 
     def has(self, fault: str) -> bool:
         """Whether a kind of fault may happen now."""
@@ -103,6 +109,8 @@ class Weather(msgspec.Struct):
     def may_refuse(self) -> bool:
         """Whether servers may refuse jobs."""
         limited = self.settings.max_jobs < 10 or self.settings.max_memory < 10_000
+        if self.durable and "disk failures" in self.faults:
+            return True
         return limited or bool(self.faults & {"server shutdowns", "limits"})
 
     def latency(self) -> float:

@@ -143,6 +143,7 @@ class World:
             assert not engine.peers, f"connections are left: {list(engine.peers)}"
             assert not engine.jobs, f"jobs are left: {list(engine.jobs)}"
             assert engine.deadline is None, "a timer is left"
+            assert not server.disk.jobs, f"jobs are kept: {list(server.disk.jobs)}"
 
     # What befalls it
 

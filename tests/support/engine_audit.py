@@ -3,6 +3,8 @@
 from collections import Counter
 
 from gear_server.engine.engine import Engine
+from gear_server.engine.ledger import JOB_SIZE as SIZE
+from gear_server.engine.ledger import Ledger
 from gear_server.engine.limits import CLIENT_SIZE, JOB_SIZE, TIMER_SIZE
 from gear_server.engine.queues import IDLE_FUNCTIONS
 from gear_server.engine.state import Function, Peer, ServerJob
@@ -35,6 +37,8 @@ def audit(engine: Engine) -> None:
     }
     _check_counters(engine)
     _check_limits(engine)
+    if engine.ledger is not None:
+        _check_ledger(engine, engine.ledger)
 
 
 def _may_be(engine: Engine, peer: Peer) -> bool:
@@ -102,7 +106,7 @@ def _check_peer(engine: Engine, peer: Peer) -> None:
     outboxes = engine.outboxes
     waits = peer.closing or peer.answer is not None or outboxes.crowds(peer)
     assert peer.halted or not waits
-    if peer.outbox:
+    if peer.sendable:
         will_be_sent = peer.needs_flush or (peer.deferred and engine.deferred)
         assert will_be_sent, f"nobody sends what is queued for {peer!r}"
 
@@ -136,7 +140,7 @@ def _check_functions(engine: Engine) -> None:
 
 def _check_counters(engine: Engine) -> None:
     counters = engine.counters
-    gone = counters.submitted - len(engine.jobs)
+    gone = counters.submitted + counters.restored - len(engine.jobs)
     ended = counters.completed + counters.failed + counters.exhausted + counters.abandoned
     # A job that is cancelled while it runs stays until its worker ends it: it counts twice. What a
     # server fails that stops is not counted.
@@ -158,11 +162,36 @@ def _check_limits(engine: Engine) -> None:
     counted = engine.scheduler.registrations
     assert counted == registrations or (engine.chores and counted > registrations)
     assert counted <= settings.max_registrations
-    assert len(engine.jobs) <= settings.max_jobs
+    # Jobs that ended right before a crash come back beside those that came for them.
+    assert len(engine.jobs) <= settings.max_jobs or engine.counters.restored
     assert len(functions) <= settings.max_functions
     assert sum(function.idle for function in functions) <= IDLE_FUNCTIONS
     # What a job takes beside its arguments may go over, or workers could not go on.
     largest = JOB_SIZE + TIMER_SIZE + CLIENT_SIZE + settings.max_name_size
-    assert used - TIMER_SIZE * engine.running <= settings.max_memory + largest
+    held = used - TIMER_SIZE * engine.running
+    assert held <= settings.max_memory + largest or engine.counters.restored
     for peer in engine.peers:
         assert len(peer.abilities) <= settings.max_functions_per_worker
+
+
+def _check_ledger(engine: Engine, ledger: Ledger) -> None:
+    background = {job for job in engine.jobs.values() if job.background}
+    assert ledger.jobs == len(background), f"{ledger.jobs} said to be kept, {background} are"
+    pages = [page for page in (ledger._writing, ledger._open) if page is not None]
+    held: dict[Peer, list[list[bytes]]] = {}
+    for page in pages:
+        assert page.added.keys() <= background
+        for peer, pledge in page.pledges.items():
+            assert peer in engine.peers
+            assert pledge.answers or ledger.failure is not None
+            held.setdefault(peer, []).append(pledge.parts)
+    assert ledger._open.size == sum(len(job.arguments) + SIZE for job in ledger._open.added)
+    for peer in engine.peers:
+        assert peer.held == (peer in held)
+        if peer.held:
+            parts = held[peer]
+            assert peer.outbox is parts[-1]
+            counted = [*parts[:-1], parts[-1][: peer.counted]]
+            assert peer.held_size == sum(len(data) for part in counted for data in part)
+        else:
+            assert peer.held_size == 0

@@ -96,7 +96,7 @@ class Line:
             peer.bulky = False
             self.write(data)
             self.congested = self.unsent > FEW
-        if peer.closing:
+        if peer.closing and not peer.held:
             self.close()
         return self.unsent if self.congested else 0
 
@@ -119,7 +119,7 @@ class Host:
         self._busy = False
         self._deferred = False
         self._halted: collections.deque[Line] = collections.deque()
-        self._congested: dict[Line, None] = {}
+        self._parked: dict[Line, None] = {}
 
     @property
     def deferred(self) -> bool:
@@ -151,8 +151,8 @@ class Host:
         """Take in that most of what was unsent has been read."""
         line.congested = False
         self.engine.outboxes.sent(line.peer, 0)
-        if line in self._congested:
-            del self._congested[line]
+        if line in self._parked:
+            del self._parked[line]
             self._halted.append(line)
 
     def ended(self, line: Line) -> None:
@@ -162,7 +162,7 @@ class Host:
     def lost(self, line: Line, now: float) -> None:
         """Forget a connection; no effect if that was done before."""
         if self.lines.pop(line.peer, None) is not None:
-            self._congested.pop(line, None)
+            self._parked.pop(line, None)
             self.engine.connection_lost(line.peer, now)
 
     # Turns
@@ -173,14 +173,19 @@ class Host:
             line = self._halted.popleft()
             if line.peer not in self.lines:
                 continue
-            peer = line.peer
-            if line.congested and (peer.answer is not None or self.engine.outboxes.crowds(peer)):
-                self._congested[line] = None
+            if self._blocked(line):
+                self._parked[line] = None
             elif not self._goes_on(line, now):
                 self._halted.append(line)
         reads, self._reads = self._reads, 0
         self._busy = reads > 2 or (reads > 0 and self._deferred)
         self._flush(now)
+
+    def _blocked(self, line: Line) -> bool:
+        """Return whether a halted connection waits for its network, or for the store."""
+        peer = line.peer
+        crowds = self.engine.outboxes.crowds(peer)
+        return (line.congested and (crowds or peer.answer is not None)) or (peer.held and crowds)
 
     def _goes_on(self, line: Line, now: float) -> bool:
         """Take the next of what has come; returns whether that was all, and it is read on."""
@@ -203,6 +208,9 @@ class Host:
             line = self.lines.get(peer)
             if line is not None:
                 waiting = line.flush()
-                if waiting or peer.halted:
+                if waiting or peer.halted or peer.held:
                     outboxes.sent(peer, waiting)
+                if line in self._parked and not self._blocked(line):
+                    del self._parked[line]
+                    self._halted.append(line)
         self._deferred = self.engine.deferred

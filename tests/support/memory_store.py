@@ -41,12 +41,13 @@ class MemoryStore:
         if self.before is not None:
             self.before()
         if self.error is None or self.half:
-            self._write(batch)
+            self.keep(batch)
         if self.error is not None:
             raise self.error
         self.batches.append(batch)
 
-    def _write(self, batch: Batch) -> None:
+    def keep(self, batch: Batch) -> None:
+        """Keep what a batch says, whatever becomes of who wrote it."""
         for number in batch.ended:
             self.jobs.pop(number, None)
         self.jobs |= {job.number: job for job in batch.added}
@@ -102,3 +103,15 @@ class PureKeeper:
             self._engine.store_refused(str(error), now)
         else:
             self.ledger.written()
+
+    def leave(self) -> None:
+        """Crash after the batch that was begun is down."""
+        if self.batch is not None:
+            self.store.keep(self.batch)
+
+    def close(self, now: float) -> None:
+        """Write the rest; what happens to jobs afterwards is not recorded."""
+        self.ledger.finish(self._engine.queues.newest)
+        while self.batch is not None or self.take(now) is not None:
+            self.finish(now)
+        self._engine.ledger = None

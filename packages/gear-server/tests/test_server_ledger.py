@@ -10,19 +10,19 @@ from gear_server.engine.ledger import (
     RETRY_DELAY,
 )
 from gear_server.engine.limits import NOT_STORED, TOO_MUCH_UNWRITTEN
-from gear_server.queue.store import Batch, StoredJob, StoreError
+from gear_server.queue.store import StoredJob
 from gear_server.settings import ServerSettings
 from gear_wire import packets as wire
 from gear_wire.codec import encode
 from gear_wire.enums import Magic, Precedence
 from gear_wire.packets import BasePacket
 from gear_wire.types import FunctionName, Handle, UniqueKey
-from support.engine_desk import EPOCH, GEARMAND, Desk, Visitor
-from support.memory_store import MemoryStore, PureKeeper
+from support.engine_desk import EPOCH, Visitor
+from support.keeping_desk import Keeping
+from support.memory_store import MemoryStore
 
 F = FunctionName(b"f")
 REDUCER = FunctionName(b"reducer")
-FULL = StoreError("disk full")
 
 
 def background(unique: bytes = b"", data: bytes = b"data") -> wire.SubmitJobBg:
@@ -36,58 +36,6 @@ def foreground(unique: bytes = b"", data: bytes = b"data") -> wire.SubmitJob:
 ECHO = wire.EchoReq(b"x")
 ECHOED = wire.EchoRes(b"x")
 REFUSED = wire.Error(NOT_STORED.refusal.code, NOT_STORED.refusal.text)
-
-
-class Keeping(Desk):
-    """A desk whose engine has a store."""
-
-    def __init__(
-        self, store: MemoryStore | None = None, settings: ServerSettings = GEARMAND
-    ) -> None:
-        super().__init__(settings)
-        self.store = MemoryStore() if store is None else store
-        self.keeper = PureKeeper(self.engine, self.store)
-        for job in self.store.load():
-            self.engine.restore(job, self.now)
-        self.end_turn()
-
-    def begin(self) -> Batch:
-        """Begin to write."""
-        batch = self.keeper.batch or self.keeper.take(self.now)
-        assert batch is not None
-        return batch
-
-    def wait(self, seconds: float) -> float | None:
-        """Let time pass, after a turn in which the ledger is looked at, as after each."""
-        assert self.idle()
-        return super().wait(seconds)
-
-    def finish(self) -> None:
-        self.keeper.finish(self.now)
-        self.end_turn()
-
-    def write(self) -> Batch:
-        """Write what there is."""
-        batch = self.begin()
-        self.finish()
-        return batch
-
-    def fail(self) -> None:
-        """Have the batch that was begun fail."""
-        self.store.error = FULL
-        self.finish()
-        self.store.error = None
-
-    def idle(self) -> bool:
-        """Whether there is nothing to be written now."""
-        return self.keeper.take(self.now) is None
-
-    def worker(self) -> Visitor:
-        return self.visitor(wire.CanDo(F))
-
-    def restarted(self) -> "Keeping":
-        """Return what a crash leaves."""
-        return Keeping(self.store)
 
 
 def created(packets: list[BasePacket]) -> list[Handle]:
@@ -470,7 +418,6 @@ def test_no_handle_is_given_twice(desk: Keeping) -> None:
         client = desk.visitor(foreground(), background(), foreground())
         desk.write()
         handles.update(created(client.heard()))
-        desk.store.reserved += BLOCK  # as loading does before anything is taken in
         desk = desk.restarted()
     assert len(handles) == 9
 
