@@ -16,7 +16,7 @@ def test_alone_busy_connections_have_all_of_the_time() -> None:
 
 def test_beside_others_they_have_half_of_it_in_short_pieces() -> None:
     pace = Pace()
-    pace.note_others(START)
+    pace.others_at = START
     assert pace.company(START)
     end = pace.end(START)
     assert end == START + SHORT
@@ -28,7 +28,7 @@ def test_beside_others_they_have_half_of_it_in_short_pieces() -> None:
 
 def test_who_took_longer_rests_longer() -> None:
     pace = Pace()
-    pace.note_others(START)
+    pace.others_at = START
     pace.rest(START, 10 * SHORT)
     pace.rest(START, 10 * SHORT)
     last = START + 19 * SHORT
@@ -38,7 +38,7 @@ def test_who_took_longer_rests_longer() -> None:
 
 def test_others_that_have_fallen_silent_get_no_time() -> None:
     pace = Pace()
-    pace.note_others(START)
+    pace.others_at = START
     pace.rest(START, 10 * COMPANY)
     later = START + COMPANY
     assert not pace.company(later)
@@ -48,5 +48,5 @@ def test_others_that_have_fallen_silent_get_no_time() -> None:
 def test_less_of_a_read_is_taken_at_once_beside_others() -> None:
     pace = Pace()
     assert pace.most(START) == MOST
-    pace.note_others(START)
+    pace.others_at = START
     assert SOME < pace.most(START) < MOST

@@ -13,24 +13,27 @@ class Chores:
 
     Each is an iterator whose items are slices of `SLICE` steps. The first slice is done at once, so
     that little work needs no second turn; then one slice a turn is done, of each chore in turn.
+
+    Attributes:
+        waiting: The chores, the next one first.
     """
 
     def __init__(self) -> None:
-        self._waiting: collections.deque[Iterator[None]] = collections.deque()
+        self.waiting: collections.deque[Iterator[None]] = collections.deque()
 
     def __bool__(self) -> bool:
-        return bool(self._waiting)
+        return bool(self.waiting)
 
     def add(self, chore: Iterator[None]) -> None:
         """Begin a chore."""
-        self._waiting.append(chore)
-        self._waiting.rotate(1)
+        self.waiting.append(chore)
+        self.waiting.rotate(1)
         self.go_on()
 
     def go_on(self) -> None:
         """Do the next slice of a chore; no effect if there is none."""
-        if self._waiting:
-            chore = self._waiting.popleft()
+        if self.waiting:
+            chore = self.waiting.popleft()
             for _ in chore:
-                self._waiting.append(chore)
+                self.waiting.append(chore)
                 break

@@ -422,7 +422,7 @@ class Engine:
         if self.access is not None and self.access.outdated:
             self.chores.add(self.access.review(now))
         scheduler = self.scheduler
-        if self.chores and not resting:
+        if self.chores.waiting and not resting:
             self.chores.go_on()
         if scheduler.grabs or scheduler.to_wake:
             scheduler.end_turn(now, busy)
@@ -441,7 +441,7 @@ class Engine:
     @property
     def deferred(self) -> bool:
         """Whether writes or other work are deferred to a later turn."""
-        return self.outboxes.deferred or bool(self.chores)
+        return self.outboxes.deferred or bool(self.chores.waiting)
 
     @property
     def deadline(self) -> float | None:

@@ -29,19 +29,18 @@ class Pace:
     A busy connection has sent more than the server takes at once. While others are active, busy
     ones go on in short pieces, and after each the others have as much time: so all busy ones
     together get half of it, and an answer waits for a piece at most.
+
+    Attributes:
+        others_at: When others than busy connections have sent something last.
     """
 
     def __init__(self) -> None:
-        self._others_at = float("-inf")
+        self.others_at: float = float("-inf")
         self._rest_until = 0.0
-
-    def note_others(self, now: float) -> None:
-        """Note that others than busy connections have sent something."""
-        self._others_at = now
 
     def company(self, now: float) -> bool:
         """Return whether others are active."""
-        return now - self._others_at < COMPANY
+        return now - self.others_at < COMPANY
 
     def most(self, now: float) -> int:
         """Return how many messages of a read are taken at once."""

@@ -732,14 +732,13 @@ class AsyncServer:
         began = now = time.monotonic()
         reads = self._reads
         if reads > self.busy_reads:
-            self._pace.note_others(now)
-        if self.busy_reads:
+            self._pace.others_at = now
+        worked = False
+        if self.busy_reads or self._halted:
             self._pace.rest(now, self.busy_reads * READ_TIME)
             self.busy_reads = 0
-        self.most = self._pace.most(now)
-        worked = False
-        if self._halted:
-            worked = self._go_on(now)
+            self.most = self._pace.most(now)
+            worked = bool(self._halted) and self._go_on(now)
             now = time.monotonic()
         self._reads = 0
         # After a few reads there is nothing to batch: answer at once.
@@ -754,7 +753,8 @@ class AsyncServer:
     def _end_turn(self, now: float) -> bool:
         """End a turn of the engine; returns whether it did long work."""
         engine = self.engine
-        working = bool(engine.chores)
+        chores = engine.chores.waiting
+        working = bool(chores)
         resting = working and self._pace.end(now) <= now
         with self._lock:
             for peer in engine.end_turn(now, self._busy, resting):
@@ -770,7 +770,7 @@ class AsyncServer:
             if self._keeper is not None:
                 self._keeper.write()
             deadline, self._deferred = engine.deadline, engine.outboxes.deferred
-        if engine.deferred or engine.outboxes.dropped:
+        if self._deferred or chores or engine.outboxes.dropped:
             self.schedule_flush()
         if deadline is not None:
             self._schedule_tick(deadline)
