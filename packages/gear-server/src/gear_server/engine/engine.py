@@ -551,7 +551,9 @@ class Engine:
             self.uniques.add(job)
             size += len(job.unique)
         if job.when <= 0 or not self.epochs.add(job, now):
-            self._enqueue(job)
+            self.queues.append(job)
+            if job.function.sleepers:
+                self.scheduler.to_wake[job.function] = None
         else:
             size += TIMER_SIZE
         self.limits.used += size
@@ -641,16 +643,16 @@ class Engine:
         if job.queue is not None:
             self.queues.remove(job)
         self.queues.served(job, peer)
+        function = job.function
         job.holder = peer
-        job.function.running += 1
+        function.running += 1
         self.running += 1
         peer.assigned[job.handle] = job
-        ability = peer.abilities.get(job.name)
+        ability = peer.abilities.get(function.name)
         timeout = 0.0 if ability is None else ability.timeout
-        limit = job.function.timeout
-        if limit and not 0.0 < timeout < limit:
-            timeout = limit
-        if timeout:
+        if timeout or function.timeout:
+            # The shorter of the two; 0 is none.
+            timeout = min(timeout or function.timeout, function.timeout or timeout)
             self.limits.used += TIMER_SIZE
             self._timeouts[job] = self.timers.at(
                 now + timeout, lambda due: self._time_out(job, due)
@@ -760,7 +762,8 @@ class Engine:
 
     def forward(self, job: ServerJob, frame: Frame) -> None:
         """Send a worker's packet to all clients of its job, unchanged."""
-        self.tell(job, RESPONSE_MAGIC << 32 | frame.type, frame.body)
+        if job.clients:
+            self.send_to_all(job.clients, RESPONSE_MAGIC << 32 | frame.type, frame.body)
 
     def remove(self, job: ServerJob) -> None:
         """Remove a job, wherever it is."""

@@ -239,28 +239,31 @@ def _grab(assign_packet: AssignPacket) -> Rule:
 Act = Callable[[Engine, ServerJob, Frame], None]
 
 
-def _work(text: bytes, act: Act) -> Rule:
-    """Return the rule of a packet that only the worker that has the job may send."""
+def _work(text: bytes, act: Act, payload: bool = False) -> Rule:
+    """Return the rule of a packet that only the worker that has the job may send.
+
+    Args:
+        text: What a worker is told that has no such job.
+        act: What the packet does.
+        payload: Whether the packet has a payload. Perl's workers leave out an empty one, and the
+            NUL before it.
+    """
 
     def rule(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
-        end = frame.body.find(b"\0")
-        job = peer.assigned.get(frame.body if end < 0 else frame.body[:end])
+        body = frame.body
+        end = body.find(b"\0")
+        if end < 0:
+            job = peer.assigned.get(body)
+            if payload:
+                frame = Frame(frame.key, body + b"\0")
+        else:
+            job = peer.assigned.get(body[:end])
         if job is None or job.holder is not peer:
             engine.send_error(peer, b"JOB_NOT_FOUND", text)
             return
         act(engine, job, frame)
 
     return rule
-
-
-def _with_payload(act: Act) -> Act:
-    """Accept a packet without its payload and the NUL before it, as Perl's workers send it."""
-
-    def lenient(engine: Engine, job: ServerJob, frame: Frame) -> None:
-        short = len(frame.body) == len(job.handle)
-        act(engine, job, Frame(frame.key, frame.body + b"\0") if short else frame)
-
-    return lenient
 
 
 def _complete(engine: Engine, job: ServerJob, frame: Frame) -> None:
@@ -325,11 +328,11 @@ _SUBMITS: Final[dict[PacketType, Rule]] = {
 }
 _WORK: Final[dict[PacketType, Rule]] = {
     PacketType.WORK_STATUS: _work_status,
-    PacketType.WORK_COMPLETE: _work(_UNKNOWN_JOB, _with_payload(_complete)),
+    PacketType.WORK_COMPLETE: _work(_UNKNOWN_JOB, _complete, payload=True),
     PacketType.WORK_FAIL: _work_fail,
-    PacketType.WORK_EXCEPTION: _work(_NO_EXCEPTION, _with_payload(_exception)),
-    PacketType.WORK_DATA: _work(_NO_SUCH_JOB, _with_payload(Engine.forward)),
-    PacketType.WORK_WARNING: _work(_NO_SUCH_JOB, _with_payload(Engine.forward)),
+    PacketType.WORK_EXCEPTION: _work(_NO_EXCEPTION, _exception, payload=True),
+    PacketType.WORK_DATA: _work(_NO_SUCH_JOB, Engine.forward, payload=True),
+    PacketType.WORK_WARNING: _work(_NO_SUCH_JOB, Engine.forward, payload=True),
 }
 _RULES: Final[dict[PacketType, Rule]] = {
     **_SUBMITS,

@@ -150,7 +150,8 @@ class Scheduler:
             self.before_giving(peer, now)
         job = self.choose(peer, False)
         if job is not None:
-            self._end_grab(peer)
+            peer.pending_grab = None
+            del self.grabs[peer]
             self._assign(peer, job, now)
             key, head = assign_packet(job)
             self._outboxes.send_payload(peer, key, head, job.arguments)

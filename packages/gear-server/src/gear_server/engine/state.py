@@ -104,6 +104,39 @@ class Peer:
         answer: The rest of that answer, in slices; None if there is none.
     """
 
+    # An object of more than thirty attributes is slow in CPython, unless it has slots.
+    __slots__ = (
+        "__weakref__",
+        "abilities",
+        "absent",
+        "answer",
+        "assigned",
+        "backlog",
+        "bulky",
+        "client_id",
+        "closing",
+        "counted",
+        "deferred",
+        "descriptor",
+        "exceptions",
+        "halted",
+        "held_size",
+        "host",
+        "last_exception_handle",
+        "needs_flush",
+        "notified_for",
+        "outbox",
+        "pending_grab",
+        "port",
+        "room",
+        "searches",
+        "sendable",
+        "sleeping",
+        "subject",
+        "submitted",
+        "unknown_commands",
+    )
+
     def __init__(
         self, host: str = "-", port: int = 0, descriptor: int = 0, subject: str | None = None
     ) -> None:

@@ -78,7 +78,7 @@ class ConnectionSocket:
 
 
 class ServerConnection(StreamPeer):
-    """A connection to a `Server`, with the names that 0.16 gave it.
+    """A connection to a `Server`, with the names that 0.16 gave it; programs may add their own.
 
     Attributes:
         connect_time: When it was made, in seconds since 1970.

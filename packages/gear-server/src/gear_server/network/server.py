@@ -55,8 +55,14 @@ class StreamPeer(Peer):
         congested: Whether the transport holds more than a few bytes.
     """
 
-    transport: asyncio.Transport | None = None
-    congested: bool = False
+    __slots__ = ("congested", "transport")
+
+    def __init__(
+        self, host: str = "-", port: int = 0, descriptor: int = 0, subject: str | None = None
+    ) -> None:
+        super().__init__(host, port, descriptor, subject)
+        self.transport: asyncio.Transport | None = None
+        self.congested: bool = False
 
     def undelivered(self) -> int:
         """Return the number of bytes waiting to be sent."""
