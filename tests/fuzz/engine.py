@@ -1,7 +1,6 @@
 """What any bytes of several peers may do to an engine, in any order, with ticks and losses."""
 
 import functools
-import logging
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -242,7 +241,6 @@ def engine(data: bytes, counter: Counter | None = None) -> None:
         data: The settings, then the steps.
         counter: Counts the lines of each step; None if nobody does.
     """
-    logging.getLogger("gear.Server").setLevel(logging.CRITICAL)
     source = Input(data)
     run = EngineRun(SETTINGS[source.number() % len(SETTINGS)])
     while source:
