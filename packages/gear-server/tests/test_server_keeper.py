@@ -261,6 +261,24 @@ def test_a_store_that_refuses_and_takes_again(
     assert counters.store_time > 0
 
 
+def test_what_is_measured_of_a_store(store: HeldStore) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
+        statsd.bind(("127.0.0.1", 0))
+        statsd.settimeout(TIMEOUT)
+        port = statsd.getsockname()[1]
+        with Server(
+            0, host="127.0.0.1", queue="sqlite:held", statsd_host="127.0.0.1", statsd_port=port
+        ) as server:
+            client = Connection(server)
+            client.send(BACKGROUND)
+            client.read()
+            client.socket.close()
+            lines: list[bytes] = []
+            while not any(line.startswith(b"queue.commit:") for line in lines):
+                lines += statsd.recv(65536).split(b"\n")
+        assert b"queue.stored:1|g" in lines
+
+
 def test_a_store_that_refuses_at_the_end(
     store: HeldStore, server: Server, client: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -321,6 +339,19 @@ def test_the_log_tells_how_far_loading_is(
         "Loaded 4 jobs from memory store so far",
         "Loaded 5 jobs from memory store",
     ]
+
+
+def test_names_that_would_break_a_table_are_left_in_the_store(
+    store: HeldStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [(b"H:a:1", b"f\tg"), (b"H:a b:2", b"f"), (b"H:a:3", b"f" * 1000), (b"H:a:4", b"f")]
+    jobs = [StoredJob(handle, name, b"\xff\n", b"", 0) for handle, name in names]
+    store.jobs = {job.number: job for job in jobs}
+    with Server(0, host="127.0.0.1", queue="sqlite:held") as server:
+        assert list(server.jobs) == [b"H:a:4"]
+        assert server.stored_jobs == 1
+    assert "3 jobs are left in memory store: no worker can register their names" in caplog.text
+    assert len(store.jobs) == 4
 
 
 def test_a_store_that_takes_nothing_at_the_start(store: HeldStore) -> None:

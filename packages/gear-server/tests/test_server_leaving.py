@@ -32,6 +32,8 @@ class Owner:
 
     def on_turn(self) -> None: ...
 
+    def on_batch(self, seconds: float) -> None: ...
+
     def on_failure(self, error: BaseException) -> None:
         raise error
 

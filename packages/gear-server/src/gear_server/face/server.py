@@ -429,6 +429,11 @@ class Server(ServerHandlers, ServerViews):
             self._reporting = True
             self._loop.call_later(INTERVAL, self._report)
 
+    def on_batch(self, seconds: float) -> None:
+        """Record how long it took to store something."""
+        if self._statsd is not None:
+            self._statsd.timing("queue.commit", seconds * 1000)
+
     def on_failure(self, error: BaseException) -> None:
         """End the server, since nothing can be stored any more."""
         self.log.critical("The writer of the queue died; ending", exc_info=error)
@@ -444,6 +449,8 @@ class Server(ServerHandlers, ServerViews):
                 self._statsd.gauge("queue.total", self.total_jobs)
                 self._statsd.gauge("queue.running", self.running_jobs)
                 self._statsd.gauge("queue.waiting", self.waiting_jobs)
+                if self._ledger is not None:
+                    self._statsd.gauge("queue.stored", self.stored_jobs)
                 self._statsd.flush()
 
     # Doing something

@@ -5,12 +5,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from gear_server.engine.engine import Engine
 from gear_server.engine.ledger import BLOCK
+from gear_server.engine.names import refused_function
 from gear_server.levels import NOTICE
-from gear_server.queue.store import Batch, Store, StoreError
+from gear_server.queue.store import Batch, Store, StoredJob, StoreError
 from gear_server.queue.writer import CLOSE_TIMEOUT, Writer
 from gear_wire.errors import ConfigurationError
 
@@ -34,11 +35,33 @@ def load(engine: Engine, store: Store, log: logging.Logger) -> None:
     for name, limits in store.load_limits().items():
         engine.queues.of_store(name).limit(limits)
     now = time.monotonic()
+    left = 0
     for count, job in enumerate(store.load(), 1):
-        engine.restore(job, now)
+        if _is_named_well(job, engine.settings.max_name_size):
+            engine.restore(job, now)
+        else:
+            left += 1
         if not count % PROGRESS:
             log.log(NOTICE, "Loaded %d jobs from %s so far", count, store.name)
+    if left:
+        log.warning("%d jobs are left in %s: no worker can register their names", left, store.name)
     log.log(NOTICE, "Loaded %d jobs from %s", len(engine.jobs), store.name)
+
+
+def _is_named_well(job: StoredJob, longest: int) -> bool:
+    """Return whether workers and tables can have a job that gearmand or a dump has brought."""
+    names = (job.function, longest), (job.handle, len(job.handle))
+    return all(refused_function(name, most) is None for name, most in names)
+
+
+class Owner(Protocol):
+    """The owner of a `Keeper`, which is called back."""
+
+    def on_batch(self, seconds: float) -> None:
+        """Called after each attempt to store something, with how long it took."""
+
+    def on_failure(self, error: BaseException) -> None:
+        """Called when the writer has ended by a fault: whoever waits would wait for ever."""
 
 
 class Keeper:
@@ -49,7 +72,7 @@ class Keeper:
         store: The store.
         lock: Held around every call into the engine.
         schedule_turn: Has a turn taken soon.
-        died: Called when the writer has ended by a fault: whoever waits would wait for ever.
+        owner: Is called back.
     """
 
     def __init__(
@@ -58,7 +81,7 @@ class Keeper:
         store: Store,
         lock: threading.RLock,
         schedule_turn: Callable[[], None],
-        died: Callable[[BaseException], None],
+        owner: Owner,
     ) -> None:
         assert engine.ledger is not None
         self._engine = engine
@@ -66,7 +89,7 @@ class Keeper:
         self._store = store
         self._lock = lock
         self._schedule_turn = schedule_turn
-        self._died = died
+        self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
         self._dead = False
@@ -102,13 +125,14 @@ class Keeper:
             else:
                 self._engine.store_refused(str(error), time.monotonic())
             self._engine.counters.store_time += round(seconds * MICROSECONDS)
+            self._owner.on_batch(seconds)
         self._idle.set()
         self._schedule_turn()
 
     def _die(self, error: BaseException) -> None:
         self._dead = True
         self._idle.set()
-        self._died(error)
+        self._owner.on_failure(error)
 
     async def close(self) -> None:
         """Write the rest, and close the store; what jobs do afterwards is not recorded."""

@@ -110,6 +110,9 @@ class Owner(Protocol):
     def on_turn(self) -> None:
         """Called at the end of each turn of the loop."""
 
+    def on_batch(self, seconds: float) -> None:
+        """Called after each attempt to store something, with how long it took."""
+
     def on_failure(self, error: BaseException) -> None:
         """Called when nothing can be stored any more: the server must end."""
 
@@ -435,7 +438,7 @@ class AsyncServer:
         ]
         if self._store is not None:
             self._keeper = Keeper(
-                self.engine, self._store, self._lock, self.schedule_flush, self._owner.on_failure
+                self.engine, self._store, self._lock, self.schedule_flush, self._owner
             )
 
     def _check_certificates(self, certificates: "Certificates") -> None:
