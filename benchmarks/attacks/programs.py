@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Self
 
+from benchmarks.environments import ROOT
 from benchmarks.servers import TLSFiles
 
 STOP_TIMEOUT = 30.0
@@ -26,6 +27,7 @@ class Program:
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"benchmarks.attacks.{module}", *map(str, words)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=ROOT,
         )  # fmt: skip
 
     def order(self, word: str) -> None:

@@ -21,14 +21,14 @@ class Row:
     Attributes:
         name: Of the attack.
         title: What was done.
-        measured: Whether it took long enough for rates to count.
+        judged: Whether the ratio must meet its floor.
         ours: What it did to geard.
         gearmand: What it did to gearmand; None if that was not tried.
     """
 
     name: str
     title: str
-    measured: bool
+    judged: bool
     ours: Outcome
     gearmand: Outcome | None
 
@@ -38,7 +38,7 @@ class Row:
         if not outcome.survived:
             return ["geard died"]
         faults = []
-        if self.measured and outcome.ratio < LEAST_RATIO:
+        if self.judged and outcome.ratio < LEAST_RATIO:
             faults.append(f"ratio < {LEAST_RATIO}")
         if outcome.fate.broken:
             faults.append(outcome.fate.broken)

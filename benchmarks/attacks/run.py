@@ -91,7 +91,8 @@ def attack(options: argparse.Namespace, python: Path, tls: TLSFiles) -> list[Row
         ours = Trial(geard(python), *rest).run(attacks)
         compared = options.gearmand and not any(attack.tls for attack in attacks)
         theirs = Trial(gearmand(), *rest).run(attacks) if compared else None
-        rows.append(Row(name, title, not options.quick, ours, theirs))
+        judged = not options.quick and name != ALL
+        rows.append(Row(name, title, judged, ours, theirs))
         tell(as_line(rows[-1]))
     return rows
 

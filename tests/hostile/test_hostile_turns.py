@@ -20,7 +20,7 @@ from gear_wire.packets import (
 )
 from gear_wire.types import FunctionName, Handle, UniqueKey
 from support.fix_geard import Start
-from support.geard_program import Geard, receive, send
+from support.geard_program import receive, send
 
 F, G = FunctionName(b"f"), FunctionName(b"g")
 NONE = UniqueKey(b"")
@@ -41,12 +41,6 @@ def do_a_job(client: socket.socket, worker: socket.socket) -> None:
     handle = Handle(body.partition(b"\0")[0])
     send(worker, WorkComplete(handle, b"done"))
     assert receive(client) == (PacketType.WORK_COMPLETE, handle + b"\0done")
-
-
-def resident(geard: Geard) -> int:
-    """Return the most kibibytes of memory that it has had."""
-    with open(f"/proc/{geard.process.pid}/status", encoding="ascii") as file:
-        return int(next(line for line in file if line.startswith("VmHWM")).split()[1])
 
 
 def fill(sock: socket.socket, data: bytes) -> int:
@@ -79,7 +73,7 @@ def test_jobs_are_done_while_a_peer_asks_for_more_than_it_reads(
         fill(flood, encode(SubmitJobBg(G, NONE, b"") if submits else GrabJob()) * MANY)
         for _ in range(20):
             do_a_job(client, worker)
-    assert resident(geard) < 300_000
+    assert geard.peak_memory() < 300_000
 
 
 def test_who_reads_no_answers_is_not_read_and_gets_all_of_them_later(start: Start) -> None:
@@ -89,7 +83,7 @@ def test_who_reads_no_answers_is_not_read_and_gets_all_of_them_later(start: Star
     with geard.connect() as flood:
         sent = fill(flood, requests)
         assert sent < len(requests) // 2
-        assert resident(geard) < 100_000
+        assert geard.peak_memory() < 100_000
         flood.settimeout(30)
         answers = packets(flood)
         for _ in range(sent // (ECHO_SIZE + len(payload))):
@@ -113,7 +107,7 @@ def test_a_table_is_read_slowly_by_one_and_at_once_by_another(start: Start) -> N
             assert rows == MANY
             assert next(file).startswith(b"OK ")
     assert geard.ask("version").startswith("OK ")
-    assert resident(geard) < 300_000
+    assert geard.peak_memory() < 300_000
 
 
 def test_many_who_read_no_results_take_no_more_than_the_memory(start: Start) -> None:
@@ -129,7 +123,7 @@ def test_many_who_read_no_results_take_no_more_than_the_memory(start: Start) -> 
             send(worker, WorkData(handle, b"x" * (8 << 20)))
             send(worker, WorkComplete(handle, b""))
             do_a_job(client, worker)
-        assert resident(geard) < 250_000
+        assert geard.peak_memory() < 250_000
         geard.wait_for_log("WARNING .*Dropping slow consumer")
 
 
@@ -144,4 +138,4 @@ def test_many_who_do_not_end_their_packets_take_no_more_than_the_memory(start: S
                 unending.sendall(packet[:-1])
             do_a_job(client, worker)
         geard.wait_for_log("WARNING .*Dropping .* have come, of all connections more than memory")
-        assert resident(geard) < 250_000
+        assert geard.peak_memory() < 250_000

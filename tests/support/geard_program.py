@@ -204,8 +204,15 @@ class Geard:
 
     def memory(self) -> int:
         """Return its resident memory in KiB."""
+        return self._status("VmRSS")
+
+    def peak_memory(self) -> int:
+        """Return the most resident memory that it had, in KiB."""
+        return self._status("VmHWM")
+
+    def _status(self, key: str) -> int:
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{key}:"):
                 return int(line.split()[1])
         raise RuntimeError("geard ended")
 

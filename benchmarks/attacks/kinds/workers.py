@@ -1,6 +1,7 @@
 """Attacks by workers."""
 
 import contextlib
+import select
 from collections.abc import Iterator
 
 from benchmarks.attacks.attack import Attack
@@ -50,10 +51,18 @@ def sleepers(target: Target) -> Iterator[None]:
                 lines.append(stack.enter_context(target.line()))
                 lines[-1].send(packet(Kind.CAN_DO, b"asleep") + packet(Kind.PRE_SLEEP))
         yield
-        job = packet(Kind.SUBMIT_JOB_BG, b"asleep", b"", b"")
-        while True:
-            for line in lines:
-                line.send(packet(Kind.PRE_SLEEP) * 50 + job)
+        by_descriptor = {line.socket.fileno(): line for line in lines}
+        poll = select.poll()
+        for descriptor in by_descriptor:
+            poll.register(descriptor, select.POLLIN)
+        jobs = packet(Kind.SUBMIT_JOB_BG, b"asleep", b"", b"") * 100
+        with target.line() as client:
+            while True:
+                client.send(jobs)
+                for descriptor, _ in poll.poll(0):
+                    woken = by_descriptor[descriptor]
+                    woken.read()
+                    woken.send(packet(Kind.PRE_SLEEP))
 
 
 def fail_all(target: Target) -> Iterator[None]:
