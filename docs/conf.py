@@ -62,6 +62,7 @@ PAGES = {
     "CONTRIBUTING.md": "project/contributing",
     "SECURITY.md": "project/security",
     "docs/how-to/tls.md": "how-to/tls",
+    "docs/topics/security.md": "topics/security",
 }
 
 

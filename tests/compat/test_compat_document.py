@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 import gear
+from support.named_tests import REFERENCE, ROOT, check_named_tests
 
-ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "COMPATIBILITY.md").read_text()
-REFERENCE = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
 
 
 def lines() -> list[str]:
@@ -21,22 +20,9 @@ def lines() -> list[str]:
     ]
 
 
-def sources() -> dict[str, str]:
-    """Return the sources of all test files by name."""
-    folders = [ROOT / "tests", *(ROOT / "packages").glob("*/tests")]
-    return {path.name: path.read_text() for folder in folders for path in folder.rglob("test_*.py")}
-
-
-TESTS = sources()
-
-
 @pytest.mark.parametrize("line", lines(), ids=lambda line: line[:60])
 def test_every_line_names_tests_that_exist(line: str) -> None:
-    references = REFERENCE.findall(line)
-    assert references, "no test shows this"
-    for file, name in references:
-        assert file in TESTS, f"there is no {file}"
-        assert re.search(rf"^def {name}\(", TESTS[file], re.M), f"{file} has no {name}"
+    check_named_tests(line)
 
 
 def test_every_file_of_these_tests_is_named() -> None:
