@@ -1,6 +1,8 @@
 """A peer that asks for much, or reads nothing, delays only itself."""
 
+import collections
 import contextlib
+import itertools
 import socket
 from collections.abc import Iterator
 
@@ -108,6 +110,27 @@ def test_a_table_is_read_slowly_by_one_and_at_once_by_another(start: Start) -> N
             assert next(file).startswith(b"OK ")
     assert geard.ask("version").startswith("OK ")
     assert geard.peak_memory() < 300_000
+
+
+def test_who_writes_all_before_reading_anything_waits_for_nobody(start: Start) -> None:
+    geard = start()
+    data, count = b"x" * (2 << 20), 30
+    with geard.connect() as client, geard.connect() as worker:
+        for _ in range(count):
+            client.sendall(encode(SubmitJob(F, NONE, data)))
+        send(worker, CanDo(F))
+        worker.sendall(encode(GrabJob()) * 4)  # more than it reads before it writes
+        kind, body = receive(worker)
+        assert kind == PacketType.JOB_ASSIGN
+        result = encode(WorkData(Handle(body.partition(b"\0")[0]), data))
+        for _ in range(count):
+            worker.sendall(result)
+        for _ in range(count):
+            client.sendall(encode(SubmitJob(F, NONE, data)))
+        kinds = collections.Counter(
+            kind for kind, _ in itertools.islice(packets(client), 3 * count)
+        )
+        assert kinds == {PacketType.JOB_CREATED: 2 * count, PacketType.WORK_DATA: count}
 
 
 def test_many_who_read_no_results_take_no_more_than_the_memory(start: Start) -> None:

@@ -139,7 +139,7 @@ class Host:
             events = line.cut(data)
             if events:
                 self._take(line, events, now)
-                if line.reader.more or line.peer.halted:
+                if line.reader.more or line.peer.backlog or line.peer.answer is not None:
                     line.paused = True
                     self._halted.append(line)
 
@@ -173,6 +173,8 @@ class Host:
             line = self._halted.popleft()
             if line.peer not in self.lines:
                 continue
+            if line.peer.closing:
+                continue
             if self._blocked(line):
                 self._parked[line] = None
             elif not self._goes_on(line, now):
@@ -182,10 +184,12 @@ class Host:
         self._flush(now)
 
     def _blocked(self, line: Line) -> bool:
-        """Return whether a halted connection waits for its network, or for the store."""
+        """Return whether what a peer asked for waits for its network, or for the store."""
         peer = line.peer
-        crowds = self.engine.outboxes.crowds(peer)
-        return (line.congested and (crowds or peer.answer is not None)) or (peer.held and crowds)
+        if peer.answer is not None and line.congested:
+            return True
+        waits = peer.answer is not None or bool(peer.backlog)
+        return waits and (line.congested or peer.held) and self.engine.outboxes.crowds(peer)
 
     def _goes_on(self, line: Line, now: float) -> bool:
         """Take the next of what has come; returns whether that was all, and it is read on."""
@@ -194,7 +198,7 @@ class Host:
             self.engine.go_on(peer, now)
         elif line.reader.more:
             self._take(line, line.reader.read_on(), now)
-        line.paused = bool(peer.halted or peer.backlog or line.reader.more)
+        line.paused = bool(peer.answer is not None or peer.backlog or line.reader.more)
         return not line.paused
 
     def tick(self, now: float) -> None:

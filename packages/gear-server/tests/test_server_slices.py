@@ -113,6 +113,21 @@ def test_results_are_taken_from_a_worker_that_does_not_read(narrow: Desk) -> Non
     assert client.heard() == [WorkComplete(Handle(b"H:1"), b"done")]
 
 
+def test_submissions_are_taken_up_to_the_limit_from_a_client_that_does_not_read(
+    narrow: Desk,
+) -> None:
+    client, worker = narrow.visitor(SubmitJob(F, NONE, b"")), narrow.visitor(CanDo(F), GrabJob())
+    worker.say(WorkData(Handle(b"H:1"), b"x" * (LIMIT - 100)))
+    client.say(SubmitJob(F, NONE, b"2"), SubmitJob(F, NONE, b"3"))
+    assert client.peer.halted
+    assert len(narrow.engine.jobs) == 3
+    worker.say(WorkData(Handle(b"H:1"), b"x" * 1000))
+    client.say(SubmitJob(F, NONE, b"4"))
+    assert len(narrow.engine.jobs) == 3
+    client.said()
+    assert len(narrow.engine.jobs) == 4
+
+
 def test_who_reads_nothing_is_cut_off_within_the_turn(
     narrow: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -262,6 +277,7 @@ def test_a_lost_connection_that_is_sent_much_keeps_nothing(narrow: Desk) -> None
     client, worker = narrow.visitor(SubmitJob(F, NONE, b"")), narrow.visitor(CanDo(F), GrabJob())
     narrow.engine.connection_lost(client.peer, narrow.now)
     narrow.engine.send(client.peer, b"x" * 10 * LIMIT)
+    narrow.engine.send_payload(client.peer, 0, b"", b"x" * LARGE)
     assert client.peer.outbox == []
     assert sys.getsizeof(client.peer.outbox) < 200
     worker.leave()

@@ -124,6 +124,11 @@ class FrameReader:
         return bool(self._unread)
 
     @property
+    def uncut(self) -> int:
+        """How many bytes are left for `read_on`."""
+        return len(self._unread) - self._position if self._unread else 0
+
+    @property
     def in_line(self) -> bool:
         """Whether the unfinished message is a line of text."""
         return self._in_line and bool(self._held)

@@ -67,6 +67,10 @@ _UNANSWERED: Final = frozenset(
     frame_key(Magic.REQ, number) for number in PacketType if number.name.startswith("WORK_")
 )
 """Packets that the server never answers, except for wrong ones."""
+_SUBMISSIONS: Final = frozenset(
+    frame_key(Magic.REQ, number) for number, right in PACKETS.items() if right is Right.INVOKE
+)
+"""Packets of which a client may send very many before it reads the first answer."""
 
 
 def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
@@ -269,11 +273,14 @@ class Engine:
     def _must_wait(self, peer: Peer, event: Event) -> bool:
         """Return whether a halted connection's message cannot be handled yet, or ever.
 
-        What needs no answer is handled all the same, unless it would overtake a request.
+        What needs no answer is handled all the same, unless it would overtake a request; and so are
+        submissions, up to the limit: two ends that both write would hang each other.
         """
-        if peer.closing or peer.answer is not None:
+        if peer.closing or peer.answer is not None or not isinstance(event, Frame):
             return True
-        return not (isinstance(event, Frame) and event.key in _UNANSWERED)
+        if event.key in _SUBMISSIONS:
+            return self.outboxes.is_full(peer)
+        return event.key not in _UNANSWERED
 
     def go_on(self, peer: Peer, now: float) -> None:
         """Go on with what a connection was halted in; no effect if it must still wait.

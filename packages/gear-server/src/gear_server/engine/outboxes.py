@@ -18,8 +18,7 @@ LARGE: Final = 65536
 PATIENCE: Final = 3
 """Turns for which an answer may be deferred while the server is busy."""
 CROWDED: Final = 8 << 20
-"""Unsent bytes from which a connection's requests wait; a client may send as many submissions as
-have JOB_CREATEDs of that size before it reads the first."""
+"""Unsent bytes from which a connection's requests wait, except for submissions."""
 
 
 class Outboxes:
@@ -30,8 +29,8 @@ class Outboxes:
     after `PATIENCE` turns, or as soon as the server is no longer busy.
 
     What is not `SMALL` is counted as it is queued. If `CROWDED` bytes wait for a connection, its
-    requests wait too; if `limit` bytes do, it is cut off when more comes. So a turn takes little
-    memory, and one packet may be larger than the limit.
+    requests wait too, and from `limit` bytes its submissions; then it is cut off when more comes.
+    So a turn takes little memory, and one packet may be larger than the limit.
 
     Args:
         log: The logger of the server.
@@ -129,6 +128,13 @@ class Outboxes:
         """Return whether so much waits for a connection that its requests wait too."""
         return peer.room < self._room_to_halt
 
+    def is_full(self, peer: Peer) -> bool:
+        """Return whether so much waits for a connection that its submissions wait too.
+
+        What waits for the store will be sent without the connection reading anything before.
+        """
+        return peer.room <= 0 or (peer.held and self.crowds(peer))
+
     def send_payload(self, peer: Peer, key: int, head: bytes, payload: bytes) -> None:
         """Queue a packet for a connection; a large payload is sent as it is, uncopied.
 
@@ -151,7 +157,7 @@ class Outboxes:
         if not peer.needs_flush:
             peer.needs_flush = True
             self._needing_flush.append(peer)
-        peer.outbox += ([header, body] if header else [body]) * times
+        peer.outbox.extend(([header, body] if header else [body]) * times)
         peer.bulky = True
         self._count(peer, len(header) + len(body), times)
 
@@ -221,7 +227,7 @@ class Outboxes:
         """
         self._count_held(peer)
         peer.held_size -= sum(map(len, parts))
-        peer.sendable += parts
+        peer.sendable.extend(parts)
         if any(len(part) >= LARGE for part in parts):
             peer.bulky = True
         if peer.outbox is parts:

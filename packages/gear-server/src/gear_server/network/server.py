@@ -162,7 +162,7 @@ class _Stream(asyncio.Protocol):
 
     def _take(self, peer: StreamPeer, events: list[Event], much: bool) -> None:
         self._server.receive(peer, events)
-        if self._reader.more or peer.halted:
+        if self._reader.more or peer.backlog or peer.answer is not None:
             self._server.busy_reads += 1
             if self.pause():
                 self._server.halted(self)
@@ -196,14 +196,15 @@ class _Stream(asyncio.Protocol):
                 self._server.go_on(peer)
             elif self._reader.more:
                 self._server.receive(peer, self._reader.read_on())
-            if not (peer.halted or peer.backlog or self._reader.more):
+            waits = peer.backlog or peer.answer is not None
+            if not waits and not self._reader.more:
                 break
-            if peer.closing or self._server.crowds(peer) or time.monotonic() >= end:
+            if peer.closing or (waits and self._server.crowds(peer)) or time.monotonic() >= end:
                 return False
         if self._large is None:
             self._wait_on(anew=True)
         self._server.note_untaken(self)
-        if peer.transport is not None:
+        if peer.transport is not None and not peer.transport.is_closing():
             peer.transport.resume_reading()
         return True
 
@@ -239,10 +240,11 @@ class _Stream(asyncio.Protocol):
     @property
     def untaken(self) -> int:
         """How many bytes have come that the engine has not taken."""
+        untaken = self.unfinished + self._reader.uncut
         if self._peer is None or not self._peer.backlog:
-            return self.unfinished
+            return untaken
         backlog = self._peer.backlog
-        return self.unfinished + sum(len(what.body) for what in backlog if isinstance(what, Frame))
+        return untaken + sum(len(what.body) for what in backlog if isinstance(what, Frame))
 
     @property
     def paused(self) -> bool:
@@ -542,19 +544,25 @@ class AsyncServer:
         """Receive what one read returned."""
         if self.log.isEnabledFor(logging.DEBUG):
             self._log(peer, events)
-        try:
-            with self._lock:
+        with self._lock:
+            try:
                 self.engine.receive(peer, events, time.monotonic())
-        except Exception:
-            self.log.exception("Exception while handling what %r sent", peer)
-            self.engine.close(peer)
+            except Exception:
+                self._close_after_exception(peer)
         self._reads += 1
         self.schedule_flush()
 
     def go_on(self, peer: StreamPeer) -> None:
         """Go on with what a peer was halted in."""
         with self._lock:
-            self.engine.go_on(peer, time.monotonic())
+            try:
+                self.engine.go_on(peer, time.monotonic())
+            except Exception:
+                self._close_after_exception(peer)
+
+    def _close_after_exception(self, peer: StreamPeer) -> None:
+        self.log.exception("Exception while handling what %r sent", peer)
+        self.engine.close(peer)
 
     def halted(self, stream: _Stream) -> None:
         """Have a connection that is not read on take its turns."""
@@ -574,9 +582,11 @@ class AsyncServer:
             self.halted(stream)
 
     def _blocked(self, peer: StreamPeer) -> bool:
-        """Return whether a halted peer waits for its network, or for the store."""
-        crowds = self.engine.outboxes.crowds(peer)
-        return (peer.congested and (crowds or peer.answer is not None)) or (peer.held and crowds)
+        """Return whether what a peer asked for waits for its network, or for the store."""
+        if peer.answer is not None and peer.congested:
+            return True
+        waits = peer.answer is not None or bool(peer.backlog)
+        return waits and (peer.congested or peer.held) and self.crowds(peer)
 
     def _note_unsent(self, peer: StreamPeer, size: int) -> None:
         """Note how many bytes the transport of a peer holds."""
@@ -587,6 +597,8 @@ class AsyncServer:
             if slowest is not None:
                 self.engine.outboxes.cut_off(slowest)
                 self._memory.unsent.note(slowest, 0)
+            if self.engine.outboxes.dropped:
+                self.schedule_flush()
 
     def note_untaken(self, stream: _Stream) -> None:
         """Note how many bytes have come of a connection that the engine has not taken."""
@@ -625,7 +637,9 @@ class AsyncServer:
                 break
             stream = self._halted.popleft()
             peer = stream.peer
-            if peer is None or peer.transport is None or peer.transport.is_closing():
+            if peer is None or peer.closing or peer.transport is None:
+                continue
+            if peer.transport.is_closing():
                 continue
             if self._blocked(peer):
                 self._parked[peer] = stream
@@ -779,7 +793,7 @@ class AsyncServer:
             if self._keeper is not None:
                 self._keeper.write()
             deadline, self._deferred = engine.deadline, engine.outboxes.deferred
-        if self._deferred or chores or engine.outboxes.dropped:
+        if self._deferred or chores:
             self.schedule_flush()
         if deadline is not None:
             self._schedule_tick(deadline)
