@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gear_server.engine.acl import ACL, ACLEntry
-from gear_server.engine.engine import MOST_UNKNOWN
+from gear_server.engine.lines import MOST_UNKNOWN
 from gear_server.settings import MAX_NAME_SIZE, ServerSettings
 from gear_wire.packets import (
     BasePacket,

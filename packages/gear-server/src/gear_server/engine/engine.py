@@ -6,7 +6,6 @@ returns.
 """
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
@@ -15,7 +14,9 @@ from gear_server.engine.access import DENIED, Access
 from gear_server.engine.acl import ACL
 from gear_server.engine.chores import SLICE, Chores
 from gear_server.engine.counters import Counters
+from gear_server.engine.departure import clean_up
 from gear_server.engine.epochs import Epochs
+from gear_server.engine.guards import guarded, refuse
 from gear_server.engine.identity import ANONYMOUS, Identity
 from gear_server.engine.ledger import BLOCK, Ledger
 from gear_server.engine.limits import (
@@ -31,11 +32,11 @@ from gear_server.engine.limits import (
     TIMER_SIZE,
     Limit,
     Limits,
-)
-from gear_server.engine.names import CONTROL, has_control, refused_function
+)  # fmt: skip
+from gear_server.engine.lines import handle_line
+from gear_server.engine.names import refused_function
 from gear_server.engine.outboxes import Outboxes
 from gear_server.engine.queues import Queues
-from gear_server.engine.rights import PACKETS, Right
 from gear_server.engine.scheduler import Scheduler
 from gear_server.engine.state import Function, Peer, ServerJob
 from gear_server.engine.timers import Timer, Timers
@@ -50,17 +51,11 @@ from gear_wire.table import frame_key
 
 UNIQUE_SIZE: Final = 64
 """Maximum bytes of a unique, as in gearmand."""
-MAX_WORDS: Final = 5
-"""Maximum words of a text command, as in gearmand."""
-MOST_UNKNOWN: Final = 16
-"""Unknown text commands in a row after which a connection is closed: it speaks something else."""
-_HTTP: Final = re.compile(rb"[!-~]+ .*HTTP/[0-9]|host:", re.IGNORECASE)
 
 Rule = Callable[["Engine", Peer, Frame, float], None]
 Answer = bytes | Iterator[bytes]
 """The answer to a text command; a long one in slices."""
 TextRule = Callable[["Engine", Peer, list[bytes], float], Answer]
-_ON_FUNCTIONS: Final = (Right.REGISTER, Right.INVOKE)
 _JOB_CREATED: Final = frame_key(Magic.RES, PacketType.JOB_CREATED)
 WORK_FAIL: Final = frame_key(Magic.RES, PacketType.WORK_FAIL)
 _UNANSWERED: Final = frozenset(
@@ -71,38 +66,6 @@ _SUBMISSIONS: Final = frozenset(
     frame_key(Magic.REQ, number) for number, right in PACKETS.items() if right is Right.INVOKE
 )
 """Packets of which a client may send very many before it reads the first answer."""
-
-
-def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
-    """Close a connection that sent a packet of no known type, as gearmand does."""
-    engine.offences.log(
-        now, logging.WARNING, "%r sent a packet of unknown type %s", peer, frame.type
-    )
-    engine.close(peer)
-
-
-def _guarded(rules: dict[int, Rule]) -> dict[int, Rule]:
-    """Return rules that look whether a peer may use the function that a packet names first."""
-    rights = {frame_key(Magic.REQ, number): right for number, right in PACKETS.items()}
-    return {
-        key: _guard(rule, rights[key]) if rights.get(key) in _ON_FUNCTIONS else rule
-        for key, rule in rules.items()
-    }
-
-
-def _guard(rule: Rule, right: Right) -> Rule:
-    denied = f"Permission denied to {right.value} ".encode()
-
-    def guarded(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
-        name = frame.body.partition(b"\0")[0]
-        if not engine.takes_function(peer, name):
-            return  # not even matched with a pattern: it may be as long as a packet
-        if engine.access is None or engine.access.may_use(peer, right, name, now):
-            rule(engine, peer, frame, now)
-        else:
-            engine.send_error(peer, b"PERMISSION_DENIED", denied + name)
-
-    return guarded
 
 
 class Engine:
@@ -145,42 +108,12 @@ class Engine:
 
     # More than thirty attributes are slow in CPython without slots.
     __slots__ = (
-        "__weakref__",
-        "_exhausted",
-        "_handle_prefix",
-        "_requeued",
-        "_timed_out",
-        "_timeouts",
-        "access",
-        "chores",
-        "closed",
-        "counters",
-        "epochs",
-        "identity",
-        "jobs",
-        "ledger",
-        "limits",
-        "log",
-        "offences",
-        "on_line",
-        "outboxes",
-        "peers",
-        "queues",
-        "rules",
-        "running",
-        "scheduler",
-        "send",
-        "send_error",
-        "send_later",
-        "send_packet",
-        "send_payload",
-        "send_to_all",
-        "settings",
-        "text_rules",
-        "timers",
-        "uniques",
-        "unknown",
-    )
+        "__weakref__", "_exhausted", "_handle_prefix", "_requeued", "_timed_out", "_timeouts",
+        "access", "chores", "closed", "counters", "epochs", "identity", "jobs", "ledger", "limits",
+        "log", "offences", "on_line", "outboxes", "peers", "queues", "rules", "running",
+        "scheduler", "send", "send_error", "send_later", "send_packet", "send_payload",
+        "send_to_all", "settings", "text_rules", "timers", "uniques", "unknown",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -196,7 +129,7 @@ class Engine:
         self.settings: ServerSettings = settings
         self.identity: Identity = identity
         self.access: Access | None = None
-        self.rules: dict[int, Rule] = rules if acl is None else _guarded(rules)
+        self.rules: dict[int, Rule] = rules if acl is None else guarded(rules)
         self.text_rules: dict[bytes, TextRule] = text_rules
         self.peers: dict[Peer, None] = {}
         self.jobs: dict[bytes, ServerJob] = {}
@@ -315,24 +248,7 @@ class Engine:
 
     def text(self, peer: Peer, line: bytes, now: float) -> None:
         """Handle a text command, and queue the answer."""
-        line = line.rstrip(b"\r\n")
-        words = line.split(b" ")
-        rule = self.text_rules.get(words[0].lower())
-        if rule is None:
-            self._unknown_command(peer, line, words[0], now)
-            return
-        peer.unknown_commands = 0
-        if has_control(line):
-            self.send(peer, CONTROL.line())
-            return
-        words = [word for word in words if word]
-        if len(words) > MAX_WORDS:
-            self.offences.log(
-                now, logging.WARNING, "%r sent a command of %s words", peer, len(words)
-            )
-            self.close(peer)
-            return
-        self.answer(peer, self.obey(peer, rule, words, now))
+        handle_line(self, peer, line, now)
 
     def obey(self, peer: Peer, rule: TextRule, words: list[bytes], now: float) -> Answer:
         """Return the answer of a text command's rule, or a refusal."""
@@ -344,23 +260,6 @@ class Engine:
         answer = rule(self, peer, words, now)
         access.note_change(peer, words, answer)
         return answer
-
-    def _unknown_command(self, peer: Peer, line: bytes, word: bytes, now: float) -> None:
-        """Answer a text command that there is not, or close the connection of another protocol.
-
-        Any web page can have a browser send a request to a server on its machine. The first lines
-        of the request are HTTP's; but the rest, the page's own, would be obeyed.
-        """
-        peer.unknown_commands += 1
-        if _HTTP.match(line) is not None:
-            reason = "speaks HTTP"
-        elif peer.unknown_commands == MOST_UNKNOWN:
-            reason = f"sent {MOST_UNKNOWN} unknown commands in a row"
-        else:
-            self.send(peer, b"ERR UNKNOWN_COMMAND Unknown+server+command%b\r\n" % word)
-            return
-        self.offences.log(now, logging.WARNING, "%r %s", peer, reason)
-        self.close(peer)
 
     def close(self, peer: Peer) -> None:
         """Close a connection once its outbox is sent; it is given no more jobs."""
@@ -381,31 +280,7 @@ class Engine:
         del self.peers[peer]
         self._cut_off(peer)
         self.outboxes.forget(peer)
-        self.chores.add(self._clean_up(peer, now))
-
-    def _clean_up(self, peer: Peer, now: float) -> Iterator[None]:
-        steps = 0
-        # Submissions go first: a job that it submitted and works on itself has no owner then.
-        while peer.submitted:
-            _, job = peer.submitted.popitem()
-            del job.clients[peer]
-            self.limits.used -= CLIENT_SIZE
-            if not job.has_owner and job.holder is None:
-                self._abandon(job)
-            steps += 1
-            if steps % SLICE == 0:
-                yield
-        for job in list(peer.assigned.values()):
-            if job.holder is peer:
-                self.requeue(job, now)
-            steps += 1
-            if steps % SLICE == 0:
-                yield
-        for name in list(peer.abilities):
-            self.scheduler.unregister(peer, name)
-            steps += 1
-            if steps % SLICE == 0:
-                yield
+        self.chores.add(clean_up(self, peer, now))
 
     # Time
 
@@ -631,7 +506,7 @@ class Engine:
         assert self.ledger is not None
         for job in self.ledger.refused(reason, now):
             if not job.has_owner and job.holder is None:
-                self._abandon(job)
+                self.abandon(job)
 
     def _enqueue(self, job: ServerJob) -> None:
         """Queue a job, and have workers woken for it when the turn ends."""
@@ -692,7 +567,7 @@ class Engine:
         job.retries += 1
         job.numerator = job.denominator = b"0"
         if not job.has_owner:
-            self._abandon(job)
+            self.abandon(job)
             return
         limit = self.settings.job_retries
         if limit == UNLIMITED or job.retries < limit:
@@ -714,7 +589,8 @@ class Engine:
         )  # fmt: skip
         self.fail(job)
 
-    def _abandon(self, job: ServerJob) -> None:
+    def abandon(self, job: ServerJob) -> None:
+        """Discard a job for which no client waits any more."""
         self.log.info("Discarded %r: no client waits for it any more", job)
         self.counters.abandoned += 1
         self.remove(job)
