@@ -37,6 +37,7 @@ from gear_server.engine.lines import handle_line
 from gear_server.engine.names import refused_function
 from gear_server.engine.outboxes import Outboxes
 from gear_server.engine.queues import Queues
+from gear_server.engine.rights import PACKETS, Right
 from gear_server.engine.scheduler import Scheduler
 from gear_server.engine.state import Function, Peer, ServerJob
 from gear_server.engine.timers import Timer, Timers
