@@ -5,4 +5,5 @@ pytest_plugins = [
     "support.fix_geard",
     "support.fix_leaks",
     "support.fix_peers",
+    "support.fix_postgresql",
 ]

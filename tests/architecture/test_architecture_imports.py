@@ -61,7 +61,7 @@ def test_a_distribution_imports_only_what_it_declares(distribution: str) -> None
         requirement.split(">")[0].replace("-", "_")
         for requirement in workspace.project(distribution)["dependencies"]
     }
-    optional = {"gear-server": {"gear_client", "gear_worker", "pytest", "trustme"}}
+    optional = {"gear-server": {"gear_client", "gear_worker", "psycopg", "pytest", "trustme"}}
     allowed = {*declared, *optional.get(distribution, ()), workspace.package(distribution)}
     allowed.add("msgspec")  # gear-wire's structs are its public face, and bring it
     for name, file in workspace.sources(distribution).items():

@@ -46,7 +46,7 @@ def test_a_port_in_use_is_told_and_harms_nobody(start: Start) -> None:
     ("options", "error"),
     [
         (["-p", "70000"], "port must be a number from 0 to 65535 or the name of a service, not "),
-        (["-q", "mysql"], "-q mysql is not supported: jobs are kept in memory, or in a file"),
+        (["-q", "mysql"], "-q mysql is not supported: jobs are kept in memory, in a file"),
         (["--job-retries", "300"], "job-retries must be -1 (no limit), 0 (no retries), or between"),
         (["--verbose", "LOUD"], "verbose must be one of ALERT, CRITICAL, DEBUG, ERROR, FATAL, "),
         (["--port-file", "/"], "cannot write /: Is a directory"),

@@ -109,7 +109,11 @@ def test_a_file_of_gearmand_is_a_command_line(tmp_path: Path) -> None:
     [
         ("--port=x", "port must be a number from 0 to 65535 or the name of a service, not 'x'"),
         ("# comment", "unrecognized arguments: # comment; see geard --help"),
-        ("-q mysql", "-q mysql is not supported: jobs are kept in memory, or in a file of SQLite"),
+        (
+            "-q mysql",
+            "-q mysql is not supported: jobs are kept in memory, in a file of SQLite or in "
+            "PostgreSQL",
+        ),
         ("--config-file x", "--config-file is allowed on the command line only"),
     ],
 )

@@ -15,6 +15,7 @@ EXAMPLES = {
     "statsd_port": "12", "verbose": "INFO", "busy_poll": "13",
     "max_connections": "14", "max_connections_per_address": "15", "first_byte_timeout": "16",
     "packet_timeout": "17", "job_timeout": "18", "max_jobs": "19", "max_queue": "20",
+    "queue_lease": "21", "queue_patience": "22",
     "max_memory": "21", "max_functions": "22", "max_functions_per_worker": "23",
     "max_registrations": "24", "queue": "sqlite:text", "queue_sync": "normal",
 }  # fmt: skip
@@ -80,7 +81,7 @@ def test_gearmands_queue_in_a_file_of_sqlite() -> None:
 
 @pytest.mark.parametrize("value", ["sqlite:", "sqlite", "", "file:x", "postgres://x"])
 def test_a_queue_is_in_memory_or_in_a_file(value: str) -> None:
-    with pytest.raises(ConfigurationError, match="queue must be memory or sqlite:PATH, not"):
+    with pytest.raises(ConfigurationError, match="queue must be memory, sqlite:PATH or "):
         parse(["--queue", value])
 
 

@@ -194,8 +194,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     queue: Annotated[Text, Option(
         group=QUEUE, metavar="QUEUE", read=read_queue,
         help="where background jobs are kept: memory, or sqlite:PATH for a file, with which they "
-        "survive the server",
-        expected="memory or sqlite:PATH",
+        "survive the server, or postgresql://... for a database that several servers share, which "
+        "take over the jobs of one that is lost",
+        expected="memory, sqlite:PATH or postgresql://...",
     )] = MEMORY
     queue_sync: Annotated[Sync, Option(
         group=QUEUE, metavar="WHEN", read=str.lower,
@@ -203,6 +204,16 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         "disk has it, or normal, once the operating system has it, so that a loss of power may "
         "lose the last ones",
     )] = "full"
+    queue_lease: Annotated[float, Meta(ge=2, le=YEAR), Option(
+        group=QUEUE, metavar="SECONDS",
+        help="how long a server that shares a database may seem frozen before the others take over "
+        "its jobs; the same for all of them",
+    )] = 10.0
+    queue_patience: Annotated[float, Meta(ge=0, le=YEAR), Option(
+        group=QUEUE, metavar="SECONDS",
+        help="how long background submissions wait for a database that is away before they are "
+        "refused",
+    )] = 10.0
 
     max_connections: Annotated[int, Meta(ge=1), Option(
         group=LIMITS, metavar="N",

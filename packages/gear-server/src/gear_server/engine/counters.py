@@ -32,7 +32,8 @@ class Counters(msgspec.Struct):
         stored: Jobs written to the store of the queue.
         confirmed: Background submissions that were answered once their job was stored.
         refused: Background submissions that were refused because their job could not be stored.
-        restored: Jobs that were in the store at the start.
+        restored: Jobs that were in the store at the start, or came from it since.
+        adopted: Jobs of other servers on the same store that were taken over since the start.
         batches: How often something was written to the store.
         store_time: Microseconds that writing took in all.
     """
@@ -62,5 +63,6 @@ class Counters(msgspec.Struct):
     confirmed: int = 0
     refused: int = 0
     restored: int = 0
+    adopted: int = 0
     batches: int = 0
     store_time: int = 0

@@ -310,6 +310,17 @@ class Ledger:
         self._release(page)
         return refused
 
+    def owes(self, job: ServerJob, written: bool) -> bool:
+        """Return whether a job is still to be written.
+
+        Args:
+            job: The job.
+            written: Whether the batch that was taken is down.
+        """
+        if job in self._open.added:
+            return True
+        return not written and self._writing is not None and job in self._writing.added
+
     def _end_batch(self) -> Page:
         page, self._writing = self._writing, None
         assert page is not None, "no batch was taken"

@@ -39,19 +39,23 @@ class Uniques:
         return known if known is not None and known.function is function else None
 
     def add(self, job: ServerJob) -> None:
-        """Let later submissions join a job; no effect if it has no unique."""
+        """Let later submissions join a job.
+
+        No effect if it has no unique, or if that is another job's: jobs of two servers can meet
+        where one takes over those of the other.
+        """
         unique = job.unique
         if unique == WORKLOAD:
             if job.arguments:
-                job.function.workloads[job.arguments] = job
+                job.function.workloads.setdefault(job.arguments, job)
         elif unique is not None:
             known = self._jobs.get(unique)
             if known is None:
                 self._jobs[unique] = job
             elif isinstance(known, _Shared):
-                known[job.function] = job
+                known.setdefault(job.function, job)
                 known.move_to_end(job.function)
-            else:
+            elif known.function is not job.function:
                 self._jobs[unique] = _Shared({known.function: known, job.function: job})
 
     def remove(self, job: ServerJob) -> None:

@@ -176,8 +176,9 @@ class Server(ServerHandlers, ServerViews):
         tcp_keepcnt: Number of unanswered probes before a connection is dropped.
         job_retries: How many times to try a job whose workers are lost before it fails; 0 and 1
             mean once, -1 means no limit.
-        queue: Where background jobs are kept: ``memory``, or ``sqlite:PATH`` for a file, with which
-            they survive the server; see `ServerSettings.queue`.
+        queue: Where background jobs are kept: ``memory``, ``sqlite:PATH`` for a file, or
+            ``postgresql://...`` for a database; with the last two they survive the server. See
+            `ServerSettings.queue`.
         sockets: Listening sockets, as systemd passes them; `host` and `port` are then ignored.
         settings: Everything else, such as limits: see `ServerSettings`. Arguments above that are
             not at their defaults take precedence.
@@ -304,7 +305,14 @@ class Server(ServerHandlers, ServerViews):
 
     def _load(self, undo: contextlib.ExitStack) -> Store | None:
         """Take in the jobs of the queue, and return its store; None if it is in memory."""
-        store = open_store(self._settings.queue, self._settings.queue_sync)
+        settings = self._settings
+        store = open_store(
+            settings.queue,
+            settings.queue_sync,
+            owner=self._engine.identity.handle_prefix,
+            lease=settings.queue_lease,
+            patience=settings.queue_patience,
+        )
         if store is not None:
             undo.callback(store.close)
             load(self._engine, store, self.log)

@@ -10,6 +10,7 @@ from gear_server.geard.options import Options, settle
 from gear_server.geard.parser import parse
 from gear_server.geard.program import check, rehearse, run
 from gear_server.geard.systemd import Notifier, inherited_sockets
+from gear_server.queue.schema import SCHEMA
 from gear_wire.errors import GearmanError
 
 
@@ -52,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         options, notes = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
+        if options.queue_schema:
+            print(SCHEMA, end="")
+            return 0
         if options.check_args:
             rehearse(options)
             return 0

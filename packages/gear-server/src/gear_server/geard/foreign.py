@@ -31,7 +31,7 @@ class ForeignOption(msgspec.Struct, frozen=True):
     translated: bool = False
 
 
-_NOT_THERE: Final = "jobs are kept in memory, or in a file of SQLite"
+_NOT_THERE: Final = "jobs are kept in memory, in a file of SQLite or in PostgreSQL"
 _SQLITE: Final = "libsqlite3"
 _NO_HTTP: Final = "geard speaks Gearman only"
 _STORES: Final = {

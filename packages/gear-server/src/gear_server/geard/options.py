@@ -94,6 +94,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         help="how long after SIGTERM running jobs may continue and their results be delivered",
     )] = 10.0
 
+    queue_schema: Annotated[bool, Option(
+        group=QUEUE, in_files=False,
+        help="print the statements that make the tables of a queue in PostgreSQL, and exit",
+    )] = False
+
     log_file: Annotated[Text | None, Option(
         group=LOG, short="-l", metavar="PATH",
         help="log file, reopened on SIGHUP; or stderr, or none (default: stderr with -d; without, "

@@ -28,7 +28,7 @@ from gear_server.network.descriptors import descriptor_limit
 from gear_server.network.listening import begin_listening, bind, read_acl, try_to_bind
 from gear_server.network.statsd import open_statsd
 from gear_server.queue.store import Store
-from gear_server.queue.url import MEMORY, file_of, load_modules
+from gear_server.queue.url import MEMORY, describe_queue, file_of, load_modules
 from gear_wire.errors import ConfigurationError, GearmanError
 from gear_wire.link.tls import TLSFiles, check_tls_files
 
@@ -113,7 +113,9 @@ def check_queue(queue: str) -> None:
         OSError: Its file cannot be read and written.
     """
     file = file_of(queue)
-    if file is not None:
+    if file is None:
+        describe_queue(queue)
+    else:
         from gear_server.queue.sqlite import check_file
 
         check_writable(file)
@@ -309,8 +311,8 @@ class Program:
                 len(lost), running, len(lost) - running,
             )  # fmt: skip
         if self._server.stored_jobs:
-            file = file_of(self._options.settings.queue)
-            self._log.log(NOTICE, "%d jobs stay in %s", self._server.stored_jobs, file)
+            place = describe_queue(self._options.settings.queue)
+            self._log.log(NOTICE, "%d jobs stay in %s", self._server.stored_jobs, place)
         self._log.log(NOTICE, "geard stopped")
 
     def _stored(self, job: ServerJob) -> bool:

@@ -8,10 +8,18 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from gear_server.engine.engine import Engine
+from gear_server.engine.handover import adopt, let_go
 from gear_server.engine.ledger import BLOCK
 from gear_server.engine.names import refused_function
 from gear_server.levels import NOTICE
-from gear_server.queue.store import Batch, Store, StoredJob, StoreError
+from gear_server.queue.store import (
+    Batch,
+    SharedStore,
+    Store,
+    StoredJob,
+    StoreError,
+    StoreMoved,
+)
 from gear_server.queue.writer import CLOSE_TIMEOUT, Writer
 from gear_wire.errors import ConfigurationError
 
@@ -94,12 +102,18 @@ class Keeper:
         self._idle = asyncio.Event()
         self._dead = False
         self._log = logging.getLogger("gear.Server")
-        self._writer = Writer(store, self._on_done, self._on_death)
+        self._shared = store if isinstance(store, SharedStore) else None
+        self._patience: asyncio.TimerHandle | None = None
+        self._writer = Writer(store, self._on_done, self._on_death, self)
 
     def write(self) -> None:
         """Begin to write what has been gathered, if it is time; called with the lock held."""
         batch = self._ledger.take(time.monotonic(), self._engine.queues.newest)
         if batch is not None:
+            if self._shared is not None:
+                self._patience = self._loop.call_later(
+                    self._shared.patience, self._shared.interrupt
+                )
             self._writer.write(batch)
 
     # On the writer's thread
@@ -110,6 +124,19 @@ class Keeper:
     def _on_death(self, error: BaseException) -> None:
         self._call(lambda: self._die(error))
 
+    @property
+    def taking_over(self) -> bool:
+        """Whether jobs of other servers are wanted."""
+        return not self._engine.closed
+
+    def on_adopted(self, jobs: list[StoredJob]) -> None:
+        """Take in jobs of another server."""
+        self._call(lambda: self._adopt(jobs))
+
+    def on_moved(self, error: StoreMoved, reserved: int) -> None:
+        """Forget what others have taken over."""
+        self._call(lambda: self._move(error, reserved))
+
     def _call(self, callback: Callable[[], None]) -> None:
         try:
             self._loop.call_soon_threadsafe(callback)
@@ -118,7 +145,22 @@ class Keeper:
 
     # On the loop
 
+    def _adopt(self, jobs: list[StoredJob]) -> None:
+        with self._lock:
+            adopt(self._engine, jobs, time.monotonic())
+        self._log.info("Took over %d jobs", len(jobs))
+        self._schedule_turn()
+
+    def _move(self, error: StoreMoved, reserved: int) -> None:
+        with self._lock:
+            jobs = let_go(self._engine, reserved, error.down)
+        self._log.error("%s: forgot %d that waited here", error, jobs)
+        self._schedule_turn()
+
     def _done(self, error: StoreError | None, seconds: float) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         with self._lock:
             if error is None:
                 self._ledger.written()

@@ -1,7 +1,7 @@
 """What a store keeps of background jobs, and what it promises."""
 
 from collections.abc import Iterator
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -21,6 +21,20 @@ class StoreError(GearmanError):
     disk all the same. Looking does not help, since the system shows what it has in memory. So what
     the batch added counts as refused, and a later batch must delete it.
     """
+
+
+class StoreMoved(StoreError):
+    """Other servers have taken over what this one had kept in a store that they share.
+
+    The store goes on: what is written from now on is this server's again.
+
+    Attributes:
+        down: Whether the batch that was being written is down, and so taken over as well.
+    """
+
+    def __init__(self, message: str, *, down: bool) -> None:
+        super().__init__(message)
+        self.down: bool = down
 
 
 def number_of(handle: bytes) -> int:
@@ -116,3 +130,35 @@ class Store(Protocol):
 
     def abandon(self) -> None:
         """Leave the store to the process from which this one was forked."""
+
+
+@runtime_checkable
+class SharedStore(Store, Protocol):
+    """A store that several servers use at once, which take over the jobs of those that end.
+
+    Each keeps its jobs in memory and gives them out; nobody else does while it lives.
+
+    Attributes:
+        interval: Seconds between calls of `look`.
+        patience: Seconds that a batch may take before it fails.
+    """
+
+    interval: float
+    patience: float
+
+    def look(self, *, take_over: bool) -> Iterator[list[StoredJob]]:
+        """Show that this server lives, and look for those that do not.
+
+        Args:
+            take_over: Whether their jobs are taken over.
+
+        Yields:
+            Jobs that were taken over, some at a time; a batch may be written in between.
+
+        Raises:
+            StoreMoved: Others thought that this server was dead.
+            StoreError: The store cannot be reached.
+        """
+
+    def interrupt(self) -> None:
+        """Have what the store does fail soon; called on any thread."""
