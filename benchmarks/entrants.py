@@ -44,6 +44,8 @@ class Entrant:
 
 THREADS: dict[str, tuple[str, ...]] = {"gearmand": (), "gearmand-1": ("--threads", "1")}
 """The entrants that are gearmand, and the options that set them apart."""
+MEMORY = "memory"
+"""The entrant that is ours without the options of the case."""
 PACKAGES = {"gear016": GEAR016, "python3-gearman": PYTHON3_GEARMAN}
 PROGRAMS = Path(__file__).parent / "libraries"
 
@@ -90,10 +92,11 @@ class Entrants:
         if name in THREADS:
             options = (*case.gearmand, *THREADS[name])
             return Entrant(name, (Variant(" ".join(options), servers.gearmand(*options)),))
-        python = self._interpreter(name)
+        python = self._interpreter("gear" if name == MEMORY else name)
         if name == "gear016":
             return Entrant(name, (Variant("", servers.gear016(python)),), MOST_ROUNDS)
-        return Entrant(name, (Variant("", servers.geard(python)),))
+        options = () if name == MEMORY else case.geard
+        return Entrant(name, (Variant(" ".join(options), servers.geard(python, *options)),))
 
     def _library(self, name: str) -> Entrant:
         program = "python3_gearman_calls.py" if name == "python3-gearman" else "gear_calls.py"

@@ -137,6 +137,7 @@ class Case:
         run: What is done.
         entrants: Names of those that take part.
         gearmand: Options of gearmand, beside its own defaults.
+        geard: Options of ours, likewise; the entrant ``memory`` is ours without them.
         tls: True when all connections speak TLS.
         over_gearmand: True when the entrants are libraries, all over a gearmand.
     """
@@ -145,6 +146,7 @@ class Case:
     run: Callable[[Stage], Figures]
     entrants: tuple[str, ...] = ("gear", "gearmand", "gearmand-1", "gear016")
     gearmand: tuple[str, ...] = ()
+    geard: tuple[str, ...] = ()
     tls: bool = False
     over_gearmand: bool = False
 

@@ -37,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="", metavar="1,4", help="numbers of questions")
     parser.add_argument(
         "--entrants", default="", metavar="NAMES",
-        help="of gear, gearmand, gearmand-1, gear016, python3-gearman (default: all)",
+        help="of gear, memory, gearmand, gearmand-1, gear016, python3-gearman (default: all)",
     )  # fmt: skip
     parser.add_argument(
         "--quick", action="store_true", help="short runs of small counts: shows that all works"

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,13 +121,18 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(STOP_TIMEOUT)
 
 
-def geard(python: Path) -> Command:
-    """Return the command of our server, of the environment of an interpreter."""
+def geard(python: Path, *options: str) -> Command:
+    """Return the command of our server, of the environment of an interpreter.
+
+    Args:
+        python: The interpreter.
+        options: Its options, with ``{folder}`` for the folder of its files.
+    """
     program = python.parent / "geard"
 
     def command(address: Address) -> list[str]:
         words = [str(program), "-d", "--listen-address", HOST, "-p", str(address.port)]
-        return words + _tls_options(address)
+        return [*words, *_placed(options, address), *_tls_options(address)]
 
     return command
 
@@ -164,10 +169,14 @@ def gearmand(*options: str) -> Command:
         return [
             program, "--listen", HOST, "--port", str(address.port),
             "--log-file", str(address.folder / "gearmand.log"),
-            "--pid-file", str(address.folder / "gearmand.pid"), *options,
+            "--pid-file", str(address.folder / "gearmand.pid"), *_placed(options, address),
         ]  # fmt: skip
 
     return command
+
+
+def _placed(options: Sequence[str], address: Address) -> list[str]:
+    return [option.format(folder=address.folder) for option in options]
 
 
 def _tls_options(address: Address) -> list[str]:

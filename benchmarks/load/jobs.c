@@ -21,7 +21,7 @@ void jobs_prepare(void)
     for (long i = 0; i < options.payload; i++)
         pattern[i] = (uint8_t)(i * 7 + 13);
     for (long i = 0; i < options.functions; i++)
-        snprintf(names[i], NAME, "function-%ld", i);
+        snprintf(names[i], NAME, "function-%ld", options.begin + i);
 }
 
 const char *job_function(uint64_t serial)

@@ -25,6 +25,7 @@ static const struct { const char *name; long *value; long least; } NUMBERS[] = {
     {"workers", &options.workers, 1},
     {"idle", &options.idle, 0},
     {"functions", &options.functions, 1},
+    {"begin", &options.begin, 0},
     {"keys", &options.keys, -1},
     {"payload", &options.payload, 16},
     {"first", &options.first, 0},

@@ -17,6 +17,7 @@ typedef struct {
     long workers;          /* connections that work */
     long idle;             /* connections beside them: half clients, half sleeping workers */
     long functions;        /* functions that jobs go to in turn; each worker has all of them */
+    long begin;            /* number of the first of them */
     long keys;             /* unique keys that jobs share in turn; 0 for none, -1 one a job */
     long payload;          /* bytes of each job */
     long first;            /* number of the first job */

@@ -13,6 +13,7 @@ from benchmarks.questions import (
     q09_unique,
     q10_libraries,
     q11_tls,
+    q12_durable,
 )
 
 QUESTIONS: tuple[Question, ...] = (
@@ -27,5 +28,6 @@ QUESTIONS: tuple[Question, ...] = (
     q09_unique.QUESTION,
     q10_libraries.QUESTION,
     q11_tls.QUESTION,
+    q12_durable.QUESTION,
 )
 """All of them, by number."""
