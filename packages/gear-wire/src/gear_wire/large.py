@@ -6,7 +6,7 @@ from typing import Final
 
 from gear_wire.framing import Frame
 
-MOST_AT_ONCE: Final = 1 << 19
+MOST_AT_ONCE: Final = 1 << 20
 """Bytes that are read at once: more would not be faster, and keep others waiting."""
 
 

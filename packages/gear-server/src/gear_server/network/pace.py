@@ -15,6 +15,9 @@ MOST: Final = 256
 SOME: Final = 16
 """Messages of a read that make no busy connection; fewer than are taken at once beside others, or
 those that were slowed down for once would count as others."""
+BUSY_READS: Final = 8
+"""Reads for which a busy connection counts as one, whatever they bring: large packets have ends,
+and small ones follow them."""
 READ_TIME: Final = 0.00003
 """Seconds that the messages take that are taken at once of a busy connection's read."""
 BULK: Final = 65536

@@ -19,7 +19,7 @@ from gear_server.network.doors import Admission, Doors
 from gear_server.network.holdings import FEW
 from gear_server.network.keeper import Keeper
 from gear_server.network.memory import Memory
-from gear_server.network.pace import BULK, BULK_TIME, MOST, READ_TIME, SOME, Pace
+from gear_server.network.pace import BULK, BULK_TIME, BUSY_READS, MOST, READ_TIME, SOME, Pace
 from gear_server.network.patience import Patience
 from gear_server.network.subject import subject_of
 from gear_server.queue.store import Store
@@ -136,6 +136,7 @@ class _Stream(asyncio.Protocol):
         self._socket: Settable | None = None
         self._large: LargeFrame | None = None
         self._wait: Patience[_Stream] | None = None
+        self._busy = 0  # reads for which it still counts as busy
         self.resting: bool = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -163,15 +164,21 @@ class _Stream(asyncio.Protocol):
     def _take(self, peer: StreamPeer, events: list[Event], much: bool) -> None:
         self._server.receive(peer, events)
         if self._reader.more or peer.backlog or peer.answer is not None:
+            self._busy = BUSY_READS
             self._server.busy_reads += 1
             if self.pause():
                 self._server.halted(self)
                 self._server.note_untaken(self)
         elif much or len(events) > SOME:
+            self._busy = BUSY_READS
+            self._server.busy_reads += 1
+        elif self._busy:
+            self._busy -= 1
             self._server.busy_reads += 1
 
     def read_much(self, size: int) -> None:
         """Read no more for a while, if others are active."""
+        self._busy = BUSY_READS
         if not self.paused and self._server.must_pause(size) and self.pause():
             self.resting = True
             self._server.halted(self)
