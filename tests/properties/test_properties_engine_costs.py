@@ -27,6 +27,7 @@ from gear_wire.packets import (
     WorkComplete,
 )
 from gear_wire.types import FunctionName, Handle, UniqueKey
+from support.memory_store import MemoryStore, PureKeeper
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
@@ -55,9 +56,10 @@ class Desk:
         self.engine.receive(peer, events, 1.0)
         for dirty in self.engine.end_turn(1.0):
             if dirty is not peer:
-                dirty.outbox.clear()
-        said = b"".join(peer.outbox)
-        peer.outbox.clear()
+                dirty.sendable.clear()
+        said = b"".join(peer.sendable)
+        peer.sendable.clear()
+        self.engine.outboxes.sent(peer, 0)
         return said
 
     def count(self, action: Callable[[], object]) -> int:
@@ -294,3 +296,32 @@ def test_taking_functions_back_costs_the_same_with_many_jobs() -> None:
         assert len(worker.assigned) == number
         costs.append(desk.count(lambda: desk.say(worker, CantDo(MINE), ResetAbilities())))  # noqa: B023  (called at once)
     assert costs[0] == costs[1]
+
+
+def test_a_job_that_is_kept_costs_the_same_beside_many_others() -> None:
+    def cost(others: int) -> int:
+        desk = Desk()
+        keeper = PureKeeper(desk.engine, MemoryStore())
+
+        def write(now: float) -> None:
+            assert keeper.take(now) is not None
+            keeper.finish(now)
+
+        client, worker = desk.peer(), desk.peer(CanDo(MINE))
+        for number in range(others):
+            desk.say(client, SubmitJobBg(MINE, UniqueKey(b"u%d" % number), b""))
+        write(1.0)
+        desk.say(client)
+
+        def live() -> None:
+            """Keep a job, give one out, and forget that one."""
+            desk.say(client, SubmitJobBg(MINE, NO_KEY, b""))
+            write(2.0)
+            handle = desk.say(worker, GrabJobUniq())[12:].partition(b"\0")[0]
+            desk.say(worker, WorkComplete(Handle(handle), b""))
+            assert keeper.take(3.0) is None
+            write(4.0)
+
+        return desk.count(live)
+
+    assert cost(FEW) == cost(MANY)

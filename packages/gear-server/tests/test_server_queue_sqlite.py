@@ -95,6 +95,17 @@ def test_a_full_disk_refuses_a_batch_and_it_goes_on_afterwards(path: Path) -> No
     store.close()
 
 
+def test_a_file_that_became_read_only_refuses_and_goes_on_afterwards(path: Path) -> None:
+    store = SQLiteStore(path)
+    store._connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(StoreError, match="attempt to write a readonly database"):
+        store.write(Batch(added=[job(1)]))
+    store._connection.execute("PRAGMA query_only = OFF")
+    store.write(Batch(added=[job(2)], ended=[1]))
+    assert [known.number for known in store.load()] == [2]
+    store.close()
+
+
 def test_one_server_a_file(path: Path) -> None:
     first = SQLiteStore(path)
     with pytest.raises(ConfigurationError, match=r"queue\.db is in use by another process"):
