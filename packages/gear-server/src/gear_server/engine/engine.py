@@ -413,16 +413,10 @@ class Engine:
         self.ledger.jobs += 1
         self.counters.restored += 1
         job = ServerJob(
-            stored.handle,
-            self.queues.of_store(stored.function),
-            stored.unique,
-            stored.arguments,
-            Precedence(stored.precedence),
-            background=True,
-            reducer=stored.reducer,
-            when=stored.due,
-            retries=stored.retries,
-        )
+            stored.handle, self.queues.of_store(stored.function), stored.unique, stored.arguments,
+            Precedence(stored.precedence), background=True, reducer=stored.reducer,
+            when=stored.due, retries=stored.retries,
+        )  # fmt: skip
         self._take_in(job, now)
 
     def _take_in(self, job: ServerJob, now: float) -> None:
