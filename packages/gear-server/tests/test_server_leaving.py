@@ -8,7 +8,8 @@ from gear_server.engine.commands import text_rules
 from gear_server.engine.engine import Engine
 from gear_server.engine.rules import packet_rules
 from gear_server.engine.state import Peer
-from gear_server.network.server import AsyncServer, StreamPeer
+from gear_server.network.peer import StreamPeer
+from gear_server.network.server import AsyncServer
 from gear_server.settings import ServerSettings
 from gear_wire.codec import encode
 from gear_wire.framing import FrameReader

@@ -1,5 +1,6 @@
-"""What is left to do when a connection is lost, in slices: it may have many jobs."""
+"""What is left to do when a connection is lost or cut off; in slices, as it may have many jobs."""
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -35,3 +36,13 @@ def clean_up(engine: "Engine", peer: Peer, now: float) -> Iterator[None]:
         steps += 1
         if steps % SLICE == 0:
             yield
+
+
+def note_dropped(engine: "Engine", now: float) -> None:
+    """Count and log the connections that were cut off in this turn."""
+    for peer, unsent in engine.outboxes.dropped.items():
+        engine.counters.consumers_dropped += 1
+        engine.offences.log(
+            now, logging.WARNING, "Dropping slow consumer %r: %d bytes unsent", peer, unsent
+        )
+    engine.outboxes.dropped.clear()

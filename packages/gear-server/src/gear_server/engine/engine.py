@@ -14,7 +14,7 @@ from gear_server.engine.access import DENIED, Access
 from gear_server.engine.acl import ACL
 from gear_server.engine.chores import SLICE, Chores
 from gear_server.engine.counters import Counters
-from gear_server.engine.departure import clean_up
+from gear_server.engine.departure import clean_up, note_dropped
 from gear_server.engine.epochs import Epochs
 from gear_server.engine.guards import guarded, refuse
 from gear_server.engine.identity import ANONYMOUS, Identity
@@ -310,16 +310,8 @@ class Engine:
         if scheduler.grabs or scheduler.to_wake:
             scheduler.end_turn(now, busy)
         if self.outboxes.dropped:
-            self._note_dropped(now)
+            note_dropped(self, now)
         return self.outboxes.end_turn(busy)
-
-    def _note_dropped(self, now: float) -> None:
-        for peer, unsent in self.outboxes.dropped.items():
-            self.counters.consumers_dropped += 1
-            self.offences.log(
-                now, logging.WARNING, "Dropping slow consumer %r: %d bytes unsent", peer, unsent
-            )
-        self.outboxes.dropped.clear()
 
     @property
     def deferred(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping, Mutabl
 
 from gear_server.engine.engine import Engine
 from gear_server.engine.state import Peer, ServerJob
-from gear_server.network.server import StreamPeer
+from gear_server.network.peer import StreamPeer
 from gear_wire.escape import quoted
 from gear_wire.packet import Packet
 

@@ -27,7 +27,8 @@ from gear_server.face.handlers import ServerHandlers
 from gear_server.face.views import ServerViews
 from gear_server.network.keeper import load
 from gear_server.network.listening import check_listeners, listen
-from gear_server.network.server import AsyncServer, StreamPeer
+from gear_server.network.peer import StreamPeer
+from gear_server.network.server import AsyncServer
 from gear_server.network.statsd import INTERVAL, open_statsd
 from gear_server.queue.store import Store
 from gear_server.queue.url import MEMORY, open_store

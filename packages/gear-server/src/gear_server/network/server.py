@@ -9,24 +9,23 @@ import logging
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gear_server.engine.engine import Engine
-from gear_server.engine.state import NOWHERE, Peer
 from gear_server.network.acceptor import Acceptor
 from gear_server.network.busypoll import BusyPoll
 from gear_server.network.doors import Admission, Doors
 from gear_server.network.holdings import FEW
 from gear_server.network.keeper import Keeper
 from gear_server.network.memory import Memory
-from gear_server.network.pace import BULK, BULK_TIME, BUSY_READS, MOST, READ_TIME, SOME, Pace
+from gear_server.network.pace import BULK_TIME, MOST, READ_TIME, Pace
 from gear_server.network.patience import Patience
+from gear_server.network.peer import StreamPeer
+from gear_server.network.stream import Stream
 from gear_server.network.subject import subject_of
 from gear_server.queue.store import Store
 from gear_server.settings import ServerSettings
-from gear_wire.framing import Event, Frame, FrameReader
-from gear_wire.large import LargeFrame
-from gear_wire.link.quickack import Settable, acknowledge
+from gear_wire.framing import Event, Frame
 from gear_wire.loglimit import LogLimit
 from gear_wire.table import BY_TYPE
 
@@ -43,59 +42,6 @@ FLUSH_TIMEOUT: Final = 1.0
 DAY: Final = 86400.0
 CLOSE_TIMEOUT: Final = 60.0
 """Seconds in which a connection that is closed must take a part of what is left for it."""
-LARGE_READ: Final = 131072
-"""A packet that still lacks this many bytes is read straight into its final buffer."""
-
-
-class StreamPeer(Peer):
-    """A peer with the transport of its connection.
-
-    Attributes:
-        transport: The transport; None before it is connected and after it is closed.
-        congested: Whether the transport holds more than a few bytes.
-    """
-
-    __slots__ = ("congested", "transport")
-
-    def __init__(
-        self, host: str = "-", port: int = 0, descriptor: int = 0, subject: str | None = None
-    ) -> None:
-        super().__init__(host, port, descriptor, subject)
-        self.transport: asyncio.Transport | None = None
-        self.congested: bool = False
-
-    def undelivered(self) -> int:
-        """Return the number of bytes waiting to be sent."""
-        transport = self.transport
-        if transport is None:
-            return 0
-        held = sum(map(len, self.outbox)) if self.held else 0
-        return held + sum(map(len, self.sendable)) + transport.get_write_buffer_size()
-
-    def flush(self) -> int:
-        """Hand what is queued to the transport, and close it if that was all.
-
-        Returns:
-            The bytes that the transport still holds; 0 for a few.
-        """
-        transport = self.transport
-        outbox = self.sendable
-        if transport is None or transport.is_closing():
-            outbox.clear()
-            return 0
-        if outbox is NOWHERE:
-            transport.abort()
-            return 0
-        if outbox:
-            if self.bulky:
-                transport.writelines(outbox[:])
-                self.bulky = False
-            else:
-                transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
-            outbox.clear()
-        if self.closing and not self.held:
-            transport.close()
-        return transport.get_write_buffer_size() if self.congested else 0
 
 
 class Owner(Protocol):
@@ -117,245 +63,7 @@ class Owner(Protocol):
         """Called when nothing can be stored any more: the server must end."""
 
 
-class _Stream(asyncio.Protocol):
-    """One connection.
-
-    Some messages of a read are taken at once; the rest waits for the `Pace`. It is read on when all
-    that has come was taken, and the peer is not halted.
-
-    Attributes:
-        resting: Whether it is not read on only because much was read at once.
-    """
-
-    def __init__(self, server: "AsyncServer", admission: Admission) -> None:
-        settings = server.settings
-        self._server = server
-        self._admission = admission
-        self._reader = FrameReader(settings.max_packet_size, settings.max_line_size, MOST)
-        self._peer: StreamPeer | None = None
-        self._socket: Settable | None = None
-        self._large: LargeFrame | None = None
-        self._wait: Patience[_Stream] | None = None
-        self._busy = 0  # reads for which it still counts as busy
-        self.resting: bool = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports have the methods of asyncio.Transport, but not its class.
-        self._peer = self._server.connected(cast(asyncio.Transport, transport), self._admission)
-        self._socket = transport.get_extra_info("socket")
-        self._wait_in(self._server.silent)
-
-    def data_received(self, data: bytes) -> None:
-        if self._peer is None or self._peer.closing:
-            return
-        self._reader.most = self._server.most
-        events = self._reader.feed(data)
-        if self._wait is not None or self._reader.held:
-            self._wait_on(bool(events))
-            self._server.note_untaken(self)
-        much = len(data) >= BULK
-        if events:
-            self._take(self._peer, events, much)
-        else:
-            self._read_on(self._peer, len(data))
-        if much:
-            self.read_much(len(data))
-
-    def _take(self, peer: StreamPeer, events: list[Event], much: bool) -> None:
-        self._server.receive(peer, events)
-        if self._reader.more or peer.backlog or peer.answer is not None:
-            self._busy = BUSY_READS
-            self._server.busy_reads += 1
-            if self.pause():
-                self._server.halted(self)
-                self._server.note_untaken(self)
-        elif much or len(events) > SOME:
-            self._busy = BUSY_READS
-            self._server.busy_reads += 1
-        elif self._busy:
-            self._busy -= 1
-            self._server.busy_reads += 1
-
-    def read_much(self, size: int) -> None:
-        """Read no more for a while, if others are active."""
-        self._busy = BUSY_READS
-        if not self.paused and self._server.must_pause(size) and self.pause():
-            self.resting = True
-            self._server.halted(self)
-
-    def pause(self) -> bool:
-        """Read no more; returns False if the connection is being closed."""
-        transport = None if self._peer is None else self._peer.transport
-        if transport is None or transport.is_closing():
-            return False
-        transport.pause_reading()
-        return True
-
-    def go_on(self, peer: StreamPeer, end: float) -> bool:
-        """Take the next of what has come; returns whether that was all, and it reads on.
-
-        Args:
-            peer: The connection's peer.
-            end: When to stop.
-        """
-        while True:
-            if peer.backlog or peer.answer is not None:
-                self._server.go_on(peer)
-            elif self._reader.more:
-                self._server.receive(peer, self._reader.read_on())
-            waits = peer.backlog or peer.answer is not None
-            if not waits and not self._reader.more:
-                break
-            if peer.closing or (waits and self._server.crowds(peer)) or time.monotonic() >= end:
-                return False
-        if self._large is None:
-            self._wait_on(anew=True)
-        self._server.note_untaken(self)
-        if peer.transport is not None and not peer.transport.is_closing():
-            peer.transport.resume_reading()
-        return True
-
-    def _read_on(self, peer: StreamPeer, size: int) -> None:
-        """Continue reading an unfinished packet."""
-        unfinished = self._reader.hand_over(LARGE_READ)
-        if unfinished is not None and peer.transport is not None:
-            self._large = LargeFrame(*unfinished)
-            _LargeRead(self, peer.transport, self._large)
-        else:
-            self.acknowledge(size)
-
-    def came_on(self, size: int) -> None:
-        """Note and acknowledge what was read of a large packet."""
-        self._server.note_untaken(self)
-        self.acknowledge(size)
-
-    def acknowledge(self, size: int) -> None:
-        """Acknowledge what was read of an unfinished packet."""
-        if self._socket is not None:
-            acknowledge(self._socket, size)
-
-    @property
-    def peer(self) -> StreamPeer | None:
-        """Who is connected; None before and if nobody is."""
-        return self._peer
-
-    @property
-    def unfinished(self) -> int:
-        """How many bytes of an unfinished packet or line have come."""
-        return self._reader.held if self._large is None else self._large.held
-
-    @property
-    def untaken(self) -> int:
-        """How many bytes have come that the engine has not taken."""
-        untaken = self.unfinished + self._reader.uncut
-        if self._peer is None or not self._peer.backlog:
-            return untaken
-        backlog = self._peer.backlog
-        return untaken + sum(len(what.body) for what in backlog if isinstance(what, Frame))
-
-    @property
-    def paused(self) -> bool:
-        """Whether the server has stopped reading for a while."""
-        transport = None if self._peer is None else self._peer.transport
-        return transport is not None and not transport.is_closing() and not transport.is_reading()
-
-    @property
-    def in_packet(self) -> bool:
-        """Whether a packet is unfinished, rather than a line."""
-        return self._large is not None or self._reader.awaited > 0
-
-    def _wait_on(self, anew: bool) -> None:
-        """Wait for the rest of a packet or line, if there is one, and for nothing else."""
-        unfinished = self._server.unfinished if self._reader.held else None
-        if anew or self._wait is not unfinished:
-            self._wait_in(unfinished)
-
-    def _wait_in(self, patience: "Patience[_Stream] | None") -> None:
-        if self._wait is not None:
-            self._wait.end(self)
-        self._wait = patience
-        if patience is not None:
-            patience.begin(self)
-
-    def take(self, frame: Frame) -> None:
-        """Receive a packet that was read by another protocol."""
-        self._large = None
-        self._wait_in(None)
-        self._server.note_untaken(self)
-        if self._peer is not None and not self._peer.closing:
-            self._take(self._peer, [frame], much=True)
-
-    def pause_writing(self) -> None:
-        if self._peer is not None:
-            self._peer.congested = True
-            self._server.congested(self._peer)
-
-    def resume_writing(self) -> None:
-        if self._peer is not None:
-            self._peer.congested = False
-            self._server.resumed(self._peer)
-
-    def eof_received(self) -> bool:
-        """Return whether the connection stays open for an answer that waits for the store."""
-        return self._peer is not None and self._server.ended(self._peer)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._admission.leave()
-        self._wait_in(None)
-        self._server.forget(self)
-        if self._peer is not None:
-            self._server.lost(self._peer)
-
-
-class _LargeRead(asyncio.BufferedProtocol):
-    """A connection while a large packet arrives, which is read straight into its final buffer."""
-
-    def __init__(self, stream: _Stream, transport: asyncio.Transport, frame: LargeFrame) -> None:
-        self._stream = stream
-        self._transport = transport
-        self._frame = frame
-        self._lost = False
-        self._hand_to(self)
-
-    def _hand_to(self, protocol: asyncio.BaseProtocol) -> None:
-        # uvloop checks the kind of protocol when it starts reading.
-        self._transport.pause_reading()
-        self._transport.set_protocol(protocol)
-        self._transport.resume_reading()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._frame.room()
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if self._frame.fill(nbytes):
-            # The loop still holds the buffer.
-            self._transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._finish)
-        else:
-            self._stream.came_on(nbytes)
-            if nbytes >= BULK:
-                self._stream.read_much(nbytes)
-
-    def _finish(self) -> None:
-        if not self._lost:
-            self._hand_to(self._stream)
-            self._stream.take(self._frame.frame())
-
-    def pause_writing(self) -> None:
-        self._stream.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._stream.resume_writing()
-
-    def eof_received(self) -> bool:
-        return self._stream.eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._lost = True
-        self._stream.connection_lost(exc)
-
-
-def _unfinished(stream: _Stream) -> int:
+def _unfinished(stream: Stream) -> int:
     return stream.unfinished
 
 
@@ -404,12 +112,12 @@ class AsyncServer:
         self._peers: set[StreamPeer] = set()
         self._gone = asyncio.Event()
         self._flushing = False
-        self._halted: collections.deque[_Stream] = collections.deque()
-        self._parked: dict[StreamPeer, _Stream] = {}
+        self._halted: collections.deque[Stream] = collections.deque()
+        self._parked: dict[StreamPeer, Stream] = {}
         self._pace = Pace()
         self.busy_reads: int = 0
         self.most: int = MOST
-        self._memory: Memory[StreamPeer, _Stream] = Memory(settings.max_memory, engine.limits)
+        self._memory: Memory[StreamPeer, Stream] = Memory(settings.max_memory, engine.limits)
         self._reads = 0
         self._busy = False
         self._deferred = False
@@ -417,10 +125,10 @@ class AsyncServer:
         self._checking = False
         self._overdue = LogLimit(self.log, "Connections that took too long")
         self._dropped = LogLimit(self.log, "Connections that sent too much")
-        self.silent: Patience[_Stream] = Patience(
+        self.silent: Patience[Stream] = Patience(
             self._loop, settings.first_byte_timeout, _unfinished, self._drop_silent
         )
-        self.unfinished: Patience[_Stream] = Patience(
+        self.unfinished: Patience[Stream] = Patience(
             self._loop, settings.packet_timeout, _unfinished, self._drop_unfinished
         )
         self._closing: Patience[StreamPeer] = Patience(
@@ -434,7 +142,7 @@ class AsyncServer:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Start accepting connections on listening sockets, and the writer of the queue."""
-        make_protocol = functools.partial(_Stream, self)
+        make_protocol = functools.partial(Stream, self)
         counters = self.engine.counters
         if self._certificates is not None:
             from gear_server.network.handshakes import Handshakes
@@ -571,7 +279,7 @@ class AsyncServer:
         self.log.exception("Exception while handling what %r sent", peer)
         self.engine.close(peer)
 
-    def halted(self, stream: _Stream) -> None:
+    def halted(self, stream: Stream) -> None:
         """Have a connection that is not read on take its turns."""
         self._halted.append(stream)
         self.schedule_flush()
@@ -607,7 +315,7 @@ class AsyncServer:
             if self.engine.outboxes.dropped:
                 self.schedule_flush()
 
-    def note_untaken(self, stream: _Stream) -> None:
+    def note_untaken(self, stream: Stream) -> None:
         """Note how many bytes have come of a connection that the engine has not taken."""
         self._memory.untaken.note(stream, stream.untaken)
         largest = self._memory.largest_sender()
@@ -615,7 +323,7 @@ class AsyncServer:
             self._memory.untaken.note(largest, 0)
             self._drop_large(largest)
 
-    def forget(self, stream: _Stream) -> None:
+    def forget(self, stream: Stream) -> None:
         """Forget how many bytes have come of a connection that is lost."""
         self._memory.untaken.note(stream, 0)
 
@@ -697,10 +405,10 @@ class AsyncServer:
 
     # Who takes too long
 
-    def _drop_silent(self, stream: _Stream) -> None:
+    def _drop_silent(self, stream: Stream) -> None:
         self._drop(stream, "it sent nothing in %g s", self.silent.seconds)
 
-    def _drop_unfinished(self, stream: _Stream) -> None:
+    def _drop_unfinished(self, stream: Stream) -> None:
         if stream.paused:
             self.unfinished.begin(stream)  # it is the server that does not read on
             return
@@ -722,12 +430,12 @@ class AsyncServer:
             self.unfinished.seconds,
         )
 
-    def _drop(self, stream: _Stream, reason: str, *arguments: object) -> None:
+    def _drop(self, stream: Stream, reason: str, *arguments: object) -> None:
         if stream.peer is not None:
             self._note_overdue("Dropping %r: " + reason, stream.peer, *arguments)
             self.ended(stream.peer)
 
-    def _drop_large(self, stream: _Stream) -> None:
+    def _drop_large(self, stream: Stream) -> None:
         self.engine.counters.senders_dropped += 1
         if stream.peer is not None and stream.peer.transport is not None:
             self._dropped.log(

@@ -1,0 +1,56 @@
+"""A peer of the engine that has a transport."""
+
+import asyncio
+
+from gear_server.engine.state import NOWHERE, Peer
+
+
+class StreamPeer(Peer):
+    """A peer with the transport of its connection.
+
+    Attributes:
+        transport: The transport; None before it is connected and after it is closed.
+        congested: Whether the transport holds more than a few bytes.
+    """
+
+    __slots__ = ("congested", "transport")
+
+    def __init__(
+        self, host: str = "-", port: int = 0, descriptor: int = 0, subject: str | None = None
+    ) -> None:
+        super().__init__(host, port, descriptor, subject)
+        self.transport: asyncio.Transport | None = None
+        self.congested: bool = False
+
+    def undelivered(self) -> int:
+        """Return the number of bytes waiting to be sent."""
+        transport = self.transport
+        if transport is None:
+            return 0
+        held = sum(map(len, self.outbox)) if self.held else 0
+        return held + sum(map(len, self.sendable)) + transport.get_write_buffer_size()
+
+    def flush(self) -> int:
+        """Hand what is queued to the transport, and close it if that was all.
+
+        Returns:
+            The bytes that the transport still holds; 0 for a few.
+        """
+        transport = self.transport
+        outbox = self.sendable
+        if transport is None or transport.is_closing():
+            outbox.clear()
+            return 0
+        if outbox is NOWHERE:
+            transport.abort()
+            return 0
+        if outbox:
+            if self.bulky:
+                transport.writelines(outbox[:])
+                self.bulky = False
+            else:
+                transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
+            outbox.clear()
+        if self.closing and not self.held:
+            transport.close()
+        return transport.get_write_buffer_size() if self.congested else 0
