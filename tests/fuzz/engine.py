@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 from gear_server.engine.commands import text_rules
 from gear_server.engine.engine import Engine
 from gear_server.engine.identity import Identity
+from gear_server.engine.ledger import RETRY_DELAY
 from gear_server.engine.rules import packet_rules
+from gear_server.queue.store import StoreError
 from gear_server.settings import UNLIMITED, ServerSettings
 from gear_wire.codec import decode
 from gear_wire.enums import Magic
@@ -17,6 +19,7 @@ from gear_wire.framing import HEADER, Frame, FrameReader, Malformed
 from gear_wire.table import frame_key
 from support.engine_audit import audit
 from support.engine_host import Host, Line
+from support.memory_store import MemoryStore, PureKeeper
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
@@ -27,6 +30,8 @@ MORE: Final = 192
 """Steps from this number on are followed by another one in the same turn."""
 TURN: Final = 4000
 """Bytes that one peer may be sent in one turn, unless they are a table."""
+DURABLE: Final = 128
+"""The first byte of an input from which on the engine has a store."""
 TIMES: Final = [0.001, 0.05, 0.1, 1.0, 5.0]
 MOST_LINES: Final = 6000
 """Lines of Python that a step may run: a slice of an answer, a clean-up or what a peer sent."""
@@ -115,9 +120,10 @@ class EngineRun:
 
     Args:
         settings: The settings of the engine.
+        durable: Whether it has a store, whose writes are done when time passes.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, durable: bool) -> None:
         self.now = 1000.0
         self.wall = 10.0
         self.engine = Engine(
@@ -128,6 +134,8 @@ class EngineRun:
             wall_clock=lambda: self.wall,
         )
         self.engine.queues.short = 2
+        self.store = MemoryStore()
+        self.keeper = PureKeeper(self.engine, self.store) if durable else None
         self.host = Host(self.engine)
         self._descriptors = 0
         self.lines = [self._connect() for _ in range(PEERS)]
@@ -157,6 +165,8 @@ class EngineRun:
                     self.lose(who)
                 elif change % 4 == 1:
                     self.wall += change - 128
+                elif change % 8 == 6 and self.keeper is not None:
+                    self.store.error = None if self.store.error else StoreError("disk full")
                 else:
                     self.pause(who)
             case _:
@@ -169,6 +179,8 @@ class EngineRun:
 
     def end_turn(self) -> None:
         self.host.end_turn(self.now)
+        if self.keeper is not None and self.keeper.batch is None:
+            self.keeper.take(self.now)
         for who, line in enumerate(self.lines):
             if not line.open:
                 self.lose(who)
@@ -189,6 +201,8 @@ class EngineRun:
     def wait(self, seconds: float) -> None:
         self.now += seconds
         self.wall += seconds
+        if self.keeper is not None and self.keeper.batch is not None:
+            self.keeper.finish(self.now)
         self.host.tick(self.now)
 
     def settle(self) -> None:
@@ -199,10 +213,22 @@ class EngineRun:
             if not self.host.deferred:
                 break
             self.host.end_turn(self.now)
+        if self.keeper is not None:
+            self._write_all(self.keeper)
         audit(self.engine)
         assert not self.engine.peers
         assert not self.engine.running
         assert all(job.background for job in self.engine.jobs.values())
+
+    def _write_all(self, keeper: PureKeeper) -> None:
+        """See that the store keeps what is there once all is written."""
+        self.store.error = None
+        for _ in range(3):
+            if keeper.batch is None:
+                keeper.take(self.now)
+            self.wait(RETRY_DELAY)
+        kept = {job.handle for job in self.store.load()}
+        assert kept == {handle for handle, job in self.engine.jobs.items() if job.background}
 
 
 class Counter:
@@ -242,7 +268,8 @@ def engine(data: bytes, counter: Counter | None = None) -> None:
         counter: Counts the lines of each step; None if nobody does.
     """
     source = Input(data)
-    run = EngineRun(SETTINGS[source.number() % len(SETTINGS)])
+    first = source.number()
+    run = EngineRun(SETTINGS[first % len(SETTINGS)], durable=first >= DURABLE)
     while source:
         step = source.number()
         who, kind = step % PEERS, step // PEERS % KINDS
