@@ -11,7 +11,7 @@ import pytest
 
 import gear
 import gear_server.face.server
-import gear_server.network.server
+import gear_server.network.stream
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
 from gear_wire.framing import Frame
@@ -80,7 +80,7 @@ def test_what_follows_a_large_packet_is_read_as_well(
             read.append(super().frame())
             return read[-1]
 
-    monkeypatch.setattr(gear_server.network.server, "LargeFrame", Noted)
+    monkeypatch.setattr(gear_server.network.stream, "LargeFrame", Noted)
     sock = connect()
     sock.sendall(LARGE + SMALL + LARGE + SMALL)
     expected = (LARGE_BACK + SMALL_BACK) * 2
