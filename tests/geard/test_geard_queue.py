@@ -18,13 +18,23 @@ from gear_server.queue.store import Batch, StoredJob
 from gear_wire.enums import PacketType
 from gear_wire.packets import (
     SubmitJobBg,
+    SubmitJobEpoch,
     SubmitJobHighBg,
     SubmitJobLowBg,
 )
 from gear_wire.types import FunctionName, UniqueKey
 from support.durable import Worker, pending, submit, submit_foreground
 from support.fix_peers import Gearmand, require_program
-from support.geard_program import HOST, TIMEOUT, Geard, error_of, receive, run_geard, send
+from support.geard_program import (
+    HOST,
+    TIMEOUT,
+    Geard,
+    error_of,
+    receive,
+    run_geard,
+    send,
+    wait_until,
+)
 
 Start = Callable[..., Geard]
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -121,6 +131,33 @@ def test_numbers_go_on_exactly_after_a_clean_stop(start: Start, path: Path) -> N
         geard.stop()
         numbers += [int(handle.rpartition(b":")[2]) for handle in handles]
     assert numbers == list(range(numbers[0], numbers[0] + 4))
+
+
+def test_no_handle_is_given_twice_after_kill_9(start: Start, path: Path) -> None:
+    handles: list[bytes] = []
+    for _ in range(3):
+        geard = start(*queue(path))
+        with geard.connect() as client:
+            handles += [submit_foreground(client), submit(client), submit_foreground(client)]
+        geard.kill()
+    assert len(set(handles)) == 9
+
+
+def test_a_job_for_later_survives(start: Start, path: Path) -> None:
+    geard = start(*queue(path))
+    with geard.connect() as client:
+        for when in (b"%d" % (time.time() + 1), b"4102444800"):
+            send(client, SubmitJobEpoch(FunctionName(b"f"), UniqueKey(b""), when, when))
+            assert receive(client)[0] == PacketType.JOB_CREATED
+    geard.kill()
+    geard = start(*queue(path))
+    assert geard.status()[0].total == 2
+    wait_until(lambda: geard.ask("prioritystatus").split("\t")[2] == "1", "no job comes due")
+    with Worker(geard) as worker:
+        job = worker.grab()
+        assert job is not None
+        assert job[1] != b"4102444800"
+        assert worker.grab() is None
 
 
 def test_limits_survive(start: Start, path: Path) -> None:
