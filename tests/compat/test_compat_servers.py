@@ -211,6 +211,29 @@ def test_own_packet_types_and_overridden_handlers() -> None:
     server.shutdown()
 
 
+class LateServer(gear.Server):
+    """Answers in threads of its own."""
+
+    def handleStatus(self, request: gear.ServerAdminRequest) -> None:
+        threading.Thread(target=super().handleStatus, args=(request,)).start()
+
+
+def test_a_long_answer_comes_from_any_thread() -> None:
+    with LateServer(0) as server:
+        worker = gear.Worker("many")
+        worker.addServer("localhost", server.port)
+        worker.waitForServer(20)
+        for number in range(1000):
+            worker.registerFunction(b"%d" % number)
+        connection = worker.getConnection()
+        assert connection.echo(b"x", 20) == b"x"
+        request = gear.StatusAdminRequest()
+        connection.sendAdminRequest(request, 20)
+        assert request.response is not None
+        assert request.response.count(b"\n") == 1001
+        worker.shutdown()
+
+
 def test_connections_are_broken_from_the_servers_side(client: gear.Client) -> None:
     server = gear.Server(0)
     other = gear.Client("other")

@@ -11,7 +11,9 @@ from gear_server.engine.commands import SLICE_ROWS, SLICE_SIZE
 from gear_server.engine.outboxes import CROWDED, LARGE
 from gear_server.engine.state import NOWHERE, Peer
 from gear_server.settings import ServerSettings
-from gear_wire.framing import FrameReader
+from gear_wire.codec import decode, encode
+from gear_wire.enums import Magic
+from gear_wire.framing import Frame, FrameReader
 from gear_wire.packets import (
     CanDo,
     EchoReq,
@@ -28,7 +30,7 @@ from gear_wire.packets import (
 from gear_wire.types import FunctionName, Handle, UniqueKey
 from support.engine_desk import EPOCH, Desk, Visitor
 
-F = FunctionName(b"f")
+F, G = FunctionName(b"f"), FunctionName(b"g")
 NONE = UniqueKey(b"")
 MANY = 80 * SLICE
 LIMIT = 1 << 20
@@ -187,6 +189,38 @@ def test_a_long_table_comes_in_slices_and_as_of_one_moment(desk: Desk, command: 
     rest = client.said()
     assert (first + rest).count(b"\n") == MANY + 2
     assert b"\n.\nOK " in first + rest
+
+
+def test_nothing_is_sent_in_the_middle_of_a_table(desk: Desk) -> None:
+    client = desk.visitor(SubmitJob(F, NONE, b""), *[SubmitJobBg(G, NONE, b"")] * MANY)
+    worker = desk.visitor(CanDo(F), GrabJob())
+    client.said()
+    feed(desk, client, b"show jobs\n")
+    first = client.taken()
+    worker.say(WorkData(Handle(b"H:1"), b"x" * 9_000_000), WorkComplete(Handle(b"H:1"), b"done"))
+    client.say(EchoReq(b"later"))
+    table, end, rest = (first + client.said()).partition(b"\n.\n")
+    assert end
+    assert table.count(b"\n") == MANY
+    assert [decode(event) for event in FrameReader().feed(rest) if isinstance(event, Frame)] == [
+        WorkData(Handle(b"H:1"), b"x" * 9_000_000),
+        WorkComplete(Handle(b"H:1"), b"done"),
+        EchoRes(b"later"),
+    ]
+
+
+def test_a_connection_that_is_closed_in_the_middle_of_a_table_is_sent_what_follows(
+    desk: Desk,
+) -> None:
+    client = desk.visitor(SubmitJob(F, NONE, b""), *[SubmitJobBg(G, NONE, b"")] * MANY)
+    worker = desk.visitor(CanDo(F), GrabJob())
+    client.said()
+    feed(desk, client, b"show jobs\n")
+    client.taken()
+    worker.say(WorkComplete(Handle(b"H:1"), b"done"))
+    desk.engine.close(client.peer)
+    assert not client.peer.held
+    assert client.said() == encode(WorkComplete(Handle(b"H:1"), b"done"), Magic.RES)
 
 
 def test_the_functions_of_many_workers_come_in_slices_of_limited_size(desk: Desk) -> None:

@@ -7,7 +7,7 @@ returns.
 
 import logging
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from gear_server.engine.access import DENIED, Access
@@ -39,7 +39,7 @@ from gear_server.engine.outboxes import Outboxes
 from gear_server.engine.queues import Queues
 from gear_server.engine.rights import PACKETS, Right
 from gear_server.engine.scheduler import Scheduler
-from gear_server.engine.state import Function, Peer, ServerJob
+from gear_server.engine.state import Function, LongAnswer, Peer, ServerJob
 from gear_server.engine.timers import Timer, Timers
 from gear_server.engine.uniques import Uniques
 from gear_server.queue.store import StoredJob
@@ -233,19 +233,19 @@ class Engine:
         """Answer a request; if in slices, one a turn, later requests of the connection wait."""
         if isinstance(answer, bytes):
             self.outboxes.send_piece(peer, answer)
-        else:
-            peer.answer = answer
-            self._answer_on(peer, answer)
+        elif peer.answer is not None:
+            peer.answer.slices = chain(peer.answer.slices, answer)
+        elif not peer.closing:
+            self._answer_on(peer, self.outboxes.begin_answer(peer, answer))
 
-    def _answer_on(self, peer: Peer, slices: Iterator[bytes]) -> None:
-        piece = next(slices, None)
+    def _answer_on(self, peer: Peer, answer: LongAnswer) -> None:
+        piece = next(answer.slices, None)
         if piece is None:
-            peer.answer = None
-            peer.halted = peer.closing or self.outboxes.crowds(peer)
+            self.outboxes.end_answer(peer, answer)
             return
         peer.halted = True
         if piece:
-            self.outboxes.send_piece(peer, piece)
+            self.outboxes.send_slice(peer, answer, piece)
 
     def text(self, peer: Peer, line: bytes, now: float) -> None:
         """Handle a text command, and queue the answer."""

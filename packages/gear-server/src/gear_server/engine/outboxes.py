@@ -2,10 +2,10 @@
 
 import collections
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from gear_server.engine.state import BOUNDLESS, NOWHERE, Peer
+from gear_server.engine.state import BOUNDLESS, NOWHERE, LongAnswer, Peer
 from gear_wire.codec import encode
 from gear_wire.enums import Magic
 from gear_wire.framing import HEADER
@@ -125,7 +125,9 @@ class Outboxes:
         peer.halted = peer.closing or peer.answer is not None or self.crowds(peer)
 
     def crowds(self, peer: Peer) -> bool:
-        """Return whether so much waits for a connection that its requests wait too."""
+        """Return whether so much waits for a connection that what it asked for waits too."""
+        if peer.answer is not None and peer.answer.place is peer.sendable:
+            return peer.room + peer.held_size < self._room_to_halt  # the rest waits for the answer
         return peer.room < self._room_to_halt
 
     def is_full(self, peer: Peer) -> bool:
@@ -232,11 +234,42 @@ class Outboxes:
             peer.bulky = True
         if peer.outbox is parts:
             peer.outbox = peer.sendable
+        if peer.answer is not None and peer.answer.place is parts:
+            peer.answer.place = peer.sendable
         peer.halted = True  # until it is flushed, and what it holds is known again
         self._flush_later(peer)
 
+    def begin_answer(self, peer: Peer, slices: Iterator[bytes]) -> LongAnswer:
+        """Begin a long answer to a connection; what else is queued for it from now on follows."""
+        answer = peer.answer = LongAnswer(slices, peer.outbox)
+        self.hold(peer, answer.after)
+        return answer
+
+    def send_slice(self, peer: Peer, answer: LongAnswer, data: bytes) -> None:
+        """Queue a slice of a long answer."""
+        answer.place.append(data)
+        if answer.place is not peer.sendable:
+            peer.held_size += len(data)
+        self._flush_later(peer)
+        self._count(peer, len(data))
+
+    def end_answer(self, peer: Peer, answer: LongAnswer) -> None:
+        """Queue what follows a long answer that has ended."""
+        peer.answer = None
+        if answer.place is peer.sendable:
+            self.release(peer, answer.after)
+        else:
+            self._count_held(peer)
+            answer.place.extend(answer.after)
+            if peer.outbox is answer.after:
+                peer.outbox = answer.place
+                peer.counted = len(answer.place)
+        peer.halted = peer.closing or self.crowds(peer)
+
     def close(self, peer: Peer) -> None:
         """Mark a connection to be closed once its outbox is sent."""
+        if peer.answer is not None:
+            self.end_answer(peer, peer.answer)
         peer.closing = peer.halted = True
         self._flush_later(peer)
 

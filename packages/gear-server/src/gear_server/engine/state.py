@@ -66,6 +66,23 @@ class Search:
         self.seen: int = 0
 
 
+class LongAnswer:
+    """An answer that is made in slices; nothing else may be sent to its connection in between.
+
+    Attributes:
+        slices: The rest of it.
+        place: The list that gathers it.
+        after: The list that gathers what follows it.
+    """
+
+    __slots__ = ("after", "place", "slices")
+
+    def __init__(self, slices: Iterator[bytes], place: list[bytes]) -> None:
+        self.slices: Iterator[bytes] = slices
+        self.place: list[bytes] = place
+        self.after: list[bytes] = []
+
+
 class Peer:
     """A connection: a client, a worker, or both; Gearman does not distinguish them.
 
@@ -88,12 +105,12 @@ class Peer:
         assigned: The jobs that it works on, by handle.
         last_exception_handle: The last job that it ended by WORK_EXCEPTION.
         unknown_commands: The number of unknown text commands since the last known one.
-        outbox: What to send to it, or what follows an answer that waits for the store; `NOWHERE`
-            once it is lost or cut off.
-        sendable: What may be sent now: the outbox itself, unless an answer waits for the store.
+        outbox: What to send to it, or what follows a long answer, or one that waits for the store;
+            `NOWHERE` once it is lost or cut off.
+        sendable: What may be sent now: the outbox itself, unless it is `held`.
         room: Bytes that may still be queued for it; see `Outboxes`.
-        held_size: Bytes that wait for the store, as far as they are counted.
-        counted: How many parts of an outbox that waits for the store are counted.
+        held_size: Bytes that are held, as far as they are counted.
+        counted: How many parts of an outbox that is held are counted.
         bulky: Whether a part of that is large.
         needs_flush: Whether its outbox is sent at the end of this turn.
         deferred: Whether its outbox may wait for a later turn.
@@ -101,7 +118,7 @@ class Peer:
         halted: Whether what it asks for may have to wait: it is closing, too much is unsent, or a
             long answer to it has begun.
         backlog: The messages of it that wait for that.
-        answer: The rest of that answer, in slices; None if there is none.
+        answer: That answer, as far as it is not made yet; None if there is none.
     """
 
     # An object of more than thirty attributes is slow in CPython, unless it has slots.
@@ -167,11 +184,11 @@ class Peer:
         self.counted: int = 0
         self.halted: bool = False
         self.backlog: list[Event] = []
-        self.answer: Iterator[bytes] | None = None
+        self.answer: LongAnswer | None = None
 
     @property
     def held(self) -> bool:
-        """Whether an answer to it waits for the store, and all that follows."""
+        """Whether what is queued for it waits for the store, or for the end of a long answer."""
         return self.outbox is not self.sendable
 
     def __repr__(self) -> str:

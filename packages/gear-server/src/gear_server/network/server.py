@@ -289,6 +289,12 @@ class AsyncServer:
         if peer.transport is not None:
             self._note_unsent(peer, peer.transport.get_write_buffer_size())
 
+    def _have_answered(self, peer: StreamPeer) -> None:
+        """Have a long answer to a peer go on, which may have begun in any thread."""
+        stream = None if peer.transport is None else peer.transport.get_protocol()
+        if isinstance(stream, Stream):
+            stream.wait_for_answer()
+
     def resumed(self, peer: StreamPeer) -> None:
         """Go on with a peer whose transport has sent most of what it held."""
         self._note_unsent(peer, 0)
@@ -502,6 +508,8 @@ class AsyncServer:
                         self._note_unsent(peer, waiting)
                     if peer.closing and peer.transport is not None:
                         self._closing.begin(peer)
+                    if peer.answer is not None:
+                        self._have_answered(peer)
                     if peer in self._parked and not self._blocked(peer):
                         self.halted(self._parked.pop(peer))
             self._owner.on_turn()

@@ -80,6 +80,11 @@ class Stream(asyncio.Protocol):
             self._busy -= 1
             self._server.busy_reads += 1
 
+    def wait_for_answer(self) -> None:
+        """Take turns until a long answer is made, if a handler has begun it in its own time."""
+        if not self.paused and self.pause():
+            self._server.halted(self)
+
     def read_much(self, size: int) -> None:
         """Read no more for a while, if others are active."""
         self._busy = BUSY_READS
