@@ -33,7 +33,7 @@ from gear_server.engine.limits import (
     Limit,
     Limits,
 )  # fmt: skip
-from gear_server.engine.lines import handle_line
+from gear_server.engine.lines import Lines
 from gear_server.engine.names import refused_function
 from gear_server.engine.outboxes import Outboxes
 from gear_server.engine.queues import Queues
@@ -109,10 +109,10 @@ class Engine:
 
     # More than thirty attributes are slow in CPython without slots.
     __slots__ = (
-        "__weakref__", "_exhausted", "_handle_prefix", "_requeued", "_timed_out", "_timeouts",
-        "access", "chores", "closed", "counters", "epochs", "identity", "jobs", "ledger", "limits",
-        "log", "offences", "on_line", "outboxes", "peers", "queues", "rules", "running",
-        "scheduler", "send", "send_error", "send_later", "send_packet", "send_payload",
+        "__weakref__", "_exhausted", "_handle_prefix", "_lines", "_requeued", "_timed_out",
+        "_timeouts", "access", "chores", "closed", "counters", "epochs", "identity", "jobs",
+        "ledger", "limits", "log", "offences", "on_line", "outboxes", "peers", "queues", "rules",
+        "running", "scheduler", "send", "send_error", "send_later", "send_packet", "send_payload",
         "send_to_all", "settings", "text_rules", "timers", "uniques", "unknown",
     )  # fmt: skip
 
@@ -167,6 +167,7 @@ class Engine:
         self.send_payload: Callable[[Peer, int, bytes, bytes], None] = outboxes.send_payload
         self.send_to_all: Callable[[dict[Peer, int], int, bytes], None] = outboxes.send_to_all
         self.send_error: Callable[[Peer, bytes, bytes], None] = outboxes.send_error
+        self._lines = Lines(text_rules, self.send, self.close, self.offences)
         self._timeouts: dict[ServerJob, Timer] = {}
         self._handle_prefix = b"%b:%b" % (identity.handle_prefix, identity.handle_token)
 
@@ -249,7 +250,10 @@ class Engine:
 
     def text(self, peer: Peer, line: bytes, now: float) -> None:
         """Handle a text command, and queue the answer."""
-        handle_line(self, peer, line, now)
+        words = self._lines.read(peer, line, now)
+        if words is not None:
+            rule = self.text_rules[words[0].lower()]
+            self.answer(peer, self.obey(peer, rule, words, now))
 
     def obey(self, peer: Peer, rule: TextRule, words: list[bytes], now: float) -> Answer:
         """Return the answer of a text command's rule, or a refusal."""

@@ -1,21 +1,38 @@
 """Rules of packets that are refused: of no known type, or for want of a right."""
 
 import logging
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
 
+from gear_server.engine.access import Access
 from gear_server.engine.rights import PACKETS, Right
 from gear_server.engine.state import Peer
 from gear_wire.enums import Magic
 from gear_wire.framing import Frame
+from gear_wire.loglimit import LogLimit
 from gear_wire.table import frame_key
 
-if TYPE_CHECKING:
-    from gear_server.engine.engine import Engine, Rule
 
+class Guarded(Protocol):
+    """The server, as far as what guards it knows it."""
+
+    offences: LogLimit
+    access: Access | None
+    send_error: Callable[[Peer, bytes, bytes], None]
+
+    def takes_function(self, peer: Peer, name: bytes) -> bool:
+        """Return whether a function may have a name; answer the connection if not."""
+
+    def close(self, peer: Peer) -> None:
+        """Close a connection once its outbox is sent."""
+
+
+Server = TypeVar("Server", bound=Guarded)
+_Rule = Callable[[Server, Peer, Frame, float], None]
 _ON_FUNCTIONS: Final = (Right.REGISTER, Right.INVOKE)
 
 
-def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
+def refuse(engine: Guarded, peer: Peer, frame: Frame, now: float) -> None:
     """Close a connection that sent a packet of no known type, as gearmand does."""
     engine.offences.log(
         now, logging.WARNING, "%r sent a packet of unknown type %s", peer, frame.type
@@ -23,7 +40,7 @@ def refuse(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
     engine.close(peer)
 
 
-def guarded(rules: dict[int, "Rule"]) -> dict[int, "Rule"]:
+def guarded(rules: dict[int, _Rule[Server]]) -> dict[int, _Rule[Server]]:
     """Return rules that look whether a peer may use the function that a packet names first."""
     rights = {frame_key(Magic.REQ, number): right for number, right in PACKETS.items()}
     return {
@@ -32,10 +49,10 @@ def guarded(rules: dict[int, "Rule"]) -> dict[int, "Rule"]:
     }
 
 
-def _guard(rule: "Rule", right: Right) -> "Rule":
+def _guard(rule: _Rule[Server], right: Right) -> _Rule[Server]:
     denied = f"Permission denied to {right.value} ".encode()
 
-    def guarded(engine: "Engine", peer: Peer, frame: Frame, now: float) -> None:
+    def guarded(engine: Server, peer: Peer, frame: Frame, now: float) -> None:
         name = frame.body.partition(b"\0")[0]
         if not engine.takes_function(peer, name):
             return  # not even matched with a pattern: it may be as long as a packet

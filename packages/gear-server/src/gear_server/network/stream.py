@@ -2,21 +2,73 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, Protocol, cast
 
 from gear_server.network.doors import Admission
 from gear_server.network.pace import BULK, BUSY_READS, MOST, SOME
 from gear_server.network.patience import Patience
 from gear_server.network.peer import StreamPeer
+from gear_server.settings import ServerSettings
 from gear_wire.framing import Event, Frame, FrameReader
 from gear_wire.large import LargeFrame
 from gear_wire.link.quickack import Settable, acknowledge
 
-if TYPE_CHECKING:
-    from gear_server.network.server import AsyncServer
-
 LARGE_READ: Final = 131072
 """A packet that still lacks this many bytes is read straight into its final buffer."""
+
+
+class Reader(Protocol):
+    """The server, as a connection knows it.
+
+    Attributes:
+        settings: Its settings.
+        most: How many messages of a connection it takes at once.
+        busy_reads: How many reads of this turn were those of busy connections.
+        silent: Waits for the first byte of connections.
+        unfinished: Waits for the rest of packets and lines.
+    """
+
+    settings: ServerSettings
+    most: int
+    busy_reads: int
+    silent: "Patience[Stream]"
+    unfinished: "Patience[Stream]"
+
+    def connected(self, transport: asyncio.Transport, admission: Admission) -> StreamPeer:
+        """Add a connection."""
+
+    def receive(self, peer: StreamPeer, events: list[Event]) -> None:
+        """Receive what one read returned."""
+
+    def go_on(self, peer: StreamPeer) -> None:
+        """Go on with what a peer was halted in."""
+
+    def halted(self, stream: "Stream") -> None:
+        """Have a connection that is not read on take its turns."""
+
+    def congested(self, peer: StreamPeer) -> None:
+        """Note that a transport holds more than a few bytes."""
+
+    def resumed(self, peer: StreamPeer) -> None:
+        """Go on with a peer whose transport has sent most of what it held."""
+
+    def crowds(self, peer: StreamPeer) -> bool:
+        """Return whether so much waits for a peer that its requests wait too."""
+
+    def must_pause(self, size: int) -> bool:
+        """Return whether a connection of which so much was read at once makes others wait."""
+
+    def note_untaken(self, stream: "Stream") -> None:
+        """Note how many bytes have come of a connection that the engine has not taken."""
+
+    def forget(self, stream: "Stream") -> None:
+        """Forget how many bytes have come of a connection that is lost."""
+
+    def ended(self, peer: StreamPeer) -> bool:
+        """Give no more jobs to a peer that has closed its side."""
+
+    def lost(self, peer: StreamPeer) -> None:
+        """Remove a lost connection."""
 
 
 class Stream(asyncio.Protocol):
@@ -29,7 +81,7 @@ class Stream(asyncio.Protocol):
         resting: Whether it is not read on only because much was read at once.
     """
 
-    def __init__(self, server: "AsyncServer", admission: Admission) -> None:
+    def __init__(self, server: Reader, admission: Admission) -> None:
         settings = server.settings
         self._server = server
         self._admission = admission
