@@ -1,18 +1,25 @@
 """TLS handshakes that do not end: they take neither the server's descriptors nor others' turn."""
 
+import asyncio
 import contextlib
+import logging
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import gear
+from gear_server.engine.counters import Counters
 from gear_server.network import handshakes
+from gear_server.network.certificates import Certificates
+from gear_server.network.doors import Doors
 from gear_server.settings import ServerSettings
 from gear_wire.codec import encode
 from gear_wire.link.deadline import Deadline
+from gear_wire.link.tls import TLSFiles
 from gear_wire.packets import EchoReq
 from support.certificates import Authority, Files
 
@@ -140,3 +147,43 @@ def test_handshakes_count_as_connections(files: Files, caplog: pytest.LogCapture
         deadline = Deadline(WAIT)
         while not answered(server, files):
             assert not deadline.expired(), "those who left are still counted"
+
+
+def test_a_handshake_that_is_late_in_both_ways_ends_once(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that was held up has its time over, and its place is wanted, in one turn."""
+    monkeypatch.setattr(handshakes, "HANDSHAKE_TIMEOUT", 0.2)
+    monkeypatch.setattr(handshakes, "STALLED", 0.2)
+    monkeypatch.setattr(handshakes, "MAX_HANDSHAKES", 1)
+    log = logging.getLogger("handshakes")
+    failures: list[dict[str, object]] = []
+
+    async def late(closing: contextlib.ExitStack) -> list[BaseException | None]:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, failure: failures.append(failure))
+        doors = Doors(ServerSettings(), Counters(), log)
+        performed = handshakes.Handshakes(
+            Certificates(TLSFiles(*files), log), lambda _: asyncio.Protocol(), Counters(), log
+        )
+        tasks, clients = [], []
+        for port in (1, 2):
+            near, far = socket.socketpair()
+            clients.append(closing.enter_context(far))
+            near.setblocking(False)
+            admission = doors.admit(HOST, port)
+            assert admission is not None
+            tasks.append(loop.create_task(performed.perform(near, admission)))
+        clients[0].sendall(BEGUN)
+        for _ in range(10):
+            await asyncio.sleep(0)  # it begins, and has the only place
+        clients[1].sendall(BEGUN)
+        time.sleep(0.5)  # holds up the loop
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        performed.close()
+        return ends
+
+    with contextlib.ExitStack() as closing:
+        ends = asyncio.run(late(closing))
+    assert [type(end) for end in ends] == [TimeoutError, TimeoutError]
+    assert failures == []

@@ -163,7 +163,8 @@ class Handshakes:
                     self._recheck = self._loop.call_later(left, self._look_again)
                 return
             del self._begun[limit]
-            limit.reschedule(now)
+            if not limit.expired():
+                limit.reschedule(now)
 
     def _look_again(self) -> None:
         self._recheck = None
