@@ -1,6 +1,7 @@
 """The store in PostgreSQL, without a server."""
 
 import itertools
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from gear_server.queue.store import Batch, SharedStore, StoredJob, StoreError, S
 from gear_wire.enums import Precedence
 from gear_wire.errors import ConfigurationError
 from support.fix_postgresql import Database, PostgreSQL, Proxy
+from support.geard_program import wait_until
 
 pytestmark = pytest.mark.peer
 NASTY = bytes(range(256))
@@ -56,6 +58,19 @@ def look(store: PostgreSQLStore, times: int = LOOKS) -> list[StoredJob]:
     return [stored for page in itertools.chain.from_iterable(pages) for stored in page]
 
 
+def leave(store: PostgreSQLStore) -> None:
+    """Close a store, and wait until the database has noticed."""
+    session, conninfo = store._pid, store._conninfo
+    store.close()
+    with psycopg.connect(conninfo, autocommit=True) as other:
+        wait_until(
+            lambda: other.execute(
+                "SELECT FROM pg_stat_activity WHERE pid = %s", (session,)
+            ).fetchone() is None,
+            "its session is left",
+        )  # fmt: skip
+
+
 def freeze(database: Database, store: PostgreSQLStore) -> None:
     """Make it look as if a server had shown nothing for an hour."""
     node = store.reserved >> 40
@@ -75,7 +90,7 @@ def test_what_was_written_is_taken_over_at_the_next_start(open_store: Open) -> N
     store.write(Batch(limits={b"g": None}))
     assert store.count() == 4
     assert isinstance(store, SharedStore)
-    store.close()
+    leave(store)
     again = open_store()
     assert list(again.load()) == jobs
     assert again.load_limits() == {b"f": (1, 2, 3)}
@@ -96,7 +111,7 @@ def test_a_batch_deletes_adds_replaces_and_counts_retries(open_store: Open) -> N
             retried={first + 1: 2, first + 99: 1},
         )
     )
-    store.close()
+    leave(store)
     assert [
         (known.number - first, known.arguments, known.retries) for known in open_store().load()
     ] == [(1, b"data", 2), (2, b"data", 0), (3, b"new", 0), (4, b"data", 0), (5, b"data", 0)]
@@ -109,7 +124,7 @@ def test_large_data_and_many_jobs_come_back_whole(open_store: Open) -> None:
     jobs = [job(first + number) for number in range(2 * PAGE + 1)]
     jobs += [job(first + len(jobs), arguments=large)]
     store.write(Batch(added=jobs))
-    store.close()
+    leave(store)
     assert list(open_store().load()) == jobs
 
 
@@ -124,7 +139,7 @@ def test_a_dead_servers_jobs_are_taken_over_once(open_store: Open) -> None:
     store, other, third = open_store(), open_store(), open_store()
     jobs = [job(store.reserved + 1 + number) for number in range(PAGE + 1)]
     store.write(Batch(added=jobs))
-    store.close()
+    leave(store)
     # One look is not enough: it may be about to reconnect.
     assert look(other, LOOKS - 1) == []
     assert look(other, 1) == jobs
@@ -133,16 +148,16 @@ def test_a_dead_servers_jobs_are_taken_over_once(open_store: Open) -> None:
     # The heir's heir has them too.
     own = job(other.reserved + 1)
     other.write(Batch(ended=[jobs[0].number], added=[own]))
-    other.close()
+    leave(other)
     assert look(third) == [*jobs[1:], own]
-    third.close()
+    leave(third)
     assert list(open_store().load()) == [*jobs[1:], own]
 
 
 def test_nothing_is_taken_over_by_who_does_not_want_it(open_store: Open) -> None:
     store, other = open_store(), open_store()
     store.write(Batch(added=[job(store.reserved + 1)]))
-    store.close()
+    leave(store)
     for _ in range(2 * LOOKS):
         assert list(other.look(take_over=False)) == []
     assert len(look(other)) == 1
@@ -153,7 +168,7 @@ def test_of_several_one_takes_over(open_store: Open) -> None:
     jobs = [job(store.reserved + 1 + number) for number in range(20)]
     store.write(Batch(added=jobs))
     others = [open_store() for _ in range(5)]
-    store.close()
+    leave(store)
     found: list[StoredJob] = []
     threads = [
         threading.Thread(target=lambda other=other: found.extend(look(other, 5)))
@@ -173,7 +188,7 @@ def test_batches_may_be_written_while_jobs_are_taken_over(
     jobs = [job(store.reserved + 1 + number) for number in range(2 * PAGE)]
     store.write(Batch(added=jobs))
     heir = open_store(database.cluster.url(database.name, port=proxy.port))
-    store.close()
+    leave(store)
     look(heir, LOOKS - 1)
     pages = heir.look(take_over=True)
     found = list(next(pages))
@@ -274,7 +289,7 @@ def test_who_starts_soon_after_the_database_waits_for_others_to_reconnect(
 ) -> None:
     store = open_store()
     store.write(Batch(added=[job(store.reserved + 1)]))
-    store.close()
+    leave(store)
     monkeypatch.setattr("gear_server.queue.postgresql._SETTLED", "SELECT false")
     other = open_store()
     assert list(other.load()) == []
@@ -301,7 +316,7 @@ def test_who_was_taken_for_dead_hears_of_it_and_goes_on_as_another(
     assert database.handles() == {fresh.handle}
     # What is written now is its own, and taken over only when it is dead again.
     assert look(other) == []
-    store.close()
+    leave(store)
     assert look(other) == [fresh]
 
 
@@ -375,6 +390,29 @@ def test_a_server_whose_statement_takes_long_is_not_frozen(
     assert store.count() == 1
 
 
+def test_a_forked_child_lets_the_connection_go(open_store: Open, database: Database) -> None:
+    store, other = open_store(), open_store()
+    mine = job(store.reserved + 1)
+    store.write(Batch(added=[mine]))
+    ready, told = os.pipe()
+    end, tell = os.pipe()
+    child = os.fork()
+    if not child:
+        store.abandon()
+        os.write(told, b"x")
+        os.read(end, 1)
+        os._exit(0)
+    assert os.read(ready, 1) == b"x"
+    # The child has said nothing on it, and does not keep it open.
+    assert store.count() == 1
+    leave(store)
+    assert look(other) == [mine]
+    os.write(tell, b"x")
+    assert os.waitpid(child, 0)[1] == 0
+    for descriptor in (ready, told, end, tell):
+        os.close(descriptor)
+
+
 def test_a_refused_statement_leaves_the_session(open_store: Open, database: Database) -> None:
     store = open_store()
     database.ask("ALTER TABLE gear_job ADD CHECK (precedence < 5)")
@@ -425,16 +463,16 @@ def test_two_schemas_of_a_database_are_two_queues(open_store: Open, database: Da
     urls = [make_conninfo(database.url, options=f"-c search_path={name}") for name in "ab"]
     one, other = map(open_store, urls)
     one.write(Batch(added=[job(one.reserved + 1)]))
-    one.close()
+    leave(one)
     assert look(other, 10) == []
     assert len(list(open_store(urls[0]).load())) == 1
 
 
 def test_the_rows_of_servers_that_are_gone_go(open_store: Open, database: Database) -> None:
     for _ in range(3):
-        open_store().close()
+        leave(open_store())
     database.ask("UPDATE gear_node SET seen = now() - interval '2 hours'")
-    open_store().close()
+    leave(open_store())
     open_store()
     assert database.one("SELECT count(*) FROM gear_node WHERE adopter IS NOT NULL") == 1
 

@@ -125,6 +125,15 @@ class Database:
         """Return the handles of all jobs."""
         return {handle for (handle,) in self.ask("SELECT handle FROM gear_job")}  # type: ignore[misc]  # a column of bytea
 
+    def sessions(self) -> int:
+        """Return how many geards have a session."""
+        ((count,),) = self.ask(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'geard' "
+            "AND datname = current_database()"
+        )
+        assert isinstance(count, int)
+        return count
+
 
 class Proxy:
     """Passes bytes to a server and back, until the connections are cut.

@@ -209,7 +209,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         help="how long a server that shares a database may seem frozen before the others take over "
         "its jobs; the same for all of them",
     )] = 10.0
-    queue_patience: Annotated[float, Meta(ge=0, le=YEAR), Option(
+    queue_patience: Annotated[float, Meta(ge=1, le=YEAR), Option(
         group=QUEUE, metavar="SECONDS",
         help="how long background submissions wait for a database that is away before they are "
         "refused",

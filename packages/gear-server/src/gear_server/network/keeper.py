@@ -147,12 +147,16 @@ class Keeper:
 
     def _adopt(self, jobs: list[StoredJob]) -> None:
         with self._lock:
+            if self._engine.ledger is None:
+                return  # the server ends: whoever comes next has them
             adopt(self._engine, jobs, time.monotonic())
         self._log.info("Took over %d jobs", len(jobs))
         self._schedule_turn()
 
     def _move(self, error: StoreMoved, reserved: int) -> None:
         with self._lock:
+            if self._engine.ledger is None:
+                return
             jobs = let_go(self._engine, reserved, error.down)
         self._log.error("%s: forgot %d that waited here", error, jobs)
         self._schedule_turn()

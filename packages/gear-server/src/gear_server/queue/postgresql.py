@@ -23,6 +23,7 @@ from gear_server.levels import NOTICE
 from gear_server.queue.schema import SCHEMA, VERSION
 from gear_server.queue.store import Batch, StoredJob, StoredLimits, StoreError, StoreMoved
 from gear_wire.errors import ConfigurationError
+from gear_wire.link.inherited import let_go
 
 NUMBERS: Final = 1 << 40
 """Numbers of jobs that a node has: 127 days of 100,000 jobs a second."""
@@ -40,6 +41,8 @@ SETTLED: Final = "5 seconds"
 FORGET: Final = "1 hour"
 """How long the row of a node without jobs is kept: one that comes back learns what it has lost."""
 
+_TRY_AGAIN: Final = "40"
+"""The class of errors of transactions that were in each other's way."""
 _DEFAULTS: Final = {
     "application_name": "geard",
     "connect_timeout": "3",
@@ -55,7 +58,8 @@ SELECT set_config(name, value, false) FROM pg_settings JOIN (VALUES
     ('tcp_keepalives_idle', '3'), ('tcp_keepalives_interval', '1'), ('tcp_keepalives_count', '3'),
     ('tcp_user_timeout', '5000'), ('idle_session_timeout', '0'), ('lock_timeout', '0'),
     ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
-    ('synchronous_commit', 'on'), ('jit', 'off'), ('enable_seqscan', 'off')
+    ('default_transaction_isolation', 'read committed'), ('synchronous_commit', 'on'),
+    ('jit', 'off'), ('enable_seqscan', 'off')
 ) AS ours (name, value) USING (name)
 WHERE name <> 'synchronous_commit' OR setting = 'off'
 """
@@ -422,6 +426,8 @@ class PostgreSQLStore:
                     self._lost_at = None
                     return
                 except psycopg.Error as error:
+                    if (error.sqlstate or "").startswith(_TRY_AGAIN):
+                        continue
                     if not self._lost(error):
                         raise self._explain(error) from error
                     if self._lost_at is None:
@@ -526,10 +532,15 @@ class PostgreSQLStore:
 
     def abandon(self) -> None:
         """Leave the connection to the process from which this one was forked."""
-        # psycopg says nothing on a connection of another process; only our descriptors go.
-        if self._connection is not None:
-            _abandoned.append(self._connection)
-            self._connection = None
+        # psycopg says nothing on a connection of another process. But while a descriptor of it is
+        # open here, the database does not see that process end.
+        sock, self._socket = self._socket, None
+        connection, self._connection = self._connection, None
+        if sock is not None:
+            sock.close()
+        if connection is not None:
+            _abandoned.append(connection)
+            let_go([connection.fileno()])
 
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
