@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from typing import Final, NoReturn
 
 import msgspec
@@ -25,6 +25,10 @@ AssignPacket = Callable[["ServerJob"], tuple[int, bytes]]
 and the arguments with the NULs that end them."""
 
 
+Outbox = MutableSequence[bytes]
+"""A list, but not called so: compiled code would not call the methods of one that is derived."""
+
+
 class _Nowhere(list[bytes]):
     """The outbox of connections that are lost or cut off: it keeps nothing."""
 
@@ -35,7 +39,7 @@ class _Nowhere(list[bytes]):
         """Do nothing."""
 
 
-NOWHERE: Final[list[bytes]] = _Nowhere()
+NOWHERE: Final[Outbox] = _Nowhere()
 BOUNDLESS: Final = sys.maxsize
 
 
@@ -77,9 +81,9 @@ class LongAnswer:
 
     __slots__ = ("after", "place", "slices")
 
-    def __init__(self, slices: Iterator[bytes], place: list[bytes]) -> None:
+    def __init__(self, slices: Iterator[bytes], place: Outbox) -> None:
         self.slices: Iterator[bytes] = slices
-        self.place: list[bytes] = place
+        self.place: Outbox = place
         self.after: list[bytes] = []
 
 
@@ -173,8 +177,8 @@ class Peer:
         self.assigned: dict[bytes, ServerJob] = {}
         self.last_exception_handle: bytes = b""
         self.unknown_commands: int = 0
-        self.outbox: list[bytes] = []
-        self.sendable: list[bytes] = self.outbox
+        self.outbox: Outbox = []
+        self.sendable: Outbox = self.outbox
         self.bulky: bool = False
         self.needs_flush: bool = False
         self.deferred: bool = False
