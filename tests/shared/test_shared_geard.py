@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from gear_server.queue.schema import SCHEMA
@@ -278,6 +279,21 @@ def test_while_the_database_is_away_submissions_wait_and_are_then_refused(
             one.wait_for_log("Accepting background jobs again")
             last = submit(second, b"last")
             wait_until(lambda: database.handles() == {held, last}, "the end is not written")
+        one.stop()
+
+
+def test_a_database_that_hangs_is_not_waited_for_any_longer(
+    tmp_path: Path, connect: Connect, database: Database
+) -> None:
+    with start(tmp_path, "one", database.url, "--queue-patience", "1") as one:
+        client = connect(one)
+        with psycopg.connect(database.url) as session:
+            session.execute("LOCK TABLE gear_job")
+            send(client, SubmitJobBg(NAME, UniqueKey(b""), b"refused"))
+            assert receive(client) == (PacketType.ERROR, b"QUEUE_ERROR\0Job cannot be stored")
+        one.wait_for_log("Accepting background jobs again")
+        handle = submit(client, b"kept")
+        assert database.handles() == {handle}
         one.stop()
 
 
