@@ -33,11 +33,11 @@ may be on their way to a slow reader. gearmand and gear 0.16 have no limit."""
 MAX_NAME_SIZE: Final = 512
 """Bytes of a function's name: the limit of libgearman. gearmand takes up to 8 KiB."""
 MAX_MEMORY: Final = 512 << 20
-"""Bytes that jobs may take: a million small ones, or half a million of 500 bytes. gearmand queues
+"""Bytes that jobs may take: over a million small ones, or half a million of 600 bytes. gearmand queues
 until the system ends it."""
 MAX_JOBS: Final = 10_000_000
-MAX_QUEUE: Final = 1_000_000
-"""Jobs of one function: `MAX_MEMORY` is reached soon after."""
+MAX_QUEUE: Final = MAX_JOBS
+"""Jobs of one function: unless it is set, memory alone limits them."""
 MAX_FUNCTIONS: Final = 100_000
 MAX_FUNCTIONS_PER_WORKER: Final = 50_000
 """Zuul 2 registered each of its jobs for each kind of machine: some ten thousand functions."""
