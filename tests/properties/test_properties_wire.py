@@ -30,6 +30,11 @@ def read(reader: FrameReader, data: bytes, places: list[int]) -> list[Event]:
     return [event for piece in cut(data, places) for event in reader.feed(piece)]
 
 
+def without_reasons(events: list[Event]) -> list[Event]:
+    """Return events without what is said of a malformed end: it quotes what has come of it."""
+    return [Malformed("") if isinstance(event, Malformed) else event for event in events]
+
+
 @repeatable
 @given(packets, magics)
 def test_a_packet_is_the_same_after_encode_and_decode(packet: BasePacket, magic: Magic) -> None:
@@ -110,10 +115,7 @@ def test_the_cuts_change_nothing(
 ) -> None:
     whole = FrameReader(largest, longest).feed(data)
     pieces = read(FrameReader(largest, longest), data, places)
-    assert [event for event in pieces if not isinstance(event, Malformed)] == [
-        event for event in whole if not isinstance(event, Malformed)
-    ]
-    assert [type(event) for event in pieces] == [type(event) for event in whole]
+    assert without_reasons(pieces) == without_reasons(whole)
 
 
 @repeatable
@@ -142,7 +144,7 @@ def test_what_is_fed_before_the_rest_was_read_comes_behind_it(
     events = read(reader, data, places)
     while reader.more:
         events += reader.read_on()
-    assert [*events] == FrameReader().feed(data)
+    assert without_reasons(events) == without_reasons(FrameReader().feed(data))
 
 
 @repeatable

@@ -33,8 +33,8 @@ may be on their way to a slow reader. gearmand and gear 0.16 have no limit."""
 MAX_NAME_SIZE: Final = 512
 """Bytes of a function's name: the limit of libgearman. gearmand takes up to 8 KiB."""
 MAX_MEMORY: Final = 512 << 20
-"""Bytes that jobs may take: over a million small ones, or half a million of 600 bytes. gearmand queues
-until the system ends it."""
+"""Bytes that jobs may take: over a million small ones, or half a million of 600 bytes. gearmand
+queues until the system ends it."""
 MAX_JOBS: Final = 10_000_000
 MAX_QUEUE: Final = MAX_JOBS
 """Jobs of one function: unless it is set, memory alone limits them."""
