@@ -3,17 +3,22 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from support.geard_program import Geard
+if TYPE_CHECKING:
+    from support.geard_program import Geard
 
-Start = Callable[..., Geard]
+Start = Callable[..., "Geard"]
 
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Start]:
     """Starts a geard with options, and does not wait for it."""
+    # Not above: the tests of a distribution alone have no `gear`.
+    from support.geard_program import Geard
+
     with contextlib.ExitStack() as closing:
 
         def launch(*options: str, folder: Path = tmp_path, **how: object) -> Geard:
