@@ -1,16 +1,11 @@
 """The jobs that have a unique, over all functions; what joining one means is in `engine`."""
 
-import collections
 from typing import Final
 
 from gear_server.engine.state import Function, ServerJob
 
 WORKLOAD: Final = b"-"
 """The unique of jobs that are merged if their function and arguments are equal."""
-
-
-class _Shared(collections.OrderedDict[Function, ServerJob]):
-    """The jobs of several functions with the same unique, the newest last."""
 
 
 class Uniques:
@@ -21,20 +16,21 @@ class Uniques:
     """
 
     def __init__(self) -> None:
-        # Nearly every unique is that of one job, which needs no dict.
-        self._jobs: dict[bytes, ServerJob | _Shared] = {}
+        # Nearly every unique is that of one job, which needs no dict; in one, the newest is last.
+        # (Of a class derived from OrderedDict, mypyc makes one of the wrong layout, which crashes.)
+        self._jobs: dict[bytes, ServerJob | dict[Function, ServerJob]] = {}
 
     def newest(self, unique: bytes) -> ServerJob | None:
         """Return the newest job with a unique, of any function."""
         known = self._jobs.get(unique)
-        return next(reversed(known.values())) if isinstance(known, _Shared) else known
+        return next(reversed(known.values())) if isinstance(known, dict) else known
 
     def find(self, function: Function, unique: bytes, arguments: bytes) -> ServerJob | None:
         """Return the job that a submission joins; None if there is none."""
         if unique == WORKLOAD:
             return function.workloads.get(arguments)
         known = self._jobs.get(unique)
-        if isinstance(known, _Shared):
+        if isinstance(known, dict):
             return known.get(function)
         return known if known is not None and known.function is function else None
 
@@ -52,11 +48,10 @@ class Uniques:
             known = self._jobs.get(unique)
             if known is None:
                 self._jobs[unique] = job
-            elif isinstance(known, _Shared):
-                known.setdefault(job.function, job)
-                known.move_to_end(job.function)
+            elif isinstance(known, dict):
+                known[job.function] = known.pop(job.function, job)
             elif known.function is not job.function:
-                self._jobs[unique] = _Shared({known.function: known, job.function: job})
+                self._jobs[unique] = {known.function: known, job.function: job}
 
     def remove(self, job: ServerJob) -> None:
         """Let no more submissions join a job; no effect if none could."""
@@ -68,7 +63,7 @@ class Uniques:
             known = self._jobs.get(unique)
             if known is job:
                 del self._jobs[unique]
-            elif isinstance(known, _Shared) and known.get(job.function) is job:
+            elif isinstance(known, dict) and known.get(job.function) is job:
                 del known[job.function]
                 if len(known) == 1:
                     self._jobs[unique] = known.popitem()[1]
