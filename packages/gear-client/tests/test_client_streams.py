@@ -6,8 +6,10 @@ import threading
 import pytest
 
 from gear_client import AsyncClient, AsyncJob, Client, Job, TextJob
+from gear_client.async_job import _MANY, Updates
 from gear_wire.errors import GearmanError, InvalidDataError, JobFailedError, TimeoutError
 from gear_wire.packets import WorkComplete, WorkData, WorkFail, WorkStatus, WorkWarning
+from gear_wire.types import Handle
 from support.client_peers import WAIT, run
 from support.scripted_jobs import Jobs
 from support.scripted_server import ScriptedServer
@@ -163,3 +165,17 @@ def test_of_what_nobody_saw_the_last_status_is_given(server: ScriptedServer, job
         ]
 
     run(server.port, test)
+
+
+def test_of_a_great_many_updates_that_wait_the_data_and_the_last_progress_stay() -> None:
+    job = AsyncJob("f", b"")
+    updates = Updates(job, [])
+    for number in range(_MANY + 5):
+        updates.append(WorkStatus(Handle(b"H:1"), b"%d" % number, b"9"))
+    updates.append(WorkData(Handle(b"H:1"), b""))
+    updates.append(WorkData(Handle(b"H:1"), b"data"))
+    waiting = list(updates._waiting)
+    assert len(waiting) == _MANY + 1
+    assert waiting[-2] == WorkStatus(Handle(b"H:1"), b"%d" % (_MANY + 4), b"9")
+    assert waiting[-1] == WorkData(Handle(b"H:1"), b"data")
+    assert updates.__aiter__() is updates
