@@ -117,7 +117,7 @@ class Outboxes:
         """
         self._count_held(peer)
         unsent = waiting + peer.held_size
-        if unsent > self.limit - peer.room >= self.limit:
+        if peer.room <= 0 and unsent > self.limit - peer.room:
             # What is small was not counted, and came to what was too much already.
             self.cut_off(peer)
             return
@@ -156,9 +156,7 @@ class Outboxes:
 
     def _send_shared(self, peer: Peer, header: bytes, body: bytes, times: int) -> None:
         """Queue a large packet, or several that are equal, without copying it."""
-        if not peer.needs_flush:
-            peer.needs_flush = True
-            self._needing_flush.append(peer)
+        self._flush_later(peer)
         peer.outbox.extend(([header, body] if header else [body]) * times)
         peer.bulky = True
         self._count(peer, len(header) + len(body), times)
