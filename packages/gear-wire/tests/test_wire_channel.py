@@ -238,3 +238,16 @@ def test_the_end_of_tls_is_the_end_though_the_socket_stays_open(tmp_path: Path) 
     assert received == b"bye"
     channel.close()
     thread.join(10)
+
+
+def test_what_is_lost_with_the_connection_is_not_waited_for(
+    pair: tuple[Channel, socket.socket],
+) -> None:
+    channel, theirs = pair
+    channel.queue(bytes(16 << 20))
+    assert not channel.flush()  # the socket is full
+    theirs.close()
+    with pytest.raises(OSError):
+        channel.flush()  # as another thread does, such as the poll thread
+    with pytest.raises(DisconnectError, match="lost before all was sent"):
+        channel.send_up_to(channel.queued, Deadline(20))

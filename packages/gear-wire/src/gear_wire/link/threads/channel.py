@@ -133,11 +133,19 @@ class Channel:
                 if not self.flush():
                     if not self.wait(write=True, deadline=deadline) and deadline.expired():
                         return False
-                elif self._sent < mark:
-                    time.sleep(0)  # another thread is sending it
+                elif self._sent < mark and not self._wait_for_sender(deadline):
+                    return False
             return True
         finally:
             self._turn.release()
+
+    def _wait_for_sender(self, deadline: Deadline) -> bool:
+        """Wait until the thread that sends is done with it; False when the time is up."""
+        left = deadline.left()
+        if not self._send_lock.acquire(timeout=-1 if left is None else left):
+            return False
+        self._send_lock.release()
+        return True
 
     @property
     def sent(self) -> int:
@@ -178,6 +186,7 @@ class Channel:
                 if sent < len(chunk):
                     self._out.appendleft(memoryview(chunk)[sent:])
         except OSError:
+            self._gone = True  # what could not be sent is lost: nobody may wait for it
             raise
         except BaseException:
             # A signal handler's, such as Ctrl-C's KeyboardInterrupt: how much has left is unknown.

@@ -422,9 +422,11 @@ class Connection:
             raise DisconnectError(f"{self!r} is not connected")
         channel, end = mark
         try:
-            if channel.send_up_to(end, deadline):
+            done = channel.send_up_to(end, deadline)
+            if channel.pending:
+                self._transport.flush(channel, Deadline(0))  # the poll thread sends the rest
+            if done:
                 return
-            self._transport.flush(channel, Deadline(0))  # the poll thread sends the rest
         except (OSError, ValueError) as error:
             channel.interrupt()
             raise DisconnectError(f"{self!r}: {describe(error)}") from error
