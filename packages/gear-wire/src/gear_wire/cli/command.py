@@ -1,0 +1,135 @@
+"""The commands of one program: options that all have, errors in one line, exit codes."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn, ParamSpec, TypeVar
+
+import click
+
+from gear_wire.cli.exits import Exit, describe, exit_of
+from gear_wire.cli.servers import VARIABLE, server_addresses, split_servers
+from gear_wire.errors import GearmanError
+from gear_wire.link.address import ServerAddress
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Target:
+    """Where a command goes: the servers and how long to wait for them.
+
+    Attributes:
+        servers: The servers, at least one.
+        timeout: Seconds to wait for a server; None for no limit.
+    """
+
+    def __init__(self, servers: list[ServerAddress], timeout: float | None) -> None:
+        self.servers: list[ServerAddress] = servers
+        self.timeout: float | None = timeout
+
+
+def _target(
+    context: click.Context,
+    servers: Sequence[str],
+    ssl_key: str | None,
+    ssl_cert: str | None,
+    ssl_ca: str | None,
+    timeout: float | None,
+) -> Target:
+    named = list(servers) or split_servers(os.environ.get(VARIABLE, ""))
+    try:
+        return Target(server_addresses(named, ssl_key, ssl_cert, ssl_ca), timeout)
+    except GearmanError as error:
+        raise click.UsageError(describe(error), context) from error
+
+
+def server_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the options that say where it goes, and a `Target` as its first argument."""
+
+    def run(
+        server: Sequence[str],
+        ssl_key: str | None,
+        ssl_cert: str | None,
+        ssl_ca: str | None,
+        timeout: float | None,
+        **others: object,
+    ) -> R:
+        context = click.get_current_context()
+        return function(_target(context, server, ssl_key, ssl_cert, ssl_ca, timeout), **others)
+
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
+    run.__dict__.update(function.__dict__)
+    path = click.Path(dir_okay=False)
+    options = (
+        click.option(
+            "-s", "--server", multiple=True, metavar="HOST[:PORT]",
+            help=f"A job server; may be given several times.  [default: {VARIABLE}, or localhost]",
+        ),
+        click.option("--ssl-key", type=path, metavar="FILE", help="Private key, for TLS."),
+        click.option("--ssl-cert", type=path, metavar="FILE", help="Certificate of this client."),
+        click.option("--ssl-ca", type=path, metavar="FILE", help="Certificates of the authority."),
+        click.option(
+            "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", default=30.0,
+            show_default=True, help="How long to wait for a server.",
+        ),
+    )  # fmt: skip
+    command: Callable[..., R] = run
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class Commands(click.Group):
+    """A program's commands, listed in the order in which they were written."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return the names as they were added."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; one that there is not is named with those there are."""
+        if self.get_command(context, arguments[0]) is None and not arguments[0].startswith("-"):
+            known = ", ".join(self.list_commands(context))
+            context.fail(f"there is no command {arguments[0]!r}; the commands are {known}")
+        return super().resolve_command(context, arguments)
+
+
+def run(program: click.Command, name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a program, and return its exit code: errors are one line on standard error.
+
+    Args:
+        program: Its commands.
+        name: What it calls itself.
+        arguments: The command line without the program's name; by default, that of the process.
+    """
+    try:
+        ended = program.main(
+            None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
+        )
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except click.ClickException as error:
+        return _say(name, error.format_message(), Exit.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # Whoever read has enough; what is flushed at the end has no reader either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except (GearmanError, OSError) as error:
+        return _say(name, describe(error), exit_of(error))
+    return ended if isinstance(ended, int) else Exit.OK
+
+
+def _say(name: str, text: str, code: int) -> int:
+    click.echo(f"{name}: {text}", err=True)
+    return code
+
+
+def fail(text: str, code: Exit) -> NoReturn:
+    """End a command with a line on standard error and an exit code."""
+    click.echo(f"{click.get_current_context().find_root().info_name}: {text}", err=True)
+    raise click.exceptions.Exit(code)

@@ -1,0 +1,22 @@
+"""Typed functions: what clients call and workers run, described once for both; pure."""
+
+from gear_wire.functions.app import App
+from gear_wire.functions.current import CurrentJob, current_job
+from gear_wire.functions.failures import InvalidArgumentsError, RemoteError
+from gear_wire.functions.function import CallOptions, Function, FunctionOptions, StreamFunction
+from gear_wire.functions.retries import Retries
+from gear_wire.functions.schedule import Every
+
+__all__ = [
+    "App",
+    "CallOptions",
+    "CurrentJob",
+    "Every",
+    "Function",
+    "FunctionOptions",
+    "InvalidArgumentsError",
+    "RemoteError",
+    "Retries",
+    "StreamFunction",
+    "current_job",
+]

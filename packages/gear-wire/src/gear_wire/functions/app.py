@@ -1,0 +1,275 @@
+"""An app: the functions that clients and workers share, by name."""
+
+import contextlib
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterator,
+    Sequence,
+)
+from typing import ParamSpec, Protocol, TypeVar, cast, overload
+
+from gear_wire.errors import ConfigurationError
+from gear_wire.functions.coding import Encoding, is_stream
+from gear_wire.functions.function import Function, FunctionOptions, StreamFunction
+from gear_wire.functions.retries import Retries, check_exceptions, to_retries
+from gear_wire.functions.schedule import Every, Missed, to_every
+from gear_wire.jobs import to_function_name
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+Local = TypeVar("Local")
+AnyFunction = Function[..., object, object]
+
+
+class Decorator(Protocol):
+    """What makes a `Function` of a function."""
+
+    @overload
+    def __call__(
+        self, body: Callable[P, Coroutine[object, object, Result]], /
+    ) -> Function[P, Coroutine[object, object, Result], Result]: ...
+
+    @overload
+    def __call__(
+        self, body: Callable[P, AsyncIterator[Item]], /
+    ) -> StreamFunction[P, AsyncIterator[Item], Item]: ...
+
+    @overload
+    def __call__(
+        self, body: Callable[P, Iterator[Item]], /
+    ) -> StreamFunction[P, Iterator[Item], Item]: ...
+
+    @overload
+    def __call__(self, body: Callable[P, Result], /) -> Function[P, Result, Result]: ...
+
+
+class CallContext(Protocol):
+    """One call, as middleware sees it.
+
+    Attributes:
+        name: The function's name.
+        handle: The job handle.
+        attempt: The number of this try, from 1.
+    """
+
+    name: str
+    handle: bytes
+    attempt: int
+
+
+Lifespan = Callable[
+    [],
+    "contextlib.AbstractContextManager[object] | contextlib.AbstractAsyncContextManager[object]",
+]
+Middleware = Callable[[CallContext], contextlib.AbstractContextManager[object]]
+"""Given a call, returns what to enter around it: it sees the exception that the call raises."""
+SpanT = TypeVar("SpanT", bound=Lifespan)
+MiddlewareT = TypeVar("MiddlewareT", bound=Middleware)
+
+
+class App:
+    """The functions that clients and workers share, by name.
+
+    Args:
+        encoding: How arguments and results are written: ``json``, which other languages read, or
+            ``msgpack``. A function of one argument and a result that are bytes or text sends both
+            as they are.
+        tracebacks: Whether exceptions tell clients where they were raised.
+
+    Attributes:
+        functions: The functions by name, those that are only declared too.
+        schedule: What is due when, see `every`.
+        middlewares: What is entered around each call, the first outermost.
+        span: What is entered while a worker runs; None for nothing.
+
+    Raises:
+        ConfigurationError: The encoding is unknown.
+    """
+
+    def __init__(self, *, encoding: Encoding = "json", tracebacks: bool = False) -> None:
+        if encoding not in ("json", "msgpack"):
+            raise ConfigurationError(f"encoding is 'json' or 'msgpack', not {encoding!r}")
+        self.encoding: Encoding = encoding
+        self.tracebacks: bool = tracebacks
+        self.functions: dict[str, AnyFunction] = {}
+        self.schedule: list[Every] = []
+        self.middlewares: list[Middleware] = []
+        self.span: Lifespan | None = None
+        self._declared: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<gear.App functions: {', '.join(self.functions) or 'none'}>"
+
+    def function(
+        self,
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        retries: Retries | int | None = None,
+        raises: Sequence[type[Exception]] = (),
+        rate: float | None = None,
+        concurrency: int | None = None,
+    ) -> Decorator:
+        """Make what is decorated a function of this app.
+
+        Args:
+            name: Its name on the wire; by default, that in the source.
+            timeout: Seconds that one try may take; None for no limit. The server is told, and takes
+                the job back after that.
+            retries: Tries after the first that raised: a number, or `Retries` to say more.
+            raises: The exceptions that callers see as themselves, and not as RemoteError.
+            rate: How often a second one worker begins it at the most.
+            concurrency: How many of its jobs one worker runs at a time.
+
+        Raises:
+            ConfigurationError: The app has a function of this name, or an option is out of range.
+        """
+        options = self._options(timeout, retries, raises, rate, concurrency)
+        return self._decorator(name, options, declared=False)
+
+    def declaration(
+        self, name: str | None = None, *, raises: Sequence[type[Exception]] = ()
+    ) -> Decorator:
+        """Declare a function that others run: what is decorated is its signature alone.
+
+        Args:
+            name: Its name on the wire; by default, that in the source.
+            raises: The exceptions that callers see as themselves.
+
+        Raises:
+            ConfigurationError: The app has a function of this name.
+        """
+        return self._decorator(name, self._options(None, None, raises, None, None), declared=True)
+
+    def implements(
+        self,
+        function: Function[P, Local, Result],
+        *,
+        timeout: float | None = None,
+        retries: Retries | int | None = None,
+        rate: float | None = None,
+        concurrency: int | None = None,
+    ) -> Callable[[Callable[P, Local]], Function[P, Local, Result]]:
+        """Make what is decorated run a function that was declared; its signature must be the same.
+
+        Args:
+            function: What was declared, in this app or in another.
+            timeout: As for `function`.
+            retries: As for `function`.
+            rate: As for `function`.
+            concurrency: As for `function`.
+
+        Raises:
+            ConfigurationError: The app runs a function of this name already.
+        """
+        options = self._options(timeout, retries, function.options.raises, rate, concurrency)
+
+        def decorate(body: Callable[P, Local]) -> Function[P, Local, Result]:
+            made = type(function)(function.name, body, options, function.encoding, self.tracebacks)
+            self._add(made, declared=False)
+            return made
+
+        return decorate
+
+    def _options(
+        self,
+        timeout: float | None,
+        retries: Retries | int | None,
+        raises: Sequence[type[Exception]],
+        rate: float | None,
+        concurrency: int | None,
+    ) -> FunctionOptions:
+        for what, value in {"timeout": timeout, "rate": rate, "concurrency": concurrency}.items():
+            if value is not None and not value > 0:
+                raise ConfigurationError(f"{what} must be positive, not {value!r}")
+        return FunctionOptions(
+            timeout=timeout,
+            retries=to_retries(retries),
+            raises=check_exceptions(raises),
+            rate=rate,
+            concurrency=concurrency,
+        )
+
+    def _decorator(self, name: str | None, options: FunctionOptions, declared: bool) -> Decorator:
+        if callable(name):
+            raise TypeError("write @app.function(), with parentheses")
+
+        def decorate(body: Callable[..., object]) -> AnyFunction:
+            chosen = body.__name__ if name is None else name
+            to_function_name(chosen)
+            kind = StreamFunction if is_stream(body) else Function
+            made: AnyFunction = kind(chosen, body, options, self.encoding, self.tracebacks)
+            self._add(made, declared)
+            return made
+
+        return cast(Decorator, decorate)
+
+    def _add(self, made: AnyFunction, declared: bool) -> None:
+        if made.name in self.functions and made.name not in self._declared:
+            raise ConfigurationError(f"the app has a function {made.name} already")
+        self.functions[made.name] = made
+        if declared:
+            self._declared.add(made.name)
+        else:
+            self._declared.discard(made.name)
+
+    def runnable(self) -> dict[str, AnyFunction]:
+        """Return the functions that a worker can run: those that are not only declared."""
+        return {name: known for name, known in self.functions.items() if name not in self._declared}
+
+    def every(
+        self, when: str | float, *, missed: Missed = "skip"
+    ) -> Callable[[Function[[], Local, Result]], Function[[], Local, Result]]:
+        """Have a function without arguments submitted at set times.
+
+        Args:
+            when: A cron expression of five fields, in UTC; or seconds.
+            missed: What becomes of times at which no scheduler ran: ``once`` submits the last of
+                them when one starts, ``skip`` none.
+
+        Raises:
+            ConfigurationError: It is no time at all.
+        """
+
+        def decorate(function: Function[[], Local, Result]) -> Function[[], Local, Result]:
+            entry = to_every(function.name, when, missed)
+            self.schedule.append(entry)
+            return function
+
+        return decorate
+
+    def lifespan(self, span: SpanT) -> SpanT:
+        """Have a context manager entered while a worker runs; functions find what it yields.
+
+        Args:
+            span: A function that returns a context manager, of either kind; it is entered once a
+                worker process. `current_job().state` is what it yields.
+
+        Raises:
+            ConfigurationError: The app has one already.
+        """
+        if self.span is not None:
+            raise ConfigurationError("the app has a lifespan already")
+        self.span = span
+        return span
+
+    def middleware(self, around: MiddlewareT) -> MiddlewareT:
+        """Have a context manager entered around each call: for tracing, sessions, log fields.
+
+        Args:
+            around: Given the call, returns a context manager; it sees what the call raises.
+        """
+        self.middlewares.append(around)
+        return around
+
+    def check(self) -> None:
+        """Look at all signatures now, and not at the first call.
+
+        Raises:
+            ConfigurationError: One has a type that is unknown or cannot travel.
+        """
+        for function in self.functions.values():
+            assert function.codec is not None

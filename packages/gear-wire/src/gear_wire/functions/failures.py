@@ -1,0 +1,107 @@
+"""How an exception travels from a worker to a client: the data of WORK_EXCEPTION."""
+
+import traceback
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from gear_wire.errors import InvalidDataError, JobFailedError
+
+
+class InvalidArgumentsError(InvalidDataError, TypeError):
+    """The arguments of a call do not fit the function."""
+
+
+class Failure(msgspec.Struct, omit_defaults=True):
+    """What a worker says of an exception, as JSON.
+
+    Attributes:
+        type: The name of its class.
+        message: Its text.
+        args: Its arguments, where JSON can say them and the function declares it.
+        traceback: Where it was raised; for apps that ask for it.
+    """
+
+    type: str
+    message: str = ""
+    args: list[object] | None = None
+    traceback: str | None = None
+
+
+class RemoteError(JobFailedError):
+    """A function raised in its worker.
+
+    Args:
+        failure: What the worker said.
+        function: The function's name.
+        exception: The data of the WORK_EXCEPTION.
+
+    Attributes:
+        type: The name of the exception's class; empty when a worker of another kind said a text.
+        message: Its text.
+        traceback: Where it was raised; None unless the app asks for tracebacks.
+        function: The function's name.
+    """
+
+    def __init__(self, failure: Failure, function: str, exception: bytes | None = None) -> None:
+        what = f"{failure.type}: {failure.message}" if failure.type else failure.message
+        super().__init__(f"{function}: {what}", exception)
+        self.failure: Failure = failure
+        self.function: str = function
+
+    @property
+    def type(self) -> str:
+        """The name of the exception's class; empty when a worker of another kind said a text."""
+        return self.failure.type
+
+    @property
+    def message(self) -> str:
+        """The exception's text."""
+        return self.failure.message
+
+    @property
+    def traceback(self) -> str | None:
+        """Where it was raised; None unless the app asks for tracebacks."""
+        return self.failure.traceback
+
+    def __reduce__(self) -> "tuple[Callable[..., RemoteError], tuple[Failure, str, bytes | None]]":
+        """Have copies made of what it was made of."""
+        return self.__class__, (self.failure, self.function, self.exception)
+
+
+def encode_failure(
+    error: BaseException, declared: tuple[type[Exception], ...], tracebacks: bool
+) -> bytes:
+    """Return an exception as the data of WORK_EXCEPTION.
+
+    Args:
+        error: The exception.
+        declared: The exceptions that clients raise as themselves: their arguments travel too.
+        tracebacks: Whether to say where it was raised.
+    """
+    failure = Failure(type(error).__name__, str(error))
+    if tracebacks:
+        failure.traceback = "".join(traceback.format_exception(error))
+    if isinstance(error, declared):
+        failure.args = list(error.args)
+    try:
+        return msgspec.json.encode(failure)
+    except (TypeError, ValueError):
+        failure.args = None  # what JSON cannot say
+        return msgspec.json.encode(failure)
+
+
+def decode_failure(data: bytes, function: str, declared: Iterable[type[Exception]]) -> Exception:
+    """Return the exception to raise for the data of a WORK_EXCEPTION, from whatever worker."""
+    try:
+        failure = msgspec.json.decode(data, type=Failure)
+    except msgspec.DecodeError:
+        failure = Failure("", data.decode(errors="replace"))
+    if failure.args is not None:
+        for known in declared:
+            if known.__name__ == failure.type:
+                try:
+                    return known(*failure.args)
+                except TypeError:
+                    break  # its constructor is not what it was
+    return RemoteError(failure, function, data)

@@ -1,0 +1,58 @@
+"""When a function is due without being called; who submits it is the worker command."""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import msgspec
+
+from gear_wire.errors import ConfigurationError
+
+Missed = Literal["once", "skip"]
+
+
+class Every(msgspec.Struct, frozen=True):
+    """How often a function is due.
+
+    Attributes:
+        function: The function's name.
+        cron: A cron expression of five fields, in UTC; empty when `seconds` counts.
+        seconds: Seconds from one time to the next, counted from 1970.
+        missed: What becomes of times at which no scheduler ran: ``once`` submits the last of them
+            when one starts, ``skip`` none.
+        arguments: The payload, made when it was declared.
+    """
+
+    function: str
+    cron: str = ""
+    seconds: float = 0.0
+    missed: Missed = "skip"
+    arguments: bytes = b""
+
+    def unique(self, due: int) -> str:
+        """Return the unique of one due time: several schedulers submit it once."""
+        return f"every:{self.function}:{due}"
+
+
+def to_every(function: str, when: str | float, missed: Missed) -> Every:
+    """Return what `App.every` was given as one value.
+
+    Raises:
+        ConfigurationError: The seconds are not positive, the expression has not five fields, or
+            `missed` is unknown.
+    """
+    if missed not in get_args(Missed):
+        raise ConfigurationError(f"missed is 'once' or 'skip', not {missed!r}")
+    if isinstance(when, str):
+        if len(when.split()) != 5:
+            raise ConfigurationError(
+                f"{function}: a cron expression has five fields (minute, hour, day, month, day of "
+                f"week), not {when!r}"
+            )
+        return Every(function, cron=when, missed=missed)
+    if not when >= 1:
+        raise ConfigurationError(f"{function}: every takes at least 1 second, not {when!r}")
+    return Every(function, seconds=float(when), missed=missed)
+
+
+Next = Callable[[float], float]
+"""Returns the first due time after a time, both in seconds since 1970."""
