@@ -38,11 +38,11 @@ class StreamPeer(Peer):
         """
         transport = self.transport
         outbox = self.sendable
+        if outbox is NOWHERE and transport is not None:
+            transport.abort()  # even if it is being closed: it would wait for what nobody reads
+            return 0
         if transport is None or transport.is_closing():
             outbox.clear()
-            return 0
-        if outbox is NOWHERE:
-            transport.abort()
             return 0
         if outbox:
             if self.bulky:
@@ -51,6 +51,9 @@ class StreamPeer(Peer):
             else:
                 transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
             outbox.clear()
+            if self.sendable is NOWHERE:  # cut off meanwhile, as the transport took too little
+                transport.abort()
+                return 0
         if self.closing and not self.held:
             transport.close()
         return transport.get_write_buffer_size() if self.congested else 0
