@@ -108,16 +108,20 @@ def test_an_array_is_taken_as_positional_arguments() -> None:
         (b'{"image":"","width":"wide"}', r"^\$\.width: expected int, got str$"),
         (b'{"image":5}', r"^\$\.image: expected bytes, got int$"),
         (b'["",1.5]', r"^\$\.width: expected int, got float$"),
-        (b"{}", r"^thumbnail\(\) missing 1 required argument: 'image'$"),
+        (b"{}", r"^thumbnail\(\) missing 1 required positional argument: 'image'$"),
         (
             b'{"image":"","colour":1}',
             r"^thumbnail\(\) got an unexpected keyword argument 'colour'$",
         ),
-        (b'["",1,2]', r"^thumbnail\(\) takes 2 positional arguments but 3 were given$"),
-        (b"5", r"^thumbnail: expected an object of arguments by name, got int$"),
-        (b"{", r"^thumbnail: the payload is none: Input data was truncated$"),
-        (b"[" * 5000, r"^thumbnail: the payload is none: "),
-        (b"", r"^thumbnail: the payload is none: Input data was truncated$"),
+        (b'["",1,2]', r"^thumbnail\(\) takes from 1 to 2 positional arguments but 3 were given$"),
+        (
+            b"5",
+            r"^thumbnail: the arguments are an object or an array: \$: expected object \| array, "
+            "got int$",
+        ),
+        (b"{", r"^thumbnail: the payload is invalid: Input data was truncated$"),
+        (b"[" * 5000, r"^thumbnail: the payload is invalid: "),
+        (b"", r"^thumbnail\(\) missing 1 required positional argument: 'image'$"),
     ],
 )
 def test_a_wrong_payload_is_refused_with_what_is_wrong(payload: bytes, reason: str) -> None:
@@ -136,7 +140,7 @@ def test_no_payload_raises_anything_else(payload: bytes) -> None:
 
 def test_a_wrong_call_is_refused_before_anything_is_sent() -> None:
     wrong: Callable[..., bytes] = thumbnail.encode
-    for arguments, reason in [((), "missing"), ((b"", 1, 2), "too many positional")]:
+    for arguments, reason in [((), "missing"), ((b"", 1, 2), "from 1 to 2 positional")]:
         with pytest.raises(TypeError, match=reason):
             wrong(*arguments)
 
@@ -210,7 +214,7 @@ def test_text_of_another_kind_of_worker_is_the_message() -> None:
 def test_arguments_that_cannot_travel_are_left_behind() -> None:
     data = encode_failure(OutOfStock(object()), (OutOfStock,), tracebacks=False)
     assert msgspec.json.decode(data, type=Failure).args is None
-    assert isinstance(decode_failure(data, "f", (OutOfStock,)), RemoteError)
+    assert isinstance(decode_failure(data, "f", (OutOfStock,)), OutOfStock)
 
 
 def test_names_are_taken_once() -> None:

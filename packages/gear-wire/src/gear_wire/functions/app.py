@@ -1,6 +1,5 @@
 """An app: the functions that clients and workers share, by name."""
 
-import contextlib
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -8,11 +7,14 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import ParamSpec, Protocol, TypeVar, cast, overload
 
 from gear_wire.errors import ConfigurationError
 from gear_wire.functions.coding import Encoding, is_stream
-from gear_wire.functions.function import Function, FunctionOptions, StreamFunction
+from gear_wire.functions.execution import Middleware
+from gear_wire.functions.function import AnyFunction, Function, FunctionOptions, StreamFunction
+from gear_wire.functions.lifespan import Lifespan
 from gear_wire.functions.retries import Retries, check_exceptions, to_retries
 from gear_wire.functions.schedule import Every, Missed, to_every
 from gear_wire.jobs import to_function_name
@@ -20,8 +22,7 @@ from gear_wire.jobs import to_function_name
 P = ParamSpec("P")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
-Local = TypeVar("Local")
-AnyFunction = Function[..., object, object]
+State = TypeVar("State")
 
 
 class Decorator(Protocol):
@@ -46,28 +47,34 @@ class Decorator(Protocol):
     def __call__(self, body: Callable[P, Result], /) -> Function[P, Result, Result]: ...
 
 
-class CallContext(Protocol):
-    """One call, as middleware sees it.
+class Implementation(Protocol[P, Result]):
+    """What makes a function run what was declared; its body may be asynchronous or not."""
 
-    Attributes:
-        name: The function's name.
-        handle: The job handle.
-        attempt: The number of this try, from 1.
-    """
+    @overload
+    def __call__(
+        self, body: Callable[P, Coroutine[object, object, Result]], /
+    ) -> Function[P, Coroutine[object, object, Result], Result]: ...
 
-    name: str
-    handle: bytes
-    attempt: int
+    @overload
+    def __call__(self, body: Callable[P, Result], /) -> Function[P, Result, Result]: ...
 
 
-Lifespan = Callable[
-    [],
-    "contextlib.AbstractContextManager[object] | contextlib.AbstractAsyncContextManager[object]",
-]
-Middleware = Callable[[CallContext], contextlib.AbstractContextManager[object]]
-"""Given a call, returns what to enter around it: it sees the exception that the call raises."""
-SpanT = TypeVar("SpanT", bound=Lifespan)
+class StreamImplementation(Protocol[P, Item]):
+    """What makes a function run a stream that was declared; asynchronous or not."""
+
+    @overload
+    def __call__(
+        self, body: Callable[P, AsyncIterator[Item]], /
+    ) -> StreamFunction[P, AsyncIterator[Item], Item]: ...
+
+    @overload
+    def __call__(
+        self, body: Callable[P, Iterator[Item]], /
+    ) -> StreamFunction[P, Iterator[Item], Item]: ...
+
+
 MiddlewareT = TypeVar("MiddlewareT", bound=Middleware)
+DueT = TypeVar("DueT", bound=Function[[], object, object])
 
 
 class App:
@@ -97,7 +104,7 @@ class App:
         self.functions: dict[str, AnyFunction] = {}
         self.schedule: list[Every] = []
         self.middlewares: list[Middleware] = []
-        self.span: Lifespan | None = None
+        self.span: Lifespan[object] | None = None
         self._declared: set[str] = set()
 
     def __repr__(self) -> str:
@@ -144,16 +151,38 @@ class App:
         """
         return self._decorator(name, self._options(None, None, raises, None, None), declared=True)
 
-    def implements(
+    @overload
+    def implements(  # type: ignore[overload-overlap]  # which it is, its class tells
         self,
-        function: Function[P, Local, Result],
+        function: StreamFunction[P, object, Item],
         *,
         timeout: float | None = None,
         retries: Retries | int | None = None,
         rate: float | None = None,
         concurrency: int | None = None,
-    ) -> Callable[[Callable[P, Local]], Function[P, Local, Result]]:
-        """Make what is decorated run a function that was declared; its signature must be the same.
+    ) -> StreamImplementation[P, Item]: ...
+
+    @overload
+    def implements(
+        self,
+        function: Function[P, object, Result],
+        *,
+        timeout: float | None = None,
+        retries: Retries | int | None = None,
+        rate: float | None = None,
+        concurrency: int | None = None,
+    ) -> Implementation[P, Result]: ...
+
+    def implements(
+        self,
+        function: AnyFunction,
+        *,
+        timeout: float | None = None,
+        retries: Retries | int | None = None,
+        rate: float | None = None,
+        concurrency: int | None = None,
+    ) -> Callable[..., object]:
+        """Make what is decorated run a function that was declared, with the same signature.
 
         Args:
             function: What was declared, in this app or in another.
@@ -167,7 +196,7 @@ class App:
         """
         options = self._options(timeout, retries, function.options.raises, rate, concurrency)
 
-        def decorate(body: Callable[P, Local]) -> Function[P, Local, Result]:
+        def decorate(body: Callable[..., object]) -> AnyFunction:
             made = type(function)(function.name, body, options, function.encoding, self.tracebacks)
             self._add(made, declared=False)
             return made
@@ -220,9 +249,7 @@ class App:
         """Return the functions that a worker can run: those that are not only declared."""
         return {name: known for name, known in self.functions.items() if name not in self._declared}
 
-    def every(
-        self, when: str | float, *, missed: Missed = "skip"
-    ) -> Callable[[Function[[], Local, Result]], Function[[], Local, Result]]:
+    def every(self, when: str | float, *, missed: Missed = "skip") -> Callable[[DueT], DueT]:
         """Have a function without arguments submitted at set times.
 
         Args:
@@ -231,36 +258,56 @@ class App:
                 them when one starts, ``skip`` none.
 
         Raises:
-            ConfigurationError: It is no time at all.
+            ConfigurationError: It is no time at all, or the function is not one of this app.
         """
 
-        def decorate(function: Function[[], Local, Result]) -> Function[[], Local, Result]:
-            entry = to_every(function.name, when, missed)
-            self.schedule.append(entry)
+        def decorate(function: DueT) -> DueT:
+            if self.functions.get(function.name) is not function:
+                raise ConfigurationError(
+                    f"{function!r} is not a function of this app: write @app.every above "
+                    "@app.function"
+                )
+            self.schedule.append(to_every(function.name, when, missed))
             return function
 
         return decorate
 
-    def lifespan(self, span: SpanT) -> SpanT:
+    @overload
+    def lifespan(self, span: Callable[[], AbstractContextManager[State]]) -> Lifespan[State]: ...
+
+    @overload
+    def lifespan(
+        self, span: Callable[[], AbstractAsyncContextManager[State]]
+    ) -> Lifespan[State]: ...
+
+    def lifespan(
+        self,
+        span: Callable[[], AbstractContextManager[State] | AbstractAsyncContextManager[State]],
+    ) -> Lifespan[State]:
         """Have a context manager entered while a worker runs; functions find what it yields.
 
         Args:
-            span: A function that returns a context manager, of either kind; it is entered once a
-                worker process. `current_job().state` is what it yields.
+            span: A function that returns a context manager, plain or asynchronous; it is entered
+                once a worker process.
+
+        Returns:
+            What has the value for functions, as its `state`.
 
         Raises:
             ConfigurationError: The app has one already.
         """
         if self.span is not None:
             raise ConfigurationError("the app has a lifespan already")
-        self.span = span
-        return span
+        made = Lifespan(span)
+        self.span = cast(Lifespan[object], made)
+        return made
 
     def middleware(self, around: MiddlewareT) -> MiddlewareT:
         """Have a context manager entered around each call: for tracing, sessions, log fields.
 
         Args:
-            around: Given the call, returns a context manager; it sees what the call raises.
+            around: Given the job, returns a context manager, which sees what the call raises. An
+                asynchronous one can only go around asynchronous functions.
         """
         self.middlewares.append(around)
         return around
@@ -272,4 +319,4 @@ class App:
             ConfigurationError: One has a type that is unknown or cannot travel.
         """
         for function in self.functions.values():
-            assert function.codec is not None
+            _ = function.codec

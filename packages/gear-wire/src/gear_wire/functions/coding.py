@@ -10,14 +10,15 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from gear_wire.errors import ConfigurationError
+from gear_wire.functions.arguments import Arguments, Bound
 from gear_wire.functions.failures import InvalidArgumentsError
 
 Encoding = Literal["json", "msgpack"]
-Bound = tuple[list[object], dict[str, object]]
 Kind = Literal["value", "stream"]
 
-_RAW: Final = (bytes, str)
+_SHAPE: Final = list[msgspec.Raw] | dict[str, msgspec.Raw]
 _AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_WRITTEN_STREAM: Final = re.compile(r"(?:\w+\.)*(?:Async)?(?:Iterator|Generator)\[")
 _STREAMS: Final = {
     typing.get_origin(known)
     for known in (
@@ -54,7 +55,7 @@ class Codec(Protocol):
         """Return a result, or an item of a stream, as bytes."""
 
     def decode_result(self, data: bytes) -> object:
-        """Return a result, or an item of a stream; InvalidDataError when it is none."""
+        """Return a result, or an item of a stream; raises what msgspec and UTF-8 raise."""
 
 
 def explain(error: msgspec.ValidationError) -> str:
@@ -74,7 +75,7 @@ def hints_of(function: Callable[..., object], name: str) -> dict[str, object]:
     """
     try:
         return typing.get_type_hints(inspect.unwrap(function), include_extras=True)
-    except NameError as error:
+    except (NameError, AttributeError, SyntaxError) as error:
         raise ConfigurationError(f"{name}: a type in its signature is unknown: {error}") from error
 
 
@@ -97,11 +98,7 @@ def make_codec(function: Callable[..., object], name: str, encoding: Encoding) -
         raise ConfigurationError(f"{name}: its result has no type; -> None if it has none")
     result, kind = _result_of(hints["return"], inspect.iscoroutinefunction(function))
     types_in = [hints[parameter] for parameter in signature.parameters]
-    if (
-        kind == "value"
-        and types_in in ([bytes], [str])
-        and result in (bytes, str, None, type(None))
-    ):
+    if kind == "value" and types_in in ([bytes], [str]) and result in (bytes, str, type(None)):
         return RawCodec(signature, types_in[0], result, name)
     return StructCodec(signature, hints, result, kind, name, encoding)
 
@@ -112,9 +109,16 @@ def is_stream(function: Callable[..., object]) -> bool:
         return False
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         return True
-    # One that only declares: its type alone tells.
+    # One that only declares, or returns an iterator: its type alone tells.
     hint = getattr(function, "__annotations__", {}).get("return")
+    if isinstance(hint, str):
+        return _WRITTEN_STREAM.match(hint) is not None
     return typing.get_origin(hint) in _STREAMS
+
+
+def is_asynchronous(function: Callable[..., object]) -> bool:
+    """Tell whether a function is to be run on an event loop."""
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _result_of(hint: object, asynchronous: bool) -> tuple[object, Kind]:
@@ -138,13 +142,13 @@ class RawCodec:
         self.arguments_type: object = argument
         self.result_type: object = result
         self._name = name
-        self._signature = signature
+        self._arguments = Arguments(signature, name)
         (self._parameter,) = signature.parameters.values()
         self._text = argument is str
 
     def encode_arguments(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
         """Return the payload of a call; TypeError when they do not fit, as Python says it."""
-        bound = self._signature.bind(*args, **kwargs)
+        bound = self._arguments.bind(args, kwargs)
         bound.apply_defaults()
         return self._encode(bound.arguments[self._parameter.name], self.arguments_type)
 
@@ -155,7 +159,9 @@ class RawCodec:
             try:
                 value = payload.decode()
             except UnicodeDecodeError as error:
-                raise InvalidArgumentsError(f"$: expected text in UTF-8: {error}") from error
+                raise InvalidArgumentsError(
+                    f"{self._name}: expected text in UTF-8: {error}"
+                ) from error
         if self._parameter.kind is self._parameter.KEYWORD_ONLY:
             return [], {self._parameter.name: value}
         return [value], {}
@@ -198,91 +204,70 @@ class StructCodec:
         self.kind: Kind = kind
         self.result_type: object = result
         self._name = name
-        self._signature = signature
-        self._parameters = tuple(signature.parameters.values())
-        self._positional = [
-            known.name for known in self._parameters if known.kind is known.POSITIONAL_ONLY
-        ]
-        self._names = [known.name for known in self._parameters]
+        self._arguments = Arguments(signature, name)
         try:
-            struct = _arguments_struct(name, self._parameters, hints)
+            struct = _arguments_struct(name, self._arguments, hints)
             self.arguments_type: object = struct
-            self._struct = struct
+            self._encode: Callable[[object], bytes]
             if encoding == "json":
-                self._encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
-                self._any: Callable[[bytes], object] = msgspec.json.Decoder().decode
+                self._encode = msgspec.json.Encoder().encode
+                self._shape: Callable[[bytes], object] = msgspec.json.Decoder(_SHAPE).decode
                 self._read: Callable[[bytes], object] = msgspec.json.Decoder(struct).decode
                 self._result: Callable[[bytes], object] = msgspec.json.Decoder(result).decode
+                self._nothing = b"{}"
             else:
                 self._encode = msgspec.msgpack.Encoder().encode
-                self._any = msgspec.msgpack.Decoder().decode
+                self._shape = msgspec.msgpack.Decoder(_SHAPE).decode
                 self._read = msgspec.msgpack.Decoder(struct).decode
                 self._result = msgspec.msgpack.Decoder(result).decode
+                self._nothing = b"\x80"
         except (TypeError, NotImplementedError) as error:
             raise ConfigurationError(f"{name}: a type cannot travel: {error}") from error
 
     def encode_arguments(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
         """Return the payload of a call; TypeError when they do not fit, as Python says it."""
-        try:
-            bound = self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{self._name}: {error}") from None
-        return self._encode(bound.arguments)
+        return self._encode(self._arguments.bind(args, kwargs).arguments)
 
     def decode_arguments(self, payload: bytes) -> Bound:
         """Return what to call the function with; InvalidArgumentsError when it does not fit."""
+        # Programs of others send nothing where there are no arguments.
+        payload = payload or self._nothing
         try:
-            values = self._read_whole(payload)
+            try:
+                values = self._read(payload)
+            except msgspec.ValidationError as error:
+                values = self._read_otherwise(payload, error)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidArgumentsError(f"{self._name}: the payload is none: {error}") from error
-        kwargs = {
-            name: value
-            for name in self._names
-            if (value := getattr(values, name)) is not msgspec.UNSET
-        }
-        return [kwargs.pop(name) for name in self._positional if name in kwargs], kwargs
+            raise InvalidArgumentsError(f"{self._name}: the payload is invalid: {error}") from error
+        return self._arguments.split(
+            {
+                name: value
+                for name in self._arguments.names
+                if (value := getattr(values, name)) is not msgspec.UNSET
+            }
+        )
 
-    def _read_whole(self, payload: bytes) -> object:
-        try:
-            return self._read(payload)
-        except msgspec.ValidationError:
-            return self._read_otherwise(payload)
-
-    def _read_otherwise(self, payload: bytes) -> object:
+    def _read_otherwise(self, payload: bytes, error: msgspec.ValidationError) -> object:
         """Read an array of positional arguments; else say what is wrong as Python would."""
-        given = self._any(payload)
-        if isinstance(given, list):
-            places = [known for known in self._parameters if known.kind is not known.KEYWORD_ONLY]
-            if len(given) > len(places):
-                raise InvalidArgumentsError(
-                    f"{self._name}() takes {_count(len(places))} but {len(given)} were given"
-                )
-            given = {known.name: value for known, value in zip(places, given, strict=False)}
-        if not isinstance(given, dict):
-            kind = type(given).__name__
-            raise InvalidArgumentsError(
-                f"{self._name}: expected an object of arguments by name, got {kind}"
-            )
-        for name in given:
-            if name not in self._names:
-                raise InvalidArgumentsError(
-                    f"{self._name}() got an unexpected keyword argument {name!r}"
-                )
-        missing = [
-            repr(known.name)
-            for known in self._parameters
-            if known.default is known.empty and known.name not in given
-        ]
-        if missing:
-            noun = "argument" if len(missing) == 1 else "arguments"
-            raise InvalidArgumentsError(
-                f"{self._name}() missing {len(missing)} required {noun}: {', '.join(missing)}"
-            )
         try:
-            values: object = msgspec.convert(given, self._struct)
-            return values
+            given = self._shape(payload)
         except msgspec.ValidationError as wrong:
-            raise InvalidArgumentsError(explain(wrong)) from wrong
+            raise InvalidArgumentsError(
+                f"{self._name}: the arguments are an object or an array: {explain(wrong)}"
+            ) from error
+        if isinstance(given, list):
+            misfit, named = self._arguments.by_position(given)
+        else:
+            named = dict(typing.cast("dict[str, object]", given))
+            misfit = self._arguments.misfit(named)
+        if misfit:
+            raise InvalidArgumentsError(misfit) from error
+        if isinstance(given, list):
+            try:
+                return self._read(self._encode(named))
+            except msgspec.ValidationError as wrong:
+                raise InvalidArgumentsError(explain(wrong)) from wrong
+        raise InvalidArgumentsError(explain(error)) from error
 
     def encode_result(self, value: object) -> bytes:
         """Return a result, or an item of a stream, as bytes."""
@@ -294,15 +279,11 @@ class StructCodec:
         return value
 
 
-def _count(places: int) -> str:
-    return f"{places} positional argument{'' if places == 1 else 's'}"
-
-
 def _arguments_struct(
-    name: str, parameters: tuple[inspect.Parameter, ...], hints: Mapping[str, object]
+    name: str, arguments: Arguments, hints: Mapping[str, object]
 ) -> type[msgspec.Struct]:
     fields: list[tuple[str, object] | tuple[str, object, object]] = []
-    for known in parameters:
+    for known in arguments.parameters:
         hint = hints[known.name]
         if known.default is known.empty:
             fields.append((known.name, hint))

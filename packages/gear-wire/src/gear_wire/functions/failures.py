@@ -48,6 +48,8 @@ class RemoteError(JobFailedError):
         super().__init__(f"{function}: {what}", exception)
         self.failure: Failure = failure
         self.function: str = function
+        if failure.traceback:
+            self.add_note(f"In the worker:\n{failure.traceback.rstrip()}")
 
     @property
     def type(self) -> str:
@@ -79,29 +81,56 @@ def encode_failure(
         declared: The exceptions that clients raise as themselves: their arguments travel too.
         tracebacks: Whether to say where it was raised.
     """
-    failure = Failure(type(error).__name__, str(error))
+    kind = next((known for known in type(error).__mro__ if known in declared), None)
+    failure = Failure((kind or type(error)).__name__, _text(error))
     if tracebacks:
-        failure.traceback = "".join(traceback.format_exception(error))
-    if isinstance(error, declared):
-        failure.args = list(error.args)
+        failure.traceback = _printable("".join(traceback.format_exception(error)))
+    if kind is not None:
+        failure.args = _portable(list(error.args))
+    return msgspec.json.encode(failure)
+
+
+def _text(error: BaseException) -> str:
     try:
-        return msgspec.json.encode(failure)
-    except (TypeError, ValueError):
-        failure.args = None  # what JSON cannot say
-        return msgspec.json.encode(failure)
+        return _printable(str(error))
+    except Exception as unprintable:  # its own __str__ is at fault
+        return f"<its text cannot be had: {type(unprintable).__name__}>"
+
+
+def _printable(text: str) -> str:
+    """Return a text as UTF-8 can carry it."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _portable(args: list[object]) -> list[object] | None:
+    """Return arguments that are the same after a journey as JSON; None for others."""
+    try:
+        same = msgspec.json.decode(msgspec.json.encode(args)) == args
+    except Exception:  # whatever their own methods raise
+        return None
+    return args if same else None
 
 
 def decode_failure(data: bytes, function: str, declared: Iterable[type[Exception]]) -> Exception:
-    """Return the exception to raise for the data of a WORK_EXCEPTION, from whatever worker."""
+    """Return the exception to raise for the data of a WORK_EXCEPTION, from whatever worker.
+
+    Args:
+        data: The data of the WORK_EXCEPTION.
+        function: The function's name.
+        declared: The exceptions that are raised as themselves. The RemoteError is their cause, and
+            what is raised instead if one cannot be made of what the worker said.
+    """
     try:
         failure = msgspec.json.decode(data, type=Failure)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         failure = Failure("", data.decode(errors="replace"))
-    if failure.args is not None:
-        for known in declared:
-            if known.__name__ == failure.type:
-                try:
-                    return known(*failure.args)
-                except TypeError:
-                    break  # its constructor is not what it was
-    return RemoteError(failure, function, data)
+    remote = RemoteError(failure, function, data)
+    for known in declared:
+        if known.__name__ == failure.type:
+            try:
+                error = known(*([failure.message] if failure.args is None else failure.args))
+            except Exception:  # its constructor takes other arguments
+                break
+            error.__cause__ = remote
+            return error
+    return remote

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, Generic, ParamSpec, Self, TypeVar, cast
+from typing import ClassVar, Final, Generic, ParamSpec, Self, TypeVar, cast
 
 import msgspec
 
 from gear_wire.constants import PRECEDENCE_NORMAL
-from gear_wire.errors import InvalidDataError
-from gear_wire.functions.coding import Codec, Encoding, explain, make_codec
+from gear_wire.errors import ConfigurationError, InvalidDataError
+from gear_wire.functions.coding import Codec, Encoding, Kind, explain, is_asynchronous, make_codec
 from gear_wire.functions.retries import Retries
 
 P = ParamSpec("P")
@@ -69,8 +69,11 @@ class Function(Generic[P, Local_co, Result_co]):
         tracebacks: Whether exceptions say where they were raised.
 
     Attributes:
+        asynchronous: Whether it is run on an event loop.
         call_options: How a call is submitted.
     """
+
+    kind: ClassVar[Kind] = "value"
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class Function(Generic[P, Local_co, Result_co]):
         self.options: FunctionOptions = options
         self.encoding: Encoding = encoding
         self.tracebacks: bool = tracebacks
+        self.asynchronous: bool = is_asynchronous(body)
         self.call_options: CallOptions = CallOptions()
         self._codec: Codec | None = None
         self.__name__ = getattr(body, "__name__", name)
@@ -108,7 +112,13 @@ class Function(Generic[P, Local_co, Result_co]):
             ConfigurationError: A parameter or the result has no type, or one that cannot travel.
         """
         if self._codec is None:
-            self._codec = make_codec(self.body, self.name, self.encoding)
+            codec = make_codec(self.body, self.name, self.encoding)
+            if codec.kind != self.kind:
+                raise ConfigurationError(
+                    f"{self.name}: write the type of its items in its signature itself, such as "
+                    f"-> Iterator[int]"
+                )
+            self._codec = codec
         return self._codec
 
     def using(
@@ -164,13 +174,18 @@ class Function(Generic[P, Local_co, Result_co]):
             return self.codec.decode_result(data)
         except msgspec.ValidationError as error:
             raise InvalidDataError(f"the result of {self.name}: {explain(error)}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidDataError(f"the result of {self.name} is none: {error}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidDataError(f"the result of {self.name} is invalid: {error}") from error
 
 
 class StreamFunction(Function[P, Local_co, list[Item_co]], Generic[P, Local_co, Item_co]):
     """A function that yields its result in parts: each is sent when it is there."""
 
+    kind = "stream"
+
     def decode_item(self, data: bytes) -> Item_co:
         """Return one part of the result; raises as `decode` does."""
         return cast(Item_co, self._decode(data))
+
+
+AnyFunction = Function[..., object, object]

@@ -19,14 +19,12 @@ class Every(msgspec.Struct, frozen=True):
         seconds: Seconds from one time to the next, counted from 1970.
         missed: What becomes of times at which no scheduler ran: ``once`` submits the last of them
             when one starts, ``skip`` none.
-        arguments: The payload, made when it was declared.
     """
 
     function: str
     cron: str = ""
     seconds: float = 0.0
     missed: Missed = "skip"
-    arguments: bytes = b""
 
     def unique(self, due: int) -> str:
         """Return the unique of one due time: several schedulers submit it once."""
