@@ -91,11 +91,11 @@ class Function(Generic[P, Local_co, Result_co]):
         self.asynchronous: bool = is_asynchronous(body)
         self.call_options: CallOptions = CallOptions()
         self._codec: Codec | None = None
-        self.__name__ = getattr(body, "__name__", name)
-        self.__qualname__ = getattr(body, "__qualname__", name)
-        self.__module__ = getattr(body, "__module__", "")
-        self.__doc__ = body.__doc__
-        self.__wrapped__ = body
+        self.__name__: str = getattr(body, "__name__", name)
+        self.__qualname__: str = getattr(body, "__qualname__", name)
+        self.__module__: str = getattr(body, "__module__", "")
+        self.__doc__: str | None = body.__doc__
+        self.__wrapped__: Callable[P, Local_co] = body
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Local_co:
         """Run the function here."""
@@ -181,7 +181,7 @@ class Function(Generic[P, Local_co, Result_co]):
 class StreamFunction(Function[P, Local_co, list[Item_co]], Generic[P, Local_co, Item_co]):
     """A function that yields its result in parts: each is sent when it is there."""
 
-    kind = "stream"
+    kind: ClassVar[Kind] = "stream"
 
     def decode_item(self, data: bytes) -> Item_co:
         """Return one part of the result; raises as `decode` does."""
