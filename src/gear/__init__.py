@@ -59,6 +59,7 @@ from gear_worker import (
 )
 from gear_worker.async_job import AsyncWorkerJob
 from gear_worker.async_worker import AsyncWorker
+from gear_worker.runner import Runner, RunnerSettings, run, running
 
 __all__ = [
     "ACL",
@@ -94,6 +95,8 @@ __all__ = [
     "NoConnectedServersError",
     "Packet",
     "ProtocolError",
+    "Runner",
+    "RunnerSettings",
     "Server",
     "ServerAdminRequest",
     "ServerConnection",
@@ -117,4 +120,6 @@ __all__ = [
     "acl",
     "constants",
     "convert_to_bytes",
+    "run",
+    "running",
 ]

@@ -28,7 +28,7 @@ KEPT = """
 # What is new.
 ADDED = """
     AdminClient AsyncAdminClient AsyncClient AsyncJob AsyncWorker AsyncWorkerJob JobFailedError
-    JobState ProtocolError ServerError ServerSettings __version__
+    JobState ProtocolError Runner RunnerSettings ServerError ServerSettings __version__ run running
 """
 NAMES = [*DOCUMENTED.split(), *KEPT.split(), *ADDED.split()]
 # The public members of gear 0.16's classes.

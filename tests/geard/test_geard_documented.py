@@ -9,8 +9,8 @@ from gear_server.engine.rights import COMMANDS, Right
 from gear_server.geard.foreign import FOREIGN, ForeignOption
 from gear_server.geard.options import OPTIONS
 from gear_server.geard.parser import make_parser
-from gear_server.option import Option
 from gear_server.settings import PROMISE
+from gear_wire.option import Option
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "operate.md").read_text()
 

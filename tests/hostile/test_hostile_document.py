@@ -45,7 +45,7 @@ def number(cell: str) -> float:
 
 def test_the_table_of_limits_has_every_limit_with_its_default() -> None:
     rows = re.findall(r"^\| `--([a-z-]+)` \| (.+?) \|", TABLE, re.M)
-    limits = {o.name: o.geard_default for o in OPTIONS.values() if o.group == LIMITS}
+    limits = {o.name: o.program_default for o in OPTIONS.values() if o.group == LIMITS}
     assert {name: number(cell) for name, cell in rows if name in limits} == limits
 
 

@@ -137,5 +137,5 @@ def test_the_sample_names_every_option_and_its_default() -> None:
     for key, value in shown.items():
         option = OPTIONS[BY_KEY[key]]
         assert option.from_value(value) is not None
-        if option.geard_default is not None:
-            assert value == option.geard_default, key
+        if option.program_default is not None:
+            assert value == option.program_default, key

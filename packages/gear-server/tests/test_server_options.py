@@ -5,13 +5,15 @@ from msgspec.structs import asdict
 
 from gear_server import Server
 from gear_server.geard.options import BY_KEY, OPTIONS, Options, settle
-from gear_server.option import Option, options_of
 from gear_server.settings import ServerSettings
 from gear_wire.errors import ConfigurationError
+from gear_wire.option import Option, options_of
 
 
 def test_defaults_are_values_of_their_types() -> None:
-    assert settle({name: option.geard_default for name, option in OPTIONS.items()}, {}) == Options()
+    assert (
+        settle({name: option.program_default for name, option in OPTIONS.items()}, {}) == Options()
+    )
 
 
 def test_every_setting_of_a_server_is_an_option_or_fixed_in_geard() -> None:

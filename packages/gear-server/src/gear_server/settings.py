@@ -8,13 +8,13 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from gear_server.option import Option, document, options_of
 from gear_server.queue.store import Sync
 from gear_server.queue.url import MEMORY, read_queue
 from gear_wire.framing import MAX_LINE_SIZE
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host
 from gear_wire.link.spin import SPIN
 from gear_wire.link.tls import TLSFiles, check_tls_files
+from gear_wire.option import Option, document, options_of
 
 UNLIMITED: Final = -1
 """The number of retries that means no limit."""
@@ -106,7 +106,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         group=LISTEN, metavar="MICROSECONDS",
         help="keep polling this long after activity before sleeping, which halves the latency of "
         "jobs that come one at a time but keeps a CPU busy meanwhile; 0 disables",
-        geard=round(SPIN * 1e6),
+        program=round(SPIN * 1e6),
     )] = 0
     keepalive: Annotated[bool, Option(
         group=LISTEN,
@@ -150,7 +150,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         help="how many times to try a job whose workers are lost before it fails; 0 and 1 mean "
         "once, -1 means no limit",
         expected="-1 (no limit), 0 (no retries), or between 1 and 255",
-        geard=UNLIMITED,
+        program=UNLIMITED,
     )] = 0
     job_handle_prefix: Annotated[Text | None, Option(
         group=JOBS, metavar="TEXT", read=read_prefix,
@@ -176,19 +176,19 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         group=NOT_IN_GEARD,
         help="whether the text command `cancel job` takes jobs that are running, as gearmand's "
         "does; their clients hear WORK_FAIL, and the worker's result goes nowhere",
-        geard=True,
+        program=True,
     )] = False
     tell_abandoned: Annotated[bool, Option(
         group=NOT_IN_GEARD,
         help="whether the clients of jobs that are running when the server stops hear WORK_FAIL "
         "before their connections are closed",
-        geard=True,
+        program=True,
     )] = False
     tell_cancelled: Annotated[bool, Option(
         group=NOT_IN_GEARD,
         help="whether clients hear WORK_FAIL when a queued job of theirs is cancelled, as from "
         "gearmand",
-        geard=True,
+        program=True,
     )] = False
 
     queue: Annotated[Text, Option(
@@ -282,7 +282,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         group="Log", metavar="LEVEL", read=str.upper,
         help="minimum level to log, which the text command `verbose` reports: FATAL, ALERT, "
         "CRITICAL, ERROR, WARNING, NOTICE, INFO or DEBUG",
-        geard="NOTICE",
+        program="NOTICE",
     )] = "ERROR"
 
     statsd_host: Annotated[Text | None, Option(
@@ -324,4 +324,4 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-document(ServerSettings)
+document(ServerSettings, "geard")

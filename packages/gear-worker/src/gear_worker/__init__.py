@@ -11,17 +11,22 @@ from gear_worker.worker import Worker
 if TYPE_CHECKING:
     from gear_worker.async_job import AsyncWorkerJob
     from gear_worker.async_worker import AsyncWorker
+    from gear_worker.runner import Runner, RunnerSettings, run, running
 
 __all__ = [
     "AsyncWorker",
     "AsyncWorkerJob",
     "BinaryWorkerJob",
     "FunctionRecord",
+    "Runner",
+    "RunnerSettings",
     "TextWorker",
     "TextWorkerJob",
     "Worker",
     "WorkerJob",
     "__version__",
+    "run",
+    "running",
 ]
 
 
@@ -31,5 +36,10 @@ def __getattr__(name: str) -> object:
         from gear_worker import async_worker
 
         value: object = getattr(async_worker, name)
+        return value
+    if name in ("Runner", "RunnerSettings", "run", "running"):
+        from gear_worker import runner
+
+        value = getattr(runner, name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,6 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from gear_server.option import Option, options_of
 from gear_server.settings import (
     JOBS,
     LIMITS,
@@ -20,6 +19,7 @@ from gear_server.settings import (
     Text,
 )
 from gear_wire.errors import ConfigurationError
+from gear_wire.option import Option, options_of
 
 START, LOG = "Start", "Log"
 GROUPS: Final = (START, LISTEN, TLS, JOBS, QUEUE, LIMITS, LOG, METRICS)
@@ -117,7 +117,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     )] = False
 
     settings: ServerSettings = msgspec.structs.replace(ServerSettings(), **{
-        attribute: option.geard_default for attribute, option in options_of(ServerSettings).items()
+        attribute: option.program_default
+        for attribute, option in options_of(ServerSettings).items()
     })
 # fmt: on
 

@@ -9,8 +9,8 @@ import msgspec
 from gear_server.__about__ import __version__
 from gear_server.geard.foreign import FOREIGN, FOREIGN_BY_SPELLING, queue_of
 from gear_server.geard.options import GROUPS, NOTES, OPTIONS
-from gear_server.option import Option
 from gear_wire.errors import ConfigurationError
+from gear_wire.option import Option
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -66,8 +66,8 @@ def _describe(option: Option) -> str:
     text = option.help.replace("`", "")
     if option.env:
         text += f"; environment variable: {option.env}"
-    if option.geard_default is not None and option.metavar:
-        text += f" (default: {option.show(option.geard_default)})"
+    if option.program_default is not None and option.metavar:
+        text += f" (default: {option.show(option.program_default)})"
     return text
 
 

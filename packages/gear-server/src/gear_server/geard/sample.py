@@ -11,7 +11,7 @@ from typing import Final
 
 from gear_server.geard.configfile import TABLE
 from gear_server.geard.options import GROUPS, OPTIONS
-from gear_server.option import Option
+from gear_wire.option import Option
 
 _WIDTH: Final = 100
 _INTRODUCTION: Final = """\
@@ -23,7 +23,7 @@ precedence.
 
 
 def _value(option: Option) -> object:
-    return option.example if option.geard_default is None else option.geard_default
+    return option.example if option.program_default is None else option.program_default
 
 
 def _lines() -> Iterator[str]:
@@ -33,7 +33,7 @@ def _lines() -> Iterator[str]:
         yield f"\n# {group}"
         for option in OPTIONS.values():
             if option.group == group and option.in_files:
-                note = option.help if option.geard_default is not None else f"{option.help}; e.g."
+                note = option.help if option.program_default is not None else f"{option.help}; e.g."
                 yield ""
                 yield from (f"# {line}" for line in textwrap.wrap(note, _WIDTH - 2))
                 # JSON's texts, numbers and truth values are TOML's.

@@ -1,6 +1,6 @@
-"""One setting of the server: its type, default, range, help and spellings, written once.
+"""One setting of a program: its type, default, range, help and spellings, written once.
 
-The settings themselves are in `settings` and in `geard.options`.
+The settings themselves are structs: those of the server and of geard, and those of the runner.
 """
 
 import functools
@@ -18,8 +18,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     """How one attribute of a struct of settings is given; it stands in the attribute's type.
 
     Attributes:
-        group: The heading under which ``geard --help`` lists it; empty if `geard` does not take
-            it and always uses its own default.
+        group: The heading under which the program's ``--help`` lists it; empty if the program does
+            not take it and always uses its own default.
         help: What it does, in lower case and without a full stop.
         short: Its one-letter spelling, such as ``-p``.
         long: Its long name, if that is not the attribute's.
@@ -31,7 +31,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
         expected: What is right, where the type does not say it.
         read: Turns text, wherever it comes from, into something that the type can be made of.
         in_files: Whether a configuration file may give it.
-        geard: The default of `geard`, where it differs from that of `gear.Server`.
+        program: The default of the program, where it differs from that of the struct.
         example: A value for the sample configuration file, if there is no default to show.
         attribute: The attribute that it describes; like the next two, taken from the struct.
         type: What its value must be.
@@ -49,7 +49,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     expected: str = ""
     read: Callable[[str], object] = str
     in_files: bool = True
-    geard: object = msgspec.UNSET
+    program: object = msgspec.UNSET
     example: object = None
     attribute: str = ""
     type: object = None
@@ -67,9 +67,9 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
         return [self.short, *long] if self.short else long
 
     @property
-    def geard_default(self) -> object:
-        """Its value in `geard` when nothing gives it."""
-        return self.default if self.geard is msgspec.UNSET else self.geard
+    def program_default(self) -> object:
+        """Its value in the program when nothing gives it."""
+        return self.default if self.program is msgspec.UNSET else self.program
 
     def show(self, value: object) -> str:
         """Return a value as the help shows it."""
@@ -125,15 +125,20 @@ def options_of(struct: type[msgspec.Struct]) -> Mapping[str, Option]:
     return options
 
 
-def document(struct: type[msgspec.Struct]) -> None:
-    """Add the help of the options to a struct's docstring, as its attributes."""
+def document(struct: type[msgspec.Struct], program: str) -> None:
+    """Add the help of the options to the docstring of a struct, as its attributes.
+
+    Args:
+        struct: The settings.
+        program: The program whose defaults may differ.
+    """
     lines = [str(struct.__doc__).rstrip(), "", "    Attributes:"]
     for attribute, option in options_of(struct).items():
         text = f"{option.help[0].upper()}{option.help[1:]}"
         if option.default is not None:
             text += f"; by default {option.show(option.default)}"
-        if option.geard_default != option.default:
-            text += f", in `geard` {option.show(option.geard_default)}"
+        if option.program_default != option.default:
+            text += f", in `{program}` {option.show(option.program_default)}"
         lines.append(f"        {attribute}: {text}.")
     struct.__doc__ = "\n".join(lines) + "\n    "
 
