@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn, ParamSpec, TypeVar
 
 import click
+from click.shell_completion import get_completion_class
 
-from gear_wire.cli.exits import Exit, describe, exit_of
+from gear_wire.cli.exits import Exit, describe, exit_of, one_line
 from gear_wire.cli.servers import VARIABLE, server_addresses, split_servers
 from gear_wire.errors import GearmanError
 from gear_wire.link.address import ServerAddress
@@ -80,6 +81,11 @@ def server_options(function: Callable[..., R]) -> Callable[..., R]:
     return command
 
 
+def examples(*commands: str) -> str:
+    """Return the end of a ``--help``: commands as one would type them."""
+    return "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))
+
+
 class Commands(click.Group):
     """A program's commands, listed in the order in which they were written."""
 
@@ -109,27 +115,62 @@ def run(program: click.Command, name: str, arguments: Sequence[str] | None = Non
         ended = program.main(
             None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
         )
+        code = ended if isinstance(ended, int) else Exit.OK
     except click.exceptions.Exit as ending:
-        return ending.exit_code
+        code = ending.exit_code
     except click.ClickException as error:
-        return _say(name, error.format_message(), Exit.USAGE)
+        code = _misused(name, error)
     except (click.Abort, KeyboardInterrupt):
-        return 130
+        code = 130
     except BrokenPipeError:
         # Whoever read has enough; what is flushed at the end has no reader either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
+        code = Exit.OK
     except (GearmanError, OSError) as error:
-        return _say(name, describe(error), exit_of(error))
-    return ended if isinstance(ended, int) else Exit.OK
-
-
-def _say(name: str, text: str, code: int) -> int:
-    click.echo(f"{name}: {text}", err=True)
+        code = _say(name, describe(error), exit_of(error))
     return code
+
+
+def _misused(name: str, error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return Exit.USAGE
+    text = error.format_message()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        text = f"{text.rstrip('.')}; see {error.ctx.command_path} --help"
+    return _say(name, text, Exit.USAGE)
+
+
+def _say(name: str | None, text: str, code: int) -> int:
+    click.echo(f"{name}: {one_line(text)}", err=True)
+    return code
+
+
+def complain(text: str) -> None:
+    """Write a line on standard error that begins with the program's name, and go on."""
+    _say(click.get_current_context().find_root().info_name, text, Exit.OK)
 
 
 def fail(text: str, code: Exit) -> NoReturn:
     """End a command with a line on standard error and an exit code."""
-    click.echo(f"{click.get_current_context().find_root().info_name}: {text}", err=True)
+    complain(text)
     raise click.exceptions.Exit(code)
+
+
+def completion_option(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a program the option ``--completion``, which writes what a shell is to be told."""
+
+    def write(context: click.Context, option: click.Parameter, shell: str | None) -> None:
+        if shell is None:
+            return
+        name = context.info_name or ""
+        variable = f"_{name}_COMPLETE".replace("-", "_").upper()
+        found = get_completion_class(shell)
+        if found is not None:
+            click.echo(found(context.command, {}, name, variable).source())
+        context.exit()
+
+    return click.option(
+        "--completion", type=click.Choice(("bash", "zsh", "fish")), is_eager=True,
+        expose_value=False, callback=write, help="Write the shell's completion script, and exit.",
+    )(command)  # fmt: skip

@@ -10,6 +10,7 @@ from gear_wire.errors import (
     NoConnectedServersError,
     TimeoutError,
 )
+from gear_wire.escape import escaped
 
 
 class Exit(enum.IntEnum):
@@ -43,5 +44,9 @@ def exit_of(error: BaseException) -> Exit:
 
 def describe(error: BaseException) -> str:
     """Return an exception as one line that can be printed to a terminal."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return one_line(str(error)) or type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """Return text as one line that can be printed to a terminal, control characters escaped."""
+    return escaped(" ".join(text.split()), len(text))

@@ -5,23 +5,42 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from gear_wire.escape import escaped
+
 
 def printable(value: object) -> str:
-    """Return a value as it may go to a terminal: control characters escaped."""
-    text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
+    """Return a value as it may go to a terminal: control characters escaped.
+
+    Lists are written with spaces between their items, and ``-`` stands for None.
+    """
+    match value:
+        case bytes() | str():
+            return escaped(value, len(value))
+        case list() | tuple():
+            return " ".join(printable(item) for item in value)
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "-"
+    return str(value)
+
+
+def _plain(value: object) -> object:
+    """Return a value as JSON can hold it: bytes, and text that is not UTF-8, escaped."""
+    match value:
+        case bytes():
+            return value.decode(errors="backslashreplace")
+        case str():
+            return value.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        case list() | tuple():
+            return [_plain(item) for item in value]
+    return value
 
 
 def print_json(rows: Iterable[dict[str, object]]) -> None:
     """Write rows as lines of JSON."""
     for row in rows:
-        plain = {
-            name: value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
-            for name, value in row.items()
-        }
+        plain = {name: _plain(value) for name, value in row.items()}
         sys.stdout.buffer.write(msgspec.json.encode(plain) + b"\n")
     sys.stdout.flush()
 
@@ -31,14 +50,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     rows = list(rows)
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for place, column in enumerate(columns):
-        numbers = bool(rows) and all(isinstance(row[place], int | float) for row in rows)
+        numbers = bool(rows) and all(type(row[place]) in (int, float) for row in rows)
         table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(printable(value) for value in row))
+        # Text, since rich would take brackets and colons in a str for orders of ours.
+        table.add_row(*(Text(printable(value)) for value in row))
     console = Console(highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=100_000)

@@ -42,3 +42,9 @@ def server_addresses(
     files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
     known = dict.fromkeys(parse_server(text) for text in servers)
     return [ServerAddress(host, port, files) for host, port in known or {("localhost", 4730): None}]
+
+
+def format_server(address: ServerAddress) -> str:
+    """Return a server as a command line names it, always with its port."""
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"{host}:{address.port}"
