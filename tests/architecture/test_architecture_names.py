@@ -21,6 +21,7 @@ UNDOCUMENTED = {
 }
 """What 0.16 did not document, but programs call and override."""
 NEIGHBOURS = {
+    "accessList",
     "canAdmin",
     "canSee",
     "cancelJob",
@@ -29,6 +30,7 @@ NEIGHBOURS = {
     "getPid",
     "getStatus",
     "getStatusByUnique",
+    "grantAccess",
     "grantAdmin",
     "grantSee",
     "handleGetStatusUnique",
@@ -41,7 +43,9 @@ NEIGHBOURS = {
     "jobTimeout",
     "maxQueue",
     "priorityStatus",
+    "revokeAccess",
     "revokeAdmin",
+    "revokeOwnAccess",
     "revokeSee",
     "setAdmin",
     "setEntries",

@@ -18,6 +18,11 @@ REPLIES = {
     b"drop function busy\n": b"ERR there are still connected workers or executing clients\r\n",
     b"maxqueue f 5\n": b"OK\r\n",
     b"jobtimeout f 60\n": b"OK\r\n",
+    b"acl list\n": b"me\tregister=.*\tinvoke=None\tgrant=True\tadmin=False\tsee=True\n.\n",
+    b"acl grant see you\n": b"OK\n",
+    b"acl grant invoke you f.*\n": b"OK\n",
+    b"acl revoke all you\n": b"OK\n",
+    b"acl self-revoke see\n": b"OK\n",
     b"drop function silence\n": b"",
 }
 
@@ -47,3 +52,8 @@ def forged(peer: Peer, message: object) -> None:
 def old(peer: Peer, message: object) -> None:
     """Refuse every command, as a server that does not know it."""
     peer.sock.sendall(b"ERR UNKNOWN_COMMAND Unknown+server+command\r\n")
+
+
+def denying(peer: Peer, message: object) -> None:
+    """Have no access control list; its errors end as in gear 0.16."""
+    peer.sock.sendall(b"ERR ACL_DISABLED\n")

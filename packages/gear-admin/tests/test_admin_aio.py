@@ -20,9 +20,9 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.link.tls import TLSFiles
-from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
+from gear_wire.text import AccessEntry, ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
 from gear_wire.types import ClientID, FunctionName, Handle
-from support.scripted_admin import admin, forged, old
+from support.scripted_admin import admin, denying, forged, old
 from support.scripted_server import Peer, ScriptedServer, scripted_server
 
 REVERSE = FunctionName(b"reverse")
@@ -70,6 +70,12 @@ def test_every_command(server: ScriptedServer) -> None:
         await client.drop_function("f")
         await client.max_queue("f", 5)
         await client.job_timeout("f", 60)
+        access = [AccessEntry("me", ".*", None, grant=True, see=True)]
+        assert await client.access_list() == access
+        await client.grant_access("see", "you")
+        await client.grant_access("invoke", b"you", "f.*")
+        await client.revoke_access("all", "you")
+        await client.revoke_own_access("see")
 
     run(server, test)
 
@@ -92,6 +98,17 @@ def test_a_server_that_knows_no_command() -> None:
                 await ask()
 
     with scripted_server(old) as server:
+        run(server, test)
+
+
+def test_a_server_without_an_access_control_list() -> None:
+    async def test(client: AsyncAdminClient) -> None:
+        with pytest.raises(ServerError, match="ACL_DISABLED"):
+            await client.access_list()
+        with pytest.raises(ServerError, match="ACL_DISABLED"):
+            await client.revoke_own_access("all")
+
+    with scripted_server(denying) as server:
         run(server, test)
 
 

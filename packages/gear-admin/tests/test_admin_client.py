@@ -25,9 +25,9 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.link.threads.connection import Connection
-from gear_wire.text import ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
+from gear_wire.text import AccessEntry, ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
 from gear_wire.types import ClientID, FunctionName, Handle
-from support.scripted_admin import admin, forged, old
+from support.scripted_admin import admin, denying, forged, old
 from support.scripted_server import ScriptedServer, scripted_server
 
 REVERSE = FunctionName(b"reverse")
@@ -62,6 +62,11 @@ def test_every_command(client: AdminClient) -> None:
     client.dropFunction("f")
     client.maxQueue("f", 5)
     client.jobTimeout("f", 60)
+    assert client.accessList() == [AccessEntry("me", ".*", None, grant=True, see=True)]
+    client.grantAccess("see", "you")
+    client.grantAccess("invoke", b"you", "f.*")
+    client.revokeAccess("all", "you")
+    client.revokeOwnAccess("see")
 
 
 def test_errors_of_the_server(client: AdminClient) -> None:
@@ -85,6 +90,14 @@ def test_a_server_that_knows_no_command() -> None:
         for ask in (client.status, client.workers, client.showUniqueJobs, client.getPid):
             with pytest.raises(ServerError, match="UNKNOWN_COMMAND: Unknown server command"):
                 ask()
+
+
+def test_a_server_without_an_access_control_list() -> None:
+    with scripted_server(denying) as server, AdminClient("127.0.0.1", server.port) as client:
+        with pytest.raises(ServerError, match="ACL_DISABLED"):
+            client.accessList()
+        with pytest.raises(ServerError, match="ACL_DISABLED"):
+            client.revokeOwnAccess("all")
 
 
 def test_forged_rows_are_left_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from gear_wire.errors import InvalidDataError, ServerError
 from gear_wire.text import (
+    AccessEntry,
     ConnectionStatus,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
     command,
+    is_access_refusal,
+    parse_access,
     parse_connection,
     parse_function_queue,
     parse_function_status,
@@ -30,6 +33,7 @@ PARSERS: list[Callable[[bytes], object]] = [
     parse_connection,
     parse_job,
     parse_unique,
+    parse_access,
 ]
 
 
@@ -183,3 +187,14 @@ def test_columns_of_workers_hold_what_looks_like_a_separator() -> None:
         -1, "::1", ClientID(b"a:b"), names
     )
     assert parse_connection(b"5 h : :") == ConnectionStatus(5, "h", ClientID(b":"), ())
+
+
+def test_access_entries() -> None:
+    line = b"a\tb\tregister=x.*\tinvoke=None\tgrant=False\tadmin=True\tsee=False"
+    assert parse_access(line) == AccessEntry("a\tb", "x.*", None, grant=False, admin=True)
+    old = b"\xff\tregister=None\tinvoke=.*\tgrant=True"
+    assert parse_access(old) == AccessEntry("\udcff", None, ".*", grant=True)
+    with pytest.raises(InvalidDataError, match="expected a subject and its rights: b'a'"):
+        parse_access(b"a")
+    assert is_access_refusal(b"ERR ACL_DISABLED\n")
+    assert not is_access_refusal(b"ERR me\tregister=None\tinvoke=None\tgrant=None\n")

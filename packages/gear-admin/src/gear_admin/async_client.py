@@ -3,6 +3,7 @@
 import asyncio
 import os
 import warnings
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -22,6 +23,7 @@ from gear_wire.link.heartbeat import PAYLOAD
 from gear_wire.packets import EchoRes
 from gear_wire.text import (
     MAX_REPLY_SIZE,
+    AccessEntry,
     ConnectionStatus,
     FunctionQueue,
     FunctionStatus,
@@ -47,20 +49,18 @@ class _ReplyReader:
         self._server = server
         self._max_size = max_size
         self._text = bytearray()
-        self._table = False
+        self._lines = False
+        self._is_refusal: Callable[[bytes], bool] = is_refusal
         self._reply: asyncio.Future[bytes] | None = None
 
     def __repr__(self) -> str:
         return str(self._server)
 
-    def expect(self, table: bool) -> asyncio.Future[bytes]:
-        """Return what is done when the next reply is whole.
-
-        Args:
-            table: Whether it ends with a line of one dot, or is one line.
-        """
+    def expect(self, command: Command[Result]) -> asyncio.Future[bytes]:
+        """Return what is done when the next reply, that to a command, is whole."""
         self._text = bytearray()
-        self._table = table
+        self._lines = command.lines
+        self._is_refusal = command.is_refusal
         self._reply = asyncio.get_running_loop().create_future()
         return self._reply
 
@@ -79,11 +79,11 @@ class _ReplyReader:
         reply = self._reply
         if reply is None:
             return False
-        refused = not self._text and is_refusal(line)
+        refused = not self._text and self._is_refusal(line)
         self._text += line
         if len(self._text) > self._max_size:
             raise ProtocolError(f"a reply of over {self._max_size} bytes")
-        if refused or not self._table or line.rstrip(b"\r\n") == b".":
+        if refused or not self._lines or line.rstrip(b"\r\n") == b".":
             self._reply = None
             if not reply.done():
                 reply.set_result(bytes(self._text))
@@ -218,15 +218,15 @@ class AsyncAdminClient:
             if stream is None:
                 raise ConnectionError(f"not connected to {self._server}")
             try:
-                reply = await self._exchange(stream, line, command.lines)
+                reply = await self._exchange(stream, line, command)
             except BaseException:
                 if stream is self._stream:
                     self._disconnect()
                 raise
         return command.read(reply)
 
-    async def _exchange(self, stream: Stream, line: bytes, table: bool) -> bytes:
-        reply = self._replies.expect(table)
+    async def _exchange(self, stream: Stream, line: bytes, command: Command[Result]) -> bytes:
+        reply = self._replies.expect(command)
         stream.write(line)
         await asyncio.wait((reply, stream.closed), return_when=asyncio.FIRST_COMPLETED)
         if not reply.done():
@@ -291,3 +291,22 @@ class AsyncAdminClient:
     async def job_timeout(self, function: str | bytes, seconds: int) -> None:
         """Limit how long a worker may have a job; arguments as `AdminClient.jobTimeout`."""
         await self._request(commands.JOBTIMEOUT, function, seconds)
+
+    async def access_list(self) -> list[AccessEntry]:
+        """Return the access control list; only `geard` and `Server` have one."""
+        return await self._request(commands.ACL_LIST)
+
+    async def grant_access(
+        self, right: str, subject: str | bytes, pattern: str | bytes | None = None
+    ) -> None:
+        """Give a subject a right; arguments as `AdminClient.grantAccess`."""
+        words = (right, subject) if pattern is None else (right, subject, pattern)
+        await self._request(commands.ACL_GRANT, *words)
+
+    async def revoke_access(self, right: str, subject: str | bytes) -> None:
+        """Take a right from a subject; arguments as `AdminClient.revokeAccess`."""
+        await self._request(commands.ACL_REVOKE, right, subject)
+
+    async def revoke_own_access(self, right: str) -> None:
+        """Give up a right; arguments as `AdminClient.revokeOwnAccess`."""
+        await self._request(commands.ACL_SELF_REVOKE, right)

@@ -12,11 +12,11 @@ from gear_wire.link.address import DEFAULT_PORT
 from gear_wire.link.threads.connection import Connection
 from gear_wire.text import (
     MAX_REPLY_SIZE,
+    AccessEntry,
     ConnectionStatus,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
-    is_refusal,
 )
 from gear_wire.timeouts import check_timeout
 from gear_wire.types import UniqueKey
@@ -28,22 +28,23 @@ class _CommandRequest(AdminRequest):
     """A request made of a `Command`.
 
     Args:
+        what: The command.
         line: The whole line to send.
-        table: Whether the reply ends with a line of one dot, or is one line.
     """
 
     command: ClassVar[bytes | None] = b"command"
 
-    def __init__(self, line: bytes, table: bool) -> None:
+    def __init__(self, what: Command[Result], line: bytes) -> None:
         self._line = line
-        self._table = table
+        self._lines = what.lines
+        self._is_refusal = what.is_refusal
         super().__init__()
 
     def getCommand(self) -> bytes:
         return self._line
 
     def _is_answer(self, line: bytes) -> bool:
-        return not self._table or is_refusal(line)
+        return not self._lines or self._is_refusal(line)
 
 
 class AdminClient:
@@ -120,7 +121,7 @@ class AdminClient:
         self._connection.disconnect()
 
     def _request(self, command: Command[Result], *arguments: str | bytes | int) -> Result:
-        request = _CommandRequest(command.line(*arguments), command.lines)
+        request = _CommandRequest(command, command.line(*arguments))
         try:
             self._connection.sendAdminRequest(request, self._timeout)
         except TimeoutError:
@@ -198,3 +199,37 @@ class AdminClient:
             seconds: The limit, in whole seconds, in place of the server's; 0 for none.
         """
         self._request(commands.JOBTIMEOUT, function, seconds)
+
+    def accessList(self) -> list[AccessEntry]:
+        """Return the access control list; only `geard` and `Server` have one."""
+        return self._request(commands.ACL_LIST)
+
+    def grantAccess(
+        self, right: str, subject: str | bytes, pattern: str | bytes | None = None
+    ) -> None:
+        """Give a subject a right.
+
+        Args:
+            right: ``register``, ``invoke``, ``grant``, ``admin`` or ``see``.
+            subject: The common name of its certificate.
+            pattern: For the first two, a regular expression of the functions that are meant.
+        """
+        words = (right, subject) if pattern is None else (right, subject, pattern)
+        self._request(commands.ACL_GRANT, *words)
+
+    def revokeAccess(self, right: str, subject: str | bytes) -> None:
+        """Take a right from a subject.
+
+        Args:
+            right: One that `grantAccess` gives, or ``all``.
+            subject: The common name of its certificate.
+        """
+        self._request(commands.ACL_REVOKE, right, subject)
+
+    def revokeOwnAccess(self, right: str) -> None:
+        """Give up a right of the client's own certificate.
+
+        Args:
+            right: One that `grantAccess` gives, or ``all``.
+        """
+        self._request(commands.ACL_SELF_REVOKE, right)

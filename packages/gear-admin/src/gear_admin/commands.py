@@ -9,11 +9,15 @@ from gear_wire.errors import InvalidDataError
 from gear_wire.jobs import to_bytes
 from gear_wire.number import to_number
 from gear_wire.text import (
+    AccessEntry,
     ConnectionStatus,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
     command,
+    is_access_refusal,
+    is_refusal,
+    parse_access,
     parse_connection,
     parse_function_queue,
     parse_function_status,
@@ -35,12 +39,14 @@ class Command(msgspec.Struct, Generic[Result], frozen=True):
         verb: Its words.
         read: Makes the result of the whole reply; raises ServerError for an ERR reply.
         lines: Whether the reply has several lines and ends with a dot.
+        is_refusal: Tells whether the first of several lines is an error, and the only one.
         end: What ends the command's own line.
     """
 
     verb: bytes
     read: Callable[[bytes], Result]
     lines: bool = False
+    is_refusal: Callable[[bytes], bool] = is_refusal
     end: bytes = b"\n"
 
     def line(self, *arguments: str | bytes | int) -> bytes:
@@ -90,6 +96,15 @@ CREATE_FUNCTION: Final[Command[None]] = Command(b"create function", _done, end=b
 DROP_FUNCTION: Final[Command[None]] = Command(b"drop function", _done)
 MAXQUEUE: Final[Command[None]] = Command(b"maxqueue", _done)
 JOBTIMEOUT: Final[Command[None]] = Command(b"jobtimeout", _done)
+ACL_LIST: Final[Command[list[AccessEntry]]] = Command(
+    b"acl list",
+    lambda reply: parse_rows(reply, parse_access),
+    lines=True,
+    is_refusal=is_access_refusal,
+)
+ACL_GRANT: Final[Command[None]] = Command(b"acl grant", _done)
+ACL_REVOKE: Final[Command[None]] = Command(b"acl revoke", _done)
+ACL_SELF_REVOKE: Final[Command[None]] = Command(b"acl self-revoke", _done)
 
 
 def maxqueue_arguments(

@@ -1,6 +1,7 @@
 """The administrative protocol's commands and replies as typed rows; connections are elsewhere."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
@@ -64,6 +65,31 @@ class JobStatus(msgspec.Struct, frozen=True):
     queued: bool
 
 
+class AccessEntry(msgspec.Struct, frozen=True):
+    """A line of ``acl list``: what a subject may do.
+
+    Attributes:
+        subject: The common name of its certificate.
+        register: Pattern of the functions that it may register; None for none.
+        invoke: Pattern of the functions whose jobs it may submit; None for none.
+        grant: Whether it may change the list.
+        admin: Whether it may change what concerns all.
+        see: Whether it may see what belongs to others.
+    """
+
+    subject: str
+    register: str | None
+    invoke: str | None
+    grant: bool
+    admin: bool = False
+    see: bool = False
+
+
+_ACCESS: Final = re.compile(
+    rb"(.*)\tregister=(.*)\tinvoke=(.*)\tgrant=(\w+)(?:\tadmin=(\w+)\tsee=(\w+))?"
+)
+
+
 def command(verb: bytes, *arguments: bytes, end: bytes = b"\n") -> bytes:
     """Return a command line.
 
@@ -91,6 +117,14 @@ def is_refusal(line: bytes) -> bool:
     bare newline, gearmand's errors with CR LF.
     """
     return line.startswith(b"ERR ") and line.endswith(b"\r\n")
+
+
+def is_access_refusal(line: bytes) -> bool:
+    """Tell whether the first line of the reply to ``acl list`` is an error in its place.
+
+    These errors end with a bare newline, as in gear 0.16; but they have no columns.
+    """
+    return line.startswith(b"ERR ") and b"\t" not in line
 
 
 def parse_line(reply: bytes) -> bytes:
@@ -198,3 +232,18 @@ def parse_job(line: bytes) -> JobStatus:
 def parse_unique(line: bytes) -> UniqueKey:
     """Read a line of ``show unique jobs``."""
     return UniqueKey(line)
+
+
+def parse_access(line: bytes) -> AccessEntry:
+    """Read a line of ``acl list``; servers before 1.0 know fewer rights."""
+    found = _ACCESS.fullmatch(line)
+    if found is None:
+        raise InvalidDataError(f"expected a subject and its rights: {quoted(line)}")
+    subject, register, invoke, *flags = found.groups(b"")
+    grant, admin, see = (flag == b"True" for flag in flags)
+    name = subject.decode(errors="surrogateescape")
+    return AccessEntry(name, _pattern(register), _pattern(invoke), grant, admin, see)
+
+
+def _pattern(value: bytes) -> str | None:
+    return None if value == b"None" else value.decode(errors="surrogateescape")
