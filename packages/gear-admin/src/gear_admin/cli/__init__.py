@@ -1,0 +1,1 @@
+"""``gear-admin``: the administrative protocol on a command line; needs the extra ``cli``."""
