@@ -27,8 +27,11 @@ KEPT = """
 """
 # What is new.
 ADDED = """
-    AdminClient AsyncAdminClient AsyncClient AsyncJob AsyncWorker AsyncWorkerJob JobFailedError
-    JobState ProtocolError Runner RunnerSettings ServerError ServerSettings __version__ run running
+    AdminClient App AsyncAdminClient AsyncClient AsyncJob AsyncStreamJob AsyncTypedJob
+    AsyncWorker AsyncWorkerJob CallOptions CurrentJob Every Function FunctionOptions
+    InvalidArgumentsError JobFailedError JobState Lifespan ProtocolError RemoteError Retries
+    Runner RunnerSettings ServerError ServerSettings StreamFunction StreamJob TypedJob
+    __version__ current_job run running
 """
 NAMES = [*DOCUMENTED.split(), *KEPT.split(), *ADDED.split()]
 # The public members of gear 0.16's classes.

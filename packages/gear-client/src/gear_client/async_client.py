@@ -5,8 +5,11 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from typing import ParamSpec, TypeVar, overload
 
 from gear_client.async_job import AsyncJob
+from gear_client.async_typed import AsyncCallJob, AsyncStreamJob, AsyncTypedJob
+from gear_client.calls import SUBMIT_TIMEOUT, check_foreground
 from gear_client.cancellation import cancel_command, was_cancelled
 from gear_client.expectations import (
     EchoRequest,
@@ -22,10 +25,15 @@ from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
 from gear_wire.constants import PRECEDENCE_NORMAL
 from gear_wire.errors import TimeoutError
+from gear_wire.functions.function import AnyFunction, Function, StreamFunction
 from gear_wire.jobs import convert_to_bytes, to_handle, to_option, to_unique_key
 from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 class AsyncClient(AsyncBaseClient):
@@ -97,6 +105,86 @@ class AsyncClient(AsyncBaseClient):
                 raise submission.error
             if not submission.lost:
                 return job
+
+    async def call(
+        self, function: Function[P, object, Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """Have a function run by a worker, and return what it returns.
+
+        How long it may take, and the like, is said with `using`::
+
+            await client.call(thumbnail.using(timeout=10), image, width=64)
+
+        Args:
+            function: The function; it may be asynchronous or not, wherever it runs.
+            args: Its arguments, by position.
+            kwargs: Its arguments, by name.
+
+        Raises:
+            RemoteError: The function raised; an exception that it declares is raised as itself.
+            JobFailedError: The job failed, and nothing else is known.
+            TimeoutError: The server has not answered in time, or the job has not ended in the time
+                that it has; it goes on.
+            NoConnectedServersError: No server is connected at the moment.
+            ServerError: The server refused the job.
+            TypeError: The arguments do not fit the function.
+            InvalidDataError: The result is none of the function's; or it is called in the
+                background.
+        """
+        check_foreground(function)
+        job, deadline = await self._call(function, function.encode(*args, **kwargs))
+        return await AsyncTypedJob(self, function, job, deadline).result()
+
+    @overload
+    async def start(
+        self, function: StreamFunction[P, object, Item], /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncStreamJob[Item]: ...
+
+    @overload
+    async def start(
+        self, function: Function[P, object, Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncTypedJob[Result]: ...
+
+    async def start(
+        self, function: AnyFunction, /, *args: object, **kwargs: object
+    ) -> AsyncTypedJob[object]:
+        """Submit a call of a function, and return its job once a server has taken it.
+
+        The time that `using` gives it counts from here; with ``background=True`` nobody hears of
+        its end.
+
+        Args:
+            function: The function; it may be asynchronous or not, wherever it runs.
+            args: Its arguments, by position.
+            kwargs: Its arguments, by name.
+
+        Returns:
+            The job, to await its result; that of a function that yields is iterated.
+
+        Raises:
+            TimeoutError: The server has not answered in time; it may have taken the job.
+            NoConnectedServersError: No server is connected at the moment.
+            ServerError: The server refused the job.
+            TypeError: The arguments do not fit the function.
+            InvalidDataError: The protocol has no packet for the combination asked for.
+        """
+        job, deadline = await self._call(function, function.encode(*args, **kwargs))
+        if isinstance(function, StreamFunction):
+            return AsyncStreamJob(self, function, job, deadline)
+        return AsyncTypedJob(self, function, job, deadline)
+
+    async def _call(self, function: AnyFunction, payload: bytes) -> tuple[AsyncCallJob, Deadline]:
+        """Submit a call; returns its job, and when it must be over."""
+        options = function.call_options
+        job, deadline = AsyncCallJob(function, payload), Deadline(options.timeout)
+        await self.submit(
+            job,
+            background=options.background,
+            precedence=options.precedence,
+            when=options.when,
+            timeout=Deadline.sooner(SUBMIT_TIMEOUT, deadline).left(),
+        )
+        return job, deadline
 
     async def _ask(
         self,

@@ -29,12 +29,16 @@ def _fail_with_exception(job: Job, packet: WorkException) -> None:
     job._end(Outcome.raised(packet.payload))
 
 
+def _receive_data(job: Job, packet: WorkData | WorkWarning) -> None:
+    job._receive_data(packet)
+
+
 CHANGES: Final[dict[type[BasePacket], Callable[..., None]]] = {
     WorkComplete: _complete,
     WorkFail: _fail,
     WorkException: _fail_with_exception,
-    WorkData: Job._receive_data,
-    WorkWarning: Job._receive_data,
+    WorkData: _receive_data,
+    WorkWarning: _receive_data,
     WorkStatus: Job._receive_progress,
     StatusRes: Job._receive_state,
 }

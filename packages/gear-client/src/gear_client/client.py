@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import ParamSpec, TypeVar, overload
 
 from gear_client.by_hand import apply_by_hand, names_its_job
+from gear_client.calls import SUBMIT_TIMEOUT, CallJob, check_foreground
 from gear_client.cancellation import was_cancelled
 from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
 from gear_client.jobs import Job, refuse_background, submitted
@@ -11,8 +13,10 @@ from gear_client.latch import Latch
 from gear_client.outcome import CANCELLED
 from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
+from gear_client.typed import StreamJob, TypedJob
 from gear_wire.constants import PRECEDENCE_NORMAL
 from gear_wire.errors import ConnectionError, DisconnectError, TimeoutError
+from gear_wire.functions.function import AnyFunction, Function, StreamFunction
 from gear_wire.jobs import to_handle, to_option, to_unique_key
 from gear_wire.link.deadline import Deadline
 from gear_wire.link.threads.client import BaseClient
@@ -29,6 +33,10 @@ from gear_wire.packets import (
     WorkStatus,
     WorkWarning,
 )
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 class Client(BaseClient):
@@ -162,6 +170,90 @@ class Client(BaseClient):
                 raise submission.error
             if not submission.lost:
                 return
+
+    # Functions
+
+    def call(
+        self, function: Function[P, object, Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """Have a function run by a worker, and return what it returns.
+
+        How long it may take, and the like, is said with `using`::
+
+            client.call(thumbnail.using(timeout=10), image, width=64)
+
+        Args:
+            function: The function.
+            args: Its arguments, by position.
+            kwargs: Its arguments, by name.
+
+        Raises:
+            RemoteError: The function raised; an exception that it declares is raised as itself.
+            JobFailedError: The job failed, and nothing else is known.
+            TimeoutError: The server has not answered in time, or the job has not ended in the time
+                that it has; it goes on.
+            NoConnectedServersError: No server is connected at the moment.
+            ServerError: The server refused the job.
+            TypeError: The arguments do not fit the function.
+            InvalidDataError: The result is none of the function's; or it is called in the
+                background.
+            GearmanError: Called in a handler.
+        """
+        check_foreground(function)
+        job, deadline = self._call(function, function.encode(*args, **kwargs))
+        return TypedJob(self, function, job, deadline).result()
+
+    @overload
+    def start(
+        self, function: StreamFunction[P, object, Item], /, *args: P.args, **kwargs: P.kwargs
+    ) -> StreamJob[Item]: ...
+
+    @overload
+    def start(
+        self, function: Function[P, object, Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TypedJob[Result]: ...
+
+    def start(self, function: AnyFunction, /, *args: object, **kwargs: object) -> TypedJob[object]:
+        """Submit a call of a function, and return its job once a server has taken it.
+
+        The time that `using` gives it counts from here; with ``background=True`` nobody hears of
+        its end.
+
+        Args:
+            function: The function.
+            args: Its arguments, by position.
+            kwargs: Its arguments, by name.
+
+        Returns:
+            The job, to wait for its result; that of a function that yields is iterated.
+
+        Raises:
+            TimeoutError: The server has not answered in time; it may have taken the job.
+            NoConnectedServersError: No server is connected at the moment.
+            ServerError: The server refused the job.
+            TypeError: The arguments do not fit the function.
+            InvalidDataError: The protocol has no packet for the combination asked for.
+            GearmanError: Called in a handler.
+        """
+        job, deadline = self._call(function, function.encode(*args, **kwargs))
+        if isinstance(function, StreamFunction):
+            return StreamJob(self, function, job, deadline)
+        return TypedJob(self, function, job, deadline)
+
+    def _call(self, function: AnyFunction, payload: bytes) -> tuple[CallJob, Deadline]:
+        """Submit a call; returns its job, and when it must be over."""
+        options = function.call_options
+        job, deadline = CallJob(function, payload), Deadline(options.timeout)
+        self.submitJob(
+            job,
+            options.background,
+            options.precedence,
+            Deadline.sooner(SUBMIT_TIMEOUT, deadline).left(),
+            when=options.when,
+        )
+        return job, deadline
+
+    # Questions
 
     def getStatus(self, job: Job | str | bytes, timeout: float | None = 30) -> JobState:
         """Ask the server for the state of a job, and update the job.

@@ -260,16 +260,24 @@ class Job(BaseJob):
 
     def _keep(self, part: bytes) -> bool:
         """Keep a part of the data; False when there is too much of it, and the job has failed."""
-        self._size += len(part) + _PART_COST
-        if self._size > self.max_data_size and not self._has_room(part):
+        if not self._admit(part):
             return False
         self._data.append(part)
         return True
 
+    def _admit(self, part: bytes) -> bool:
+        """Count a part that is to be kept; False when it is too much, and the job has failed."""
+        self._size += len(part) + _PART_COST
+        return self._size <= self.max_data_size or self._has_room(part)
+
+    def _kept(self) -> list[bytes]:
+        """Return all that is kept of what the worker sent."""
+        return [*self.binary_data]
+
     def _has_room(self, part: bytes) -> bool:
         """Count the data anew, as programs may have taken parts out; end the job for too much."""
         if not self.complete:
-            self._size = sum(len(each) + _PART_COST for each in (*self.binary_data, part))
+            self._size = sum(len(each) + _PART_COST for each in (*self._kept(), part))
         if self._size <= self.max_data_size:
             return True
         self._end(Outcome(True, f"was sent data of over {self.max_data_size} bytes"))

@@ -2,6 +2,20 @@
 
 from typing import TYPE_CHECKING
 
+from gear_wire.functions import (
+    App,
+    CallOptions,
+    CurrentJob,
+    Every,
+    Function,
+    FunctionOptions,
+    InvalidArgumentsError,
+    Lifespan,
+    RemoteError,
+    Retries,
+    StreamFunction,
+    current_job,
+)
 from gear_worker.__about__ import __version__
 from gear_worker.functions import FunctionRecord
 from gear_worker.jobs import BinaryWorkerJob, WorkerJob
@@ -14,17 +28,29 @@ if TYPE_CHECKING:
     from gear_worker.runner import Runner, RunnerSettings, run, running
 
 __all__ = [
+    "App",
     "AsyncWorker",
     "AsyncWorkerJob",
     "BinaryWorkerJob",
+    "CallOptions",
+    "CurrentJob",
+    "Every",
+    "Function",
+    "FunctionOptions",
     "FunctionRecord",
+    "InvalidArgumentsError",
+    "Lifespan",
+    "RemoteError",
+    "Retries",
     "Runner",
     "RunnerSettings",
+    "StreamFunction",
     "TextWorker",
     "TextWorkerJob",
     "Worker",
     "WorkerJob",
     "__version__",
+    "current_job",
     "run",
     "running",
 ]

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterable
+from types import TracebackType
 
 import msgspec
 
@@ -84,10 +85,19 @@ def encode_failure(
     kind = next((known for known in type(error).__mro__ if known in declared), None)
     failure = Failure((kind or type(error)).__name__, _text(error))
     if tracebacks:
-        failure.traceback = _printable("".join(traceback.format_exception(error)))
+        lines = traceback.format_exception(type(error), error, _users_part(error.__traceback__))
+        failure.traceback = _printable("".join(lines))
     if kind is not None:
         failure.args = _portable(list(error.args))
     return msgspec.json.encode(failure)
+
+
+def _users_part(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from where it leaves this package; as a whole if it does not."""
+    rest = trace
+    while rest is not None and rest.tb_frame.f_globals.get("__package__") == __package__:
+        rest = rest.tb_next
+    return rest or trace
 
 
 def _text(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """A typed function: its name, its signature, and how a call of it is submitted and run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import ClassVar, Final, Generic, ParamSpec, Self, TypeVar, cast
 
@@ -169,6 +169,19 @@ class Function(Generic[P, Local_co, Result_co]):
         """
         return cast(Result_co, self._decode(data))
 
+    def decode_parts(self, parts: Sequence[bytes], last: bytes) -> Result_co:
+        """Return the result of all that a worker sent.
+
+        Args:
+            parts: The data of each WORK_DATA and of the WORK_COMPLETE, without empty ones.
+            last: The data of the WORK_COMPLETE. It is the result, and WORK_DATA is news; but of a
+                raw function, and of workers that send nothing with it, all parts are.
+
+        Raises:
+            InvalidDataError: It is none of this function's.
+        """
+        return self.decode(last if last and not self.codec.raw else b"".join(parts))
+
     def _decode(self, data: bytes) -> object:
         try:
             return self.codec.decode_result(data)
@@ -186,6 +199,10 @@ class StreamFunction(Function[P, Local_co, list[Item_co]], Generic[P, Local_co, 
     def decode_item(self, data: bytes) -> Item_co:
         """Return one part of the result; raises as `decode` does."""
         return cast(Item_co, self._decode(data))
+
+    def decode_parts(self, parts: Sequence[bytes], last: bytes) -> list[Item_co]:
+        """Return all parts of the result; raises as `decode` does."""
+        return [self.decode_item(part) for part in parts]
 
 
 AnyFunction = Function[..., object, object]
