@@ -149,15 +149,14 @@ def test_only_who_is_owed_an_answer_waits(
 
 
 def test_one_batch_is_on_its_way_while_the_next_is_gathered(
-    store: HeldStore, client: Connection, other: Connection
+    server: Server, store: HeldStore, client: Connection, other: Connection
 ) -> None:
     store.hold()
     client.send(BACKGROUND)
     assert store.begun.acquire(timeout=TIMEOUT)
     client.send(*[BACKGROUND] * 5)
     other.send(*[BACKGROUND] * 5, EchoReq(b""))
-    while len(store.jobs) == 0 and store.gate.acquire(blocking=False):
-        pass
+    assert server.waitFor(lambda: server.counters.submitted == 11, TIMEOUT)
     store.gate.release()
     client.read()
     assert store.begun.acquire(timeout=TIMEOUT)
