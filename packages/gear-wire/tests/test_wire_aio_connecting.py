@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -356,3 +357,25 @@ def test_a_loop_that_ends_without_closing_sends_what_was_queued(loop: Loop) -> N
         with asyncio.Runner(loop_factory=loop) as runner:
             runner.run(main())
         server.wait_for(lambda: much in server.messages)
+
+
+def test_a_thread_that_cannot_be_had_is_asked_for_again() -> None:
+    """The system has no more threads to give; asyncio looks up names in one."""
+
+    async def test(client: Client) -> None:
+        refused = asyncio.Event()
+
+        class Executor(ThreadPoolExecutor):
+            def submit(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]  # whatever it is
+                if not refused.is_set():
+                    refused.set()
+                    raise RuntimeError("can't start new thread")
+                return super().submit(*args, **kwargs)  # type: ignore[arg-type]  # likewise
+
+        asyncio.get_running_loop().set_default_executor(Executor(1))
+        with scripted_server() as server:
+            client.add_server("localhost", server.port)
+            await client.wait_for_server(10)
+            assert refused.is_set()
+
+    run(asyncio.SelectorEventLoop, test)

@@ -263,3 +263,13 @@ def test_a_file_that_is_no_certificate(tmp_path: Path) -> None:
 
 def test_errors_have_one_base() -> None:
     assert issubclass(ConnectionError, GearmanError)
+
+
+def test_a_socket_that_the_program_has_closed_is_a_connection_that_is_lost(
+    connection: Connection,
+) -> None:
+    assert connection.conn is not None
+    connection.conn.close()
+    with pytest.raises(ConnectionError):
+        connection.readPacket()
+    assert not connection.connected

@@ -82,9 +82,12 @@ class Client(BaseClient):
             raise
         try:
             with self._state_lock:
-                if not isinstance(connection.session, ClientSession) or not connection.connected:
+                session = connection.session
+                if not isinstance(session, ClientSession) or not connection.connected:
                     raise DisconnectError(f"{connection!r} is gone")
-                ask(connection.session)
+                if not session.open:  # its socket is about to be closed
+                    raise DisconnectError(f"{connection!r} is being given up")
+                ask(session)
                 connection.queue_session()
         except ConnectionError:
             self._lostConnection(connection)

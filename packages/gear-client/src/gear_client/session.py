@@ -204,12 +204,14 @@ class ClientSession(Session):
     # What the server says
 
     def apply(self, packet: BasePacket) -> Job | None:
-        """Apply a packet from the server, and return the job that it changed.
+        """Apply a packet from the server, and return the job that it changed; none after the loss.
 
         Raises:
             UnknownJobError: It is about a job that does not run here, as after a cancellation.
             ProtocolError: It answers nothing that was asked.
         """
+        if not self.open:
+            return None
         rule = _RULES.get(type(packet))
         if rule is None:
             self.refuse(packet)

@@ -55,11 +55,13 @@ class Session:
     Attributes:
         by_hand: Whether the program itself asked something that only the program can account for:
             what may be an answer to that is ignored, and no error.
+        open: Whether the connection stands; what is asked of a session afterwards has no answer.
     """
 
     def __init__(self) -> None:
         self._outbox: list[BasePacket] = []
         self.by_hand: bool = False
+        self.open: bool = True
 
     def queue(self, packet: BasePacket) -> None:
         """Queue a packet for the other side."""
@@ -109,5 +111,6 @@ class Session:
         Returns:
             The jobs that ran there beside those that are known by their handles.
         """
+        self.open = False
         self._outbox.clear()
         return []

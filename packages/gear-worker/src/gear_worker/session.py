@@ -264,7 +264,6 @@ class WorkerSession(Session, Generic[Job]):
         grabs: The GRAB_JOBs that are not answered, oldest first.
         late: Whether they have not been answered for `GRAB_PATIENCE`.
         overslept: Whether the worker has slept for `ASK_AGAIN`.
-        open: Whether the connection stands.
     """
 
     def __init__(
@@ -283,7 +282,6 @@ class WorkerSession(Session, Generic[Job]):
         self.grabs: collections.deque[type[BasePacket]] = collections.deque()
         self.late: bool = False
         self.overslept: bool = False
-        self.open: bool = True
         self._since: float | None = None
         self._last_exception: bytes | None = None
         self._needless_fails = 0
@@ -468,7 +466,6 @@ class WorkerSession(Session, Generic[Job]):
     def lost(self, reason: str = "") -> list[BaseJob]:
         """Forget the connection and the jobs of it that nobody has taken."""
         others = super().lost(reason)
-        self.open = False
         self.grabs.clear()
         self.assignments.closed(self)
         return others

@@ -333,5 +333,5 @@ class AsyncBaseClient:
         self._home.enter(self)
         self._closing = True
         self._on_closing()
-        await asyncio.gather(*(link.close(deadline) for link in links))
         self._announce()
+        await asyncio.gather(*(link.close(deadline) for link in links))

@@ -52,7 +52,8 @@ async def open_stream(
             except BaseException:
                 stream.break_off("the attempt to connect ended")
                 raise
-    except (OSError, UnicodeError, GearmanError) as error:  # a TimeoutError is an OSError
+    # A TimeoutError is an OSError; without a thread to look up a host there is a RuntimeError.
+    except (OSError, UnicodeError, RuntimeError, GearmanError) as error:
         raise ConnectionError(describe(error)) from error
     return stream
 

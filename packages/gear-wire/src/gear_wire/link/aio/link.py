@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -245,7 +246,8 @@ class AsyncLink:
                 except asyncio.CancelledError:
                     # Not in a `finally`: who waits in a loop that has ended is an error. Without a
                     # deadline, the loop ends and nobody closed the client.
-                    await stream.close(self._close_by or Deadline(CLOSE_TIMEOUT))
+                    with contextlib.suppress(asyncio.CancelledError):  # it has less time now
+                        await stream.close(self._close_by or Deadline(CLOSE_TIMEOUT))
                     self._end()
                     raise
                 self.report.lost(stream.reason, stream.wrong)
@@ -311,13 +313,19 @@ class AsyncLink:
     async def close(self, deadline: Deadline) -> None:
         """Send what was queued, close the connection and make no other.
 
+        If it is being closed already, that has until the earlier of both deadlines.
+
         Args:
             deadline: When to break the connection instead.
         """
-        self._close_by = deadline
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+        if self._task is None:
+            return
+        if self._close_by is None:
+            self._close_by = deadline
+        else:
+            await asyncio.wait((self._task,), timeout=deadline.left())
+        self._task.cancel()
+        await asyncio.wait((self._task,))
 
     def release(self) -> None:
         """Let go of the connection without waiting, from any thread; even if the loop was closed.

@@ -244,13 +244,20 @@ class Channel:
         Args:
             write: Whether it is to be written.
             deadline: How long.
+
+        Raises:
+            DisconnectError: Another thread has closed it.
         """
         if self._first and not write:
             return True
         left = deadline.left()
         timeout = None if left is None else min(left, LONGEST_WAIT)
         with WaitSelector() as selector:
-            selector.register(self.sock, selectors.EVENT_WRITE if write else selectors.EVENT_READ)
+            event = selectors.EVENT_WRITE if write else selectors.EVENT_READ
+            try:
+                selector.register(self.sock, event)
+            except ValueError as error:
+                raise DisconnectError("the connection was closed") from error
             return bool(selector.select(timeout))
 
     def interrupt(self) -> None:

@@ -364,7 +364,7 @@ class Connection:
         limit = deadline or Deadline(None)
         try:
             done = self._transport.flush(channel, limit)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             if self._owner is None:
                 self.drop()
                 raise ConnectionError(f"{self!r}: {describe(error)}") from error
@@ -384,7 +384,7 @@ class Connection:
             return
         try:
             room = self._transport.make_room(channel, deadline)
-        except (OSError, ValueError):
+        except OSError:
             room = True  # it is gone, as whoever sends over it next learns
         if not room:
             raise deadline.error(f"{self!r} has not taken what was sent before")
@@ -427,7 +427,7 @@ class Connection:
                 self._transport.flush(channel, Deadline(0))  # the poll thread sends the rest
             if done:
                 return
-        except (OSError, ValueError) as error:
+        except OSError as error:
             channel.interrupt()
             raise DisconnectError(f"{self!r}: {describe(error)}") from error
         raise deadline.error(f"{self!r} has not taken what was sent")
@@ -504,7 +504,7 @@ class Connection:
         channel = self._channel
         try:
             return channel is not None and channel.wait(write=False, deadline=Deadline(0))
-        except (OSError, ValueError):
+        except OSError:
             return False  # it is being closed
 
     def hasPendingData(self) -> bool:
@@ -525,9 +525,9 @@ class Connection:
         channel = self._channel
         if channel is None:
             raise DisconnectError(f"{self!r} is not connected")
-        if not channel.wait(write=False, deadline=deadline):
-            return []
         try:
+            if not channel.wait(write=False, deadline=deadline):
+                return []
             if self._own.size > MAX_UNTAKEN:
                 raise self.distrust(f"over {MAX_UNTAKEN} bytes of packets that nobody takes")
             inbound = self.receive()

@@ -78,8 +78,11 @@ class Receiver(PacketHandlers):
             return
         if inbound:
             self._heard_from(connection)
+        session = connection.session
         try:
             for item in inbound:
+                if connection.session is not session:
+                    return  # it was made anew while a handler ran: this answers nothing there
                 self._handle(item)
         except ProtocolError as error:
             self._lostConnection(connection, str(connection.distrust(str(error))))
