@@ -1,12 +1,13 @@
 """The commands of one program: options that all have, errors in one line, exit codes."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import Final, NoReturn, ParamSpec, TypeVar
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import get_completion_class, shell_complete
 
 from gear_wire.cli.exits import Exit, describe, exit_of, one_line
 from gear_wire.cli.servers import VARIABLE, server_addresses, split_servers
@@ -15,19 +16,23 @@ from gear_wire.link.address import ServerAddress
 
 P = ParamSpec("P")
 R = TypeVar("R")
+SERVER_TIMEOUT: Final = 30.0
+"""Seconds to wait for a server, unless told otherwise."""
 
 
 class Target:
-    """Where a command goes: the servers and how long to wait for them.
+    """Where a command goes: the servers and how long to wait.
 
     Attributes:
         servers: The servers, at least one.
-        timeout: Seconds to wait for a server; None for no limit.
+        timeout: Seconds to wait for a server.
+        limit: Seconds to wait for the end of a job; None for no limit.
     """
 
     def __init__(self, servers: list[ServerAddress], timeout: float | None) -> None:
         self.servers: list[ServerAddress] = servers
-        self.timeout: float | None = timeout
+        self.timeout: float = SERVER_TIMEOUT if timeout is None else timeout
+        self.limit: float | None = timeout
 
 
 def _target(
@@ -47,7 +52,18 @@ def _target(
 
 def server_options(function: Callable[..., R]) -> Callable[..., R]:
     """Give a command the options that say where it goes, and a `Target` as its first argument."""
+    return _targeted(function, f"How long to wait for a server.  [default: {SERVER_TIMEOUT:g}]")
 
+
+def job_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Do what `server_options` does for a command that waits for jobs, too."""
+    return _targeted(
+        function,
+        f"How long to wait for a server, and for a job.  [default: {SERVER_TIMEOUT:g}, none]",
+    )
+
+
+def _targeted(function: Callable[..., R], timeout_help: str) -> Callable[..., R]:
     def run(
         server: Sequence[str],
         ssl_key: str | None,
@@ -71,8 +87,7 @@ def server_options(function: Callable[..., R]) -> Callable[..., R]:
         click.option("--ssl-cert", type=path, metavar="FILE", help="Certificate of this client."),
         click.option("--ssl-ca", type=path, metavar="FILE", help="Certificates of the authority."),
         click.option(
-            "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", default=30.0,
-            show_default=True, help="How long to wait for a server.",
+            "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help=timeout_help,
         ),
     )  # fmt: skip
     command: Callable[..., R] = run
@@ -111,13 +126,12 @@ def run(program: click.Command, name: str, arguments: Sequence[str] | None = Non
         name: What it calls itself.
         arguments: The command line without the program's name; by default, that of the process.
     """
+    # What a library logs of connections is for programs; a person is told how the command ended.
+    logging.getLogger("gear").addHandler(logging.NullHandler())
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        ended = program.main(
-            None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
-        )
-        code = ended if isinstance(ended, int) else Exit.OK
-    except click.exceptions.Exit as ending:
-        code = ending.exit_code
+        code = _invoke(program, name, given)
+        sys.stdout.flush()
     except click.ClickException as error:
         code = _misused(name, error)
     except (click.Abort, KeyboardInterrupt):
@@ -129,6 +143,25 @@ def run(program: click.Command, name: str, arguments: Sequence[str] | None = Non
     except (GearmanError, OSError) as error:
         code = _say(name, describe(error), exit_of(error))
     return code
+
+
+def _invoke(program: click.Command, name: str, arguments: list[str]) -> int:
+    """Do what `click.Command.main` does, which has its own ways with Ctrl-C and broken pipes."""
+    variable = completion_variable(name)
+    instruction = os.environ.get(variable)
+    if instruction:
+        return shell_complete(program, {}, name, variable, instruction)
+    try:
+        with program.make_context(name, arguments) as context:
+            ended: object = program.invoke(context)
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    return ended if isinstance(ended, int) else Exit.OK
+
+
+def completion_variable(name: str) -> str:
+    """Return the variable by which a shell's completion script asks a program."""
+    return f"_{name}_COMPLETE".replace("-", "_").upper()
 
 
 def _misused(name: str, error: click.ClickException) -> int:
@@ -164,10 +197,9 @@ def completion_option(command: Callable[..., R]) -> Callable[..., R]:
         if shell is None:
             return
         name = context.info_name or ""
-        variable = f"_{name}_COMPLETE".replace("-", "_").upper()
         found = get_completion_class(shell)
         if found is not None:
-            click.echo(found(context.command, {}, name, variable).source())
+            click.echo(found(context.command, {}, name, completion_variable(name)).source())
         context.exit()
 
     return click.option(

@@ -177,6 +177,9 @@ class AsyncBaseClient:
                 client._received(link, frame)
 
         def delay(link: AsyncLink) -> float:
+            client = reference()
+            if client is not None:
+                client._announce()  # why it is not connected is known now
             return roster.delay(link, random.random())
 
         return LinkEvents(new_session, up, down, received, delay)
