@@ -1,0 +1,1 @@
+"""The program ``gear-client``: jobs from the command line; needs the extra ``cli``."""
