@@ -4,15 +4,16 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, ParamSpec, TypeVar
 
 import click
-from click.shell_completion import get_completion_class, shell_complete
 
 from gear_wire.cli.exits import Exit, describe, exit_of, one_line
 from gear_wire.cli.servers import VARIABLE, server_addresses, split_servers
 from gear_wire.errors import GearmanError
-from gear_wire.link.address import ServerAddress
+
+if TYPE_CHECKING:
+    from gear_wire.link.address import ServerAddress
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +30,7 @@ class Target:
         limit: Seconds to wait for the end of a job; None for no limit.
     """
 
-    def __init__(self, servers: list[ServerAddress], timeout: float | None) -> None:
+    def __init__(self, servers: "list[ServerAddress]", timeout: float | None) -> None:
         self.servers: list[ServerAddress] = servers
         self.timeout: float = SERVER_TIMEOUT if timeout is None else timeout
         self.limit: float | None = timeout
@@ -135,14 +136,19 @@ def run(program: click.Command, name: str, arguments: Sequence[str] | None = Non
     except click.ClickException as error:
         code = _misused(name, error)
     except (click.Abort, KeyboardInterrupt):
+        _discard_output()
         code = 130
     except BrokenPipeError:
-        # Whoever read has enough; what is flushed at the end has no reader either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         code = Exit.OK
     except (GearmanError, OSError) as error:
         code = _say(name, describe(error), exit_of(error))
     return code
+
+
+def _discard_output() -> None:
+    """Have nothing written any more: nobody reads, or who should does not, and the end waits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _invoke(program: click.Command, name: str, arguments: list[str]) -> int:
@@ -150,6 +156,8 @@ def _invoke(program: click.Command, name: str, arguments: list[str]) -> int:
     variable = completion_variable(name)
     instruction = os.environ.get(variable)
     if instruction:
+        from click.shell_completion import shell_complete
+
         return shell_complete(program, {}, name, variable, instruction)
     try:
         with program.make_context(name, arguments) as context:
@@ -196,6 +204,8 @@ def completion_option(command: Callable[..., R]) -> Callable[..., R]:
     def write(context: click.Context, option: click.Parameter, shell: str | None) -> None:
         if shell is None:
             return
+        from click.shell_completion import get_completion_class
+
         name = context.info_name or ""
         found = get_completion_class(shell)
         if found is not None:

@@ -3,8 +3,6 @@
 import sys
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from gear_wire.escape import escaped
 
 
@@ -39,6 +37,8 @@ def _plain(value: object) -> object:
 
 def print_json(rows: Iterable[dict[str, object]]) -> None:
     """Write rows as lines of JSON."""
+    import msgspec
+
     for row in rows:
         plain = {name: _plain(value) for name, value in row.items()}
         sys.stdout.buffer.write(msgspec.json.encode(plain) + b"\n")

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gear_wire.errors import ConfigurationError
-from gear_wire.link.address import DEFAULT_PORT, ServerAddress, check_host, check_port
-from gear_wire.link.tls import check_tls_files
+
+# Addresses are loaded when there is one: a program's help has none.
+if TYPE_CHECKING:
+    from gear_wire.link.address import ServerAddress
 
 VARIABLE: Final = "GEARMAN_SERVERS"
 _SERVER: Final = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\s]+))(?::(?P<port>[^:]+))?")
@@ -23,6 +25,8 @@ def parse_server(text: str) -> tuple[str, int]:
     Raises:
         ConfigurationError: It is none of these.
     """
+    from gear_wire.link.address import DEFAULT_PORT, check_host, check_port
+
     found = _SERVER.fullmatch(text)
     if found is None and text.count(":") > 1 and re.fullmatch(r"[0-9a-fA-F:.]+", text):
         return text, DEFAULT_PORT
@@ -33,18 +37,24 @@ def parse_server(text: str) -> tuple[str, int]:
 
 def server_addresses(
     servers: Iterable[str], ssl_key: str | None, ssl_cert: str | None, ssl_ca: str | None
-) -> list[ServerAddress]:
+) -> "list[ServerAddress]":
     """Return the addresses of all servers that a command line names, each once.
 
     Raises:
         ConfigurationError: One is no server, or one of the three files is missing.
     """
+    from gear_wire.link.address import DEFAULT_PORT, ServerAddress
+    from gear_wire.link.tls import check_tls_files
+
     files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
     known = dict.fromkeys(parse_server(text) for text in servers)
-    return [ServerAddress(host, port, files) for host, port in known or {("localhost", 4730): None}]
+    return [
+        ServerAddress(host, port, files)
+        for host, port in known or {("localhost", DEFAULT_PORT): None}
+    ]
 
 
-def format_server(address: ServerAddress) -> str:
+def format_server(address: "ServerAddress") -> str:
     """Return a server as a command line names it, always with its port."""
     host = f"[{address.host}]" if ":" in address.host else address.host
     return f"{host}:{address.port}"
