@@ -74,9 +74,11 @@ def test_it_depends_on_what_it_needs_and_pins_its_siblings(distribution: str) ->
         name = name_of(requirement)
         if name in workspace.MEMBERS:
             major = int(version_of(name).split(".")[0])
-            # Who installs all of gear has the command lines too.
-            has_extra = "cli" in workspace.project(name).get("optional-dependencies", {})
-            extra = "[cli]" if distribution == "gear" and has_extra and name != "gear-wire" else ""
+            # Who installs all of gear has the command lines too, with all that they can do.
+            offered = workspace.project(name).get("optional-dependencies", {})
+            brought = ",".join(each for each in ("cli", "metrics", "reload") if each in offered)
+            wanted = distribution == "gear" and name != "gear-wire" and brought
+            extra = f"[{brought}]" if wanted else ""
             assert requirement == f"{name}{extra}>={major},<{major + 1}"
 
 

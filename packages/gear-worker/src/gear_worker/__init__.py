@@ -1,31 +1,32 @@
 """Take jobs from Gearman servers, in threads or on asyncio."""
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Final
 
-from gear_wire.functions import (
-    App,
-    CallOptions,
-    CurrentJob,
-    Every,
-    Function,
-    FunctionOptions,
-    InvalidArgumentsError,
-    Lifespan,
-    RemoteError,
-    Retries,
-    StreamFunction,
-    current_job,
-)
 from gear_worker.__about__ import __version__
-from gear_worker.functions import FunctionRecord
-from gear_worker.jobs import BinaryWorkerJob, WorkerJob
-from gear_worker.text import TextWorker, TextWorkerJob
-from gear_worker.worker import Worker
 
 if TYPE_CHECKING:
+    from gear_wire.functions import (
+        App,
+        CallOptions,
+        CurrentJob,
+        Every,
+        Function,
+        FunctionOptions,
+        InvalidArgumentsError,
+        Lifespan,
+        RemoteError,
+        Retries,
+        StreamFunction,
+        current_job,
+    )
     from gear_worker.async_job import AsyncWorkerJob
     from gear_worker.async_worker import AsyncWorker
+    from gear_worker.functions import FunctionRecord
+    from gear_worker.jobs import BinaryWorkerJob, WorkerJob
     from gear_worker.runner import Runner, RunnerSettings, run, running
+    from gear_worker.text import TextWorker, TextWorkerJob
+    from gear_worker.worker import Worker
 
 __all__ = [
     "App",
@@ -55,17 +56,28 @@ __all__ = [
     "running",
 ]
 
+# Where a name is loaded from when it is used: asyncio takes as long to load as all the rest, and
+# the program gear-worker needs none of this to answer --help.
+_HOMES: Final = {
+    "AsyncWorker": "gear_worker.async_worker",
+    "AsyncWorkerJob": "gear_worker.async_job",
+    "BinaryWorkerJob": "gear_worker.jobs",
+    "FunctionRecord": "gear_worker.functions",
+    "Runner": "gear_worker.runner.runner",
+    "RunnerSettings": "gear_worker.runner.settings",
+    "TextWorker": "gear_worker.text",
+    "TextWorkerJob": "gear_worker.text",
+    "Worker": "gear_worker.worker",
+    "WorkerJob": "gear_worker.jobs",
+    "run": "gear_worker.runner.blocking",
+    "running": "gear_worker.runner.runner",
+}
+
 
 def __getattr__(name: str) -> object:
-    # asyncio takes as long to load as all the rest: only who uses it pays for it.
-    if name in ("AsyncWorker", "AsyncWorkerJob"):
-        from gear_worker import async_worker
-
-        value: object = getattr(async_worker, name)
-        return value
-    if name in ("Runner", "RunnerSettings", "run", "running"):
-        from gear_worker import runner
-
-        value = getattr(runner, name)
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(_HOMES.get(name, "gear_wire.functions"))
+    value: object = getattr(home, name)
+    globals()[name] = value
+    return value

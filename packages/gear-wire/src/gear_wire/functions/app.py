@@ -254,8 +254,9 @@ class App:
 
         Args:
             when: A cron expression of five fields, in UTC; or seconds.
-            missed: What becomes of times at which no scheduler ran: ``once`` submits the last of
-                them when one starts, ``skip`` none.
+            missed: What becomes of a time at which no worker was free: ``once`` runs its job late,
+                and those that came due meanwhile not at all; ``skip`` leaves out what has not begun
+                when the next time comes.
 
         Raises:
             ConfigurationError: It is no time at all, or the function is not one of this app.

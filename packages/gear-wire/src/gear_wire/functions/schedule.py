@@ -1,13 +1,15 @@
 """When a function is due without being called; who submits it is the worker command."""
 
-from collections.abc import Callable
-from typing import Literal, get_args
+import hashlib
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from gear_wire.errors import ConfigurationError
 
 Missed = Literal["once", "skip"]
+LONGEST_NAME: Final = 40
+"""The longest name that is part of a unique as it is, in bytes."""
 
 
 class Every(msgspec.Struct, frozen=True):
@@ -17,8 +19,9 @@ class Every(msgspec.Struct, frozen=True):
         function: The function's name.
         cron: A cron expression of five fields, in UTC; empty when `seconds` counts.
         seconds: Seconds from one time to the next, counted from 1970.
-        missed: What becomes of times at which no scheduler ran: ``once`` submits the last of them
-            when one starts, ``skip`` none.
+        missed: What becomes of a time at which no worker was free: ``once`` runs its job late, and
+            those that came due meanwhile not at all; ``skip`` leaves out what has not begun when
+            the next time comes.
     """
 
     function: str
@@ -27,8 +30,16 @@ class Every(msgspec.Struct, frozen=True):
     missed: Missed = "skip"
 
     def unique(self, due: int) -> str:
-        """Return the unique of one due time: several schedulers submit it once."""
-        return f"every:{self.function}:{due}"
+        """Return the unique of one due time: several schedulers submit it once.
+
+        gearmand takes uniques of up to 63 bytes, so a long name is told by its hash.
+        """
+        name = self.function
+        if len(name.encode(errors="surrogateescape")) > LONGEST_NAME:
+            name = hashlib.blake2b(
+                name.encode(errors="surrogateescape"), digest_size=LONGEST_NAME // 2
+            ).hexdigest()
+        return f"every:{name}:{due}"
 
 
 def to_every(function: str, when: str | float, missed: Missed) -> Every:
@@ -50,7 +61,3 @@ def to_every(function: str, when: str | float, missed: Missed) -> Every:
     if not when >= 1:
         raise ConfigurationError(f"{function}: every takes at least 1 second, not {when!r}")
     return Every(function, seconds=float(when), missed=missed)
-
-
-Next = Callable[[float], float]
-"""Returns the first due time after a time, both in seconds since 1970."""
