@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar, overload
 
 from gear_client.async_job import AsyncJob
 from gear_client.async_typed import AsyncCallJob, AsyncStreamJob, AsyncTypedJob
-from gear_client.calls import SUBMIT_TIMEOUT, check_foreground
+from gear_client.calls import SUBMIT_TIMEOUT
 from gear_client.cancellation import cancel_command, was_cancelled
 from gear_client.expectations import (
     EchoRequest,
@@ -25,7 +25,12 @@ from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
 from gear_wire.constants import PRECEDENCE_NORMAL
 from gear_wire.errors import TimeoutError
-from gear_wire.functions.function import AnyFunction, Function, StreamFunction
+from gear_wire.functions.function import (
+    AnyFunction,
+    Function,
+    StreamFunction,
+    check_foreground,
+)
 from gear_wire.jobs import convert_to_bytes, to_handle, to_option, to_unique_key
 from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
 from gear_wire.link.aio.within import within

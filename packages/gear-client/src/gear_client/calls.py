@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 from gear_client.jobs import Job
 from gear_client.outcome import Outcome
-from gear_wire.errors import InvalidDataError, JobFailedError
+from gear_wire.errors import JobFailedError
 from gear_wire.functions.failures import decode_failure
 from gear_wire.functions.function import AnyFunction, Function
 from gear_wire.packets import BasePacket, WorkData, WorkStatus, WorkWarning
@@ -99,12 +99,3 @@ def failure_of(job: CallJob, function: AnyFunction) -> Exception | None:
     if job.exception is None:
         return JobFailedError(f"{job!r} {job._reason}")
     return decode_failure(job.exception, function.name, function.options.raises)
-
-
-def check_foreground(function: AnyFunction) -> None:
-    """Raise InvalidDataError for a call whose result nobody would hear of."""
-    if function.call_options.background:
-        raise InvalidDataError(
-            f"{function.name} is called in the background, where nobody hears of its result: use "
-            "start() instead of call()"
-        )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import ParamSpec, TypeVar, overload
 
 from gear_client.by_hand import apply_by_hand, names_its_job
-from gear_client.calls import SUBMIT_TIMEOUT, CallJob, check_foreground
+from gear_client.calls import SUBMIT_TIMEOUT, CallJob
 from gear_client.cancellation import was_cancelled
 from gear_client.expectations import Expectation, JobState, OptionRequest, StatusRequest, Submission
 from gear_client.jobs import Job, refuse_background, submitted
@@ -16,7 +16,12 @@ from gear_client.submissions import submit_packet
 from gear_client.typed import StreamJob, TypedJob
 from gear_wire.constants import PRECEDENCE_NORMAL
 from gear_wire.errors import ConnectionError, DisconnectError, TimeoutError
-from gear_wire.functions.function import AnyFunction, Function, StreamFunction
+from gear_wire.functions.function import (
+    AnyFunction,
+    Function,
+    StreamFunction,
+    check_foreground,
+)
 from gear_wire.jobs import to_handle, to_option, to_unique_key
 from gear_wire.link.deadline import Deadline
 from gear_wire.link.threads.client import BaseClient

@@ -8,7 +8,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar, cast, overload
 
 from gear_wire.errors import ConfigurationError
 from gear_wire.functions.coding import Encoding, is_stream
@@ -18,6 +18,9 @@ from gear_wire.functions.lifespan import Lifespan
 from gear_wire.functions.retries import Retries, check_exceptions, to_retries
 from gear_wire.functions.schedule import Every, Missed, to_every
 from gear_wire.jobs import to_function_name
+
+if TYPE_CHECKING:
+    from gear_wire.functions.testing import Testing
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -312,6 +315,36 @@ class App:
         """
         self.middlewares.append(around)
         return around
+
+    def testing(self) -> "Testing":
+        """Return a context manager that gives a client which needs no server, for tests.
+
+        Its calls go through all that a call goes through but a server: arguments and results are
+        encoded and decoded, middleware and the lifespan are entered, exceptions arrive as clients
+        raise them::
+
+            with app.testing() as client:
+                assert client.call(thumbnail, image, width=64).width == 64
+
+        On asyncio, ``async with app.testing() as client`` gives the same to be awaited.
+        """
+        from gear_wire.functions.testing import Testing
+
+        return Testing(self.runnable(), self.middlewares, self.span)
+
+    def schema(self) -> dict[str, object]:
+        """Return a document of OpenAPI 3.1 that says what the functions take and return.
+
+        Its ``components`` are the types, as JSON Schema; its ``x-functions`` has each function by
+        name, with its ``arguments``, its ``result`` or ``items``, its ``encoding``, the
+        ``exception`` that it may end with, and the names of those that it ``raises``.
+
+        Raises:
+            ConfigurationError: A type is unknown or cannot travel.
+        """
+        from gear_wire.functions.schema import schema_of
+
+        return schema_of(self.functions.values())
 
     def check(self) -> None:
         """Look at all signatures now, and not at the first call.

@@ -11,13 +11,16 @@ import msgspec
 
 from gear_wire.errors import ConfigurationError
 from gear_wire.functions.arguments import Arguments, Bound
+from gear_wire.functions.components import components_of
 from gear_wire.functions.failures import InvalidArgumentsError
 
 Encoding = Literal["json", "msgpack"]
 Kind = Literal["value", "stream"]
 
 _SHAPE: Final = list[msgspec.Raw] | dict[str, msgspec.Raw]
-_AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_AT: Final = re.compile(
+    r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL
+)
 _WRITTEN_STREAM: Final = re.compile(r"(?:\w+\.)*(?:Async)?(?:Iterator|Generator)\[")
 _STREAMS: Final = {
     typing.get_origin(known)
@@ -64,7 +67,8 @@ def explain(error: msgspec.ValidationError) -> str:
     if found is None:
         return str(error)
     what = found["what"].replace("`", "")
-    return f"{found['path'] or '$'}: {what[:1].lower()}{what[1:]}"
+    where = ", in a key" if found["key"] else ""
+    return f"{found['path'] or '$'}: {what[:1].lower()}{what[1:]}{where}"
 
 
 def hints_of(function: Callable[..., object], name: str) -> dict[str, object]:
@@ -221,6 +225,7 @@ class StructCodec:
                 self._read = msgspec.msgpack.Decoder(struct).decode
                 self._result = msgspec.msgpack.Decoder(result).decode
                 self._nothing = b"\x80"
+            components_of([struct, result])
         except (TypeError, NotImplementedError) as error:
             raise ConfigurationError(f"{name}: a type cannot travel: {error}") from error
 
@@ -292,5 +297,8 @@ def _arguments_struct(
             optional: object = operator.or_(hint, msgspec.UnsetType)
             fields.append((known.name, optional, msgspec.UNSET))
     return msgspec.defstruct(
-        re.sub(r"\W", "_", name), fields, kw_only=True, forbid_unknown_fields=True
+        re.sub(r"[^\w.-]", "_", f"{name}.arguments"),
+        fields,
+        kw_only=True,
+        forbid_unknown_fields=True,
     )

@@ -206,3 +206,12 @@ class StreamFunction(Function[P, Local_co, list[Item_co]], Generic[P, Local_co, 
 
 
 AnyFunction = Function[..., object, object]
+
+
+def check_foreground(function: AnyFunction) -> None:
+    """Raise InvalidDataError for a call whose result nobody would hear of."""
+    if function.call_options.background:
+        raise InvalidDataError(
+            f"{function.name} is called in the background, where nobody hears of its result: use "
+            "start() instead of call()"
+        )

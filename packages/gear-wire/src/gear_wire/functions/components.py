@@ -1,0 +1,31 @@
+"""Types as JSON Schema; and which types have none, since they cannot travel."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+Schema = dict[str, object]
+
+_REF: Final = "#/components/schemas/{name}"
+
+
+def components_of(types: Iterable[object]) -> tuple[list[Schema], dict[str, Schema]]:
+    """Return a schema for each type, and the components that they refer to.
+
+    Raises:
+        TypeError: A type cannot travel.
+    """
+    schemas, components = msgspec.json.schema_components(
+        types, schema_hook=_unknown, ref_template=_REF
+    )
+    return list(schemas), components
+
+
+def _unknown(kind: type) -> Schema:
+    if kind is object:
+        return {"description": "any value"}
+    raise TypeError(
+        f"{kind.__module__}.{kind.__qualname__} is neither a type of JSON nor one that msgspec "
+        "makes one of, such as a Struct or a dataclass"
+    )
