@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -49,7 +50,8 @@ def _word(value: str) -> bytes:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
         "gear-admin status",
-        "gear-admin jobs --json -s one.example.com -s two.example.com",
+        "gear-admin top -s one.example.com -s two.example.com",
+        "gear-admin jobs --json",
         "gear-admin maxqueue resize 1000",
         "gear-admin wait resize --within 600",
     )
@@ -351,6 +353,24 @@ def wait(target: Target, function: bytes, within: float | None, interval: float)
     if left and not answers.errors:
         fail(f"{left} jobs are left after {within:g} s", Exit.TIMED_OUT)
     return answers.worst
+
+
+@admin.command(epilog=examples("gear-admin top", "gear-admin top --interval 0.5"))
+@click.option(
+    "--interval", type=click.FloatRange(min=0.05), metavar="SECONDS", default=1.0,
+    show_default=True, help="Time between two drawings.",
+)  # fmt: skip
+@server_options
+def top(target: Target, interval: float) -> int:
+    """Watch functions, workers and servers.
+
+    The key ? lists the keys, q quits. A server that is gone is shown as such, until it is back.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
+        fail("top draws on a terminal; gear-admin status writes a table anywhere", Exit.USAGE)
+    from gear_admin.cli.top.live import show
+
+    return show(target.servers, target.timeout, interval)
 
 
 @admin.group(
