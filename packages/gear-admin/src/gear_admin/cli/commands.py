@@ -12,16 +12,18 @@ import click
 
 from gear_admin.__about__ import __version__
 from gear_wire.cli.command import (
+    SERVER_TIMEOUT,
     Commands,
     Target,
     complain,
     completion_option,
     examples,
     fail,
+    job_options,
     server_options,
 )
 from gear_wire.cli.exits import Exit
-from gear_wire.cli.output import print_json, print_table
+from gear_wire.cli.output import print_json, print_table, printable
 from gear_wire.cli.servers import format_server
 from gear_wire.errors import ServerError
 from gear_wire.link.deadline import Deadline
@@ -53,7 +55,7 @@ def _word(value: str) -> bytes:
         "gear-admin top -s one.example.com -s two.example.com",
         "gear-admin jobs --json",
         "gear-admin maxqueue resize 1000",
-        "gear-admin wait resize --within 600",
+        "gear-admin wait resize --timeout 600",
     )
     + """
 
@@ -63,7 +65,7 @@ Exit codes:
   1  a server refused
   2  wrong usage
   3  a server could not be reached
-  4  a server did not answer in time, or there was too much to wait for
+  4  a server, or what is waited for, took longer than --timeout
 """,
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
@@ -71,7 +73,7 @@ Exit codes:
 def admin() -> None:
     """Look at Gearman job servers, and change what they do.
 
-    Each command goes to all servers at once: those that --server names, or else those in
+    Each command asks all servers at once: those that --server names, or else those in
     GEARMAN_SERVERS.
     """
     # Rows that cannot be read are warned about.
@@ -213,12 +215,18 @@ def version(target: Target, as_json: bool) -> Exit:
 def ping(target: Target, as_json: bool) -> Exit:
     """Measure how long each server takes to answer."""
 
-    async def rows(client: "AsyncAdminClient") -> Rows:
+    async def seconds(client: "AsyncAdminClient") -> float:
         start = time.perf_counter()
         await client.version()
-        return [(round((time.perf_counter() - start) * 1000, 3),)]
+        return time.perf_counter() - start
 
-    return _show(target, as_json, ("milliseconds",), rows, name_server=True)
+    answers = _ask(target, seconds)
+    took = [(format_server(server), each) for server, each in answers.results]
+    if as_json:
+        print_json({"server": server, "seconds": each} for server, each in took)
+    elif took:
+        print_table(("server", "ms"), [(server, round(1000 * each, 2)) for server, each in took])
+    return answers.worst
 
 
 async def _known(asked: Awaitable[None], unknown: str) -> bool:
@@ -237,28 +245,22 @@ async def _known(asked: Awaitable[None], unknown: str) -> bool:
     return True
 
 
-def _any_known(
-    target: Target, what: str, question: "Callable[[AsyncAdminClient], Awaitable[bool]]"
-) -> Exit:
-    """Change what need not be on every server, but on one."""
-    answers = _ask(target, question)
-    if any(known for _, known in answers.results):
-        return Exit.OK
-    if not answers.errors:
-        fail(what, Exit.FAILED)
-    return answers.worst
-
-
 @admin.command(epilog=examples("gear-admin cancel H:one.example.com:42"))
-@click.argument("handle", type=_word)
+@click.argument("handles", type=_word, nargs=-1, required=True, metavar="HANDLE...")
 @server_options
-def cancel(target: Target, handle: bytes) -> Exit:
-    """Take back the job HANDLE, which is still queued."""
-    return _any_known(
-        target,
-        f"no server has a job {handle.decode(errors='replace')} that can be cancelled",
-        lambda client: _known(client.cancel_job(handle), "UNKNOWN_JOB"),
-    )
+def cancel(target: Target, handles: tuple[bytes, ...]) -> Exit:
+    """Take jobs back that are still queued."""
+
+    async def cancelled(client: "AsyncAdminClient") -> set[bytes]:
+        return {
+            handle for handle in handles if await _known(client.cancel_job(handle), "UNKNOWN_JOB")
+        }
+
+    answers = _ask(target, cancelled)
+    left = set(handles).difference(*(found for _, found in answers.results))
+    for handle in sorted(left):
+        complain(f"no server has a job {printable(handle)} that can be cancelled")
+    return max(answers.worst, Exit.FAILED) if left else Exit.OK
 
 
 @admin.command(epilog=examples("gear-admin create resize"))
@@ -274,11 +276,14 @@ def create(target: Target, function: bytes) -> Exit:
 @server_options
 def drop(target: Target, function: bytes) -> Exit:
     """Forget FUNCTION, which has neither jobs nor workers."""
-    return _any_known(
-        target,
-        f"no server knows a function {function.decode(errors='replace')}",
-        lambda client: _known(client.drop_function(function), "function not found"),
-    )
+
+    async def dropped(client: "AsyncAdminClient") -> bool:
+        return await _known(client.drop_function(function), "function not found")
+
+    answers = _ask(target, dropped)
+    if not answers.errors and not any(known for _, known in answers.results):
+        fail(f"no server knows a function {printable(function)}", Exit.FAILED)
+    return answers.worst
 
 
 @admin.command(
@@ -314,32 +319,28 @@ def jobtimeout(target: Target, function: bytes, seconds: int) -> Exit:
     return _ask(target, lambda client: client.job_timeout(function, seconds)).worst
 
 
-@admin.command(epilog=examples("gear-admin wait resize --within 600 && echo done"))
+@admin.command(epilog=examples("gear-admin wait resize --timeout 600 && echo done"))
 @_FUNCTION
-@click.option(
-    "--within", type=click.FloatRange(min=0), metavar="SECONDS",
-    help="Give up after so long, with exit code 4.  [default: never]",
-)  # fmt: skip
 @click.option(
     "--interval", type=click.FloatRange(min=0.01), metavar="SECONDS", default=0.5,
     show_default=True, help="Time between two looks.",
 )  # fmt: skip
-@server_options
-def wait(target: Target, function: bytes, within: float | None, interval: float) -> Exit:
+@job_options
+def wait(target: Target, function: bytes, interval: float) -> Exit:
     """Wait until FUNCTION has no jobs, queued or running.
 
     Ends with an error if a server cannot be asked: it may have some.
     """
     from gear_admin.cli.answers import ask_all
 
-    end = Deadline(within)
+    end = Deadline(target.limit)
 
     async def count(client: "AsyncAdminClient") -> int:
         return sum(row.total for row in await client.status() if row.function == function)
 
     async def emptied() -> "Answers[int]":
         while True:
-            limit = Deadline(target.timeout)
+            limit = Deadline(min(target.timeout, SERVER_TIMEOUT))
             answers = await ask_all(target.servers, limit, count)
             if answers.errors or not any(jobs for _, jobs in answers.results) or end.expired():
                 return answers
@@ -351,7 +352,7 @@ def wait(target: Target, function: bytes, within: float | None, interval: float)
         complain(text)
     left = sum(jobs for _, jobs in answers.results)
     if left and not answers.errors:
-        fail(f"{left} jobs are left after {within:g} s", Exit.TIMED_OUT)
+        fail(f"{left} jobs are left after {end.timeout:g} s", Exit.TIMED_OUT)
     return answers.worst
 
 
