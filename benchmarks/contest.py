@@ -9,8 +9,9 @@ from pathlib import Path
 from benchmarks.entrants import Entrant, Variant
 from benchmarks.generator import LoadError
 from benchmarks.library import LibraryError
+from benchmarks.postgresql import Cluster
 from benchmarks.question import Case, Figure, Measure, Placement, Question, Scale, Stage
-from benchmarks.servers import ServerError, TLSFiles, running
+from benchmarks.servers import ServerError, TLSFiles, site
 
 
 @dataclass
@@ -98,6 +99,7 @@ class Contest:
         placements: The placements; the better counts.
         program: The load generator.
         tls: The files for the cases that speak TLS; None when there are none.
+        cluster: The PostgreSQL of the cases that need one; None when there are none.
         tell: Takes a line about each run.
     """
 
@@ -106,6 +108,7 @@ class Contest:
     placements: tuple[Placement, ...]
     program: Path
     tls: TLSFiles | None
+    cluster: Cluster | None
     tell: Callable[[str], None]
 
     def run(self, question: Question, case: Case, entrants: list[Entrant]) -> list[Result]:
@@ -113,12 +116,12 @@ class Contest:
         results = [Result(question, measure) for measure in case.measures]
         turns = []
         for entrant in entrants:
-            for variant, placement in product(entrant.variants, self.placements):
+            for variant, placement in product(entrant.variants, self._placements(case)):
                 row = [Series(variant.name, placement.name) for _ in results]
                 for result, series in zip(results, row, strict=True):
                     result.series.setdefault(entrant.name, []).append(series)
                 turns.append((entrant, variant, placement, row))
-        for round_ in range(self.rounds):
+        for round_ in range(1 if case.once else self.rounds):
             for entrant, variant, placement, row in turns:
                 if entrant.most_rounds is None or round_ < entrant.most_rounds:
                     said = self._turn(case, entrant, variant, placement, row)
@@ -127,14 +130,21 @@ class Contest:
                     self.tell(f"{case.measures[0].key} round {round_ + 1} {name}: {said}")
         return results
 
+    def _placements(self, case: Case) -> tuple[Placement, ...]:
+        return self.placements[-1:] if case.once else self.placements
+
     def _turn(
         self, case: Case, entrant: Entrant, variant: Variant, placement: Placement,
         row: list[Series],
     ) -> str:  # fmt: skip
         tls = self.tls if case.tls else None
         try:
-            with running(variant.command, placement.server_core, tls) as server:
-                stage = Stage(server, placement, self.scale, self.program, tls, entrant.library)
+            database = self.cluster.database() if self.cluster and case.postgresql else ""
+            with site(placement.server_core, tls, database) as place:
+                stage = Stage(
+                    place, variant.command, place.start(variant.command), placement, self.scale,
+                    self.program, tls, entrant.library,
+                )  # fmt: skip
                 figures = case.run(stage)
         except (LibraryError, LoadError, ServerError) as error:
             for series in row:

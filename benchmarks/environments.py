@@ -11,6 +11,7 @@ DEBIAN_PYTHON = "/usr/bin/python3"
 OURS = ("gear", "gear-wire", "gear-client", "gear-worker", "gear-admin", "gear-server")
 GEAR016 = "gear==0.16.0"
 PYTHON3_GEARMAN = "python3-gearman==0.1.0"
+PSYCOPG = "psycopg[binary]>=3.2"
 
 
 class SetupError(Exception):
@@ -27,7 +28,7 @@ def build_ours(python: str) -> Path:
     packages = [str(path) for path in sorted((ROOT / "packages").iterdir()) if path.is_dir()]
     # A built wheel that lies in the cache may be older than the source.
     refresh = [option for name in OURS for option in ("--refresh-package", name)]
-    return build("gear", python, [*refresh, *packages, str(ROOT)])
+    return build("gear", python, [*refresh, *packages, str(ROOT), PSYCOPG])
 
 
 def build(name: str, python: str, arguments: list[str]) -> Path:

@@ -27,8 +27,9 @@ class Count:
         seconds: The measured time.
         server_cpu: Seconds of processor time that the server used within it.
         own_cpu: And the load generator.
-        p50: Median of the seconds from a submit to its result; 0 where nobody waits for one.
-        p99: The time that 99 of 100 results took at most.
+        p50: Median of the seconds from a submit to its result, or to its JOB_CREATED in the
+            background; 0 where nothing is submitted.
+        p99: The time that 99 of 100 took at most.
     """
 
     jobs: int

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from benchmarks.generator import Count, run_load
 from benchmarks.library import Library, LibraryError
-from benchmarks.servers import Server, TLSFiles
+from benchmarks.servers import Command, Server, Site, TLSFiles
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Stage:
     """Where a case runs: one server, just started, and what loads it.
 
     Attributes:
+        site: Where more servers can be started.
+        command: What has started the server.
         server: The server.
         placement: The cores.
         scale: How long and how large.
@@ -69,12 +71,26 @@ class Stage:
         library: The library that is measured instead of the server, or None.
     """
 
+    site: Site
+    command: Command
     server: Server
     placement: Placement
     scale: Scale
     program: Path
     tls: TLSFiles | None
     library: Library | None
+
+    def another(self, *options: str) -> Server:
+        """Start one more server, with options after those of the first.
+
+        Raises:
+            ServerError: It does not listen in time.
+        """
+        return self.site.start(lambda address: [*self.command(address), *options])
+
+    def at(self, server: Server) -> Self:
+        """Return the stage with another server on it."""
+        return replace(self, server=server)
 
     def load(self, role: str, **options: object) -> Count:
         """Run the load generator; see ``load/options.h`` for the options.
@@ -139,6 +155,8 @@ class Case:
         gearmand: Options of gearmand, beside its own defaults.
         geard: Options of ours, likewise; the entrant ``memory`` is ours without them.
         tls: True when all connections speak TLS.
+        postgresql: True when each run has an empty database of PostgreSQL.
+        once: True when one run says enough, with the servers on all cores: it takes long.
         over_gearmand: True when the entrants are libraries, all over a gearmand.
     """
 
@@ -148,6 +166,8 @@ class Case:
     gearmand: tuple[str, ...] = ()
     geard: tuple[str, ...] = ()
     tls: bool = False
+    postgresql: bool = False
+    once: bool = False
     over_gearmand: bool = False
 
 

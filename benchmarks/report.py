@@ -9,7 +9,9 @@ from benchmarks.contest import Result, Series
 FLOORS = Path(__file__).parent / "floors.toml"
 
 Floors = dict[str, dict[str, float]]
-"""By the key of a measure: the least ratio to each peer, or the most that ours may be."""
+"""By the key of a measure: the least ratio to each peer, or the most or least that ours may be."""
+_SIGNS = {"most": "≤", "least": "≥"}
+"""Floors of our own figure, and how they are written."""
 
 
 def read_floors() -> Floors:
@@ -25,12 +27,16 @@ def met(result: Result, floors: Floors) -> dict[str, bool | None]:
     answers: dict[str, bool | None] = {}
     ours = result.best(result.ours)
     for name, floor in floors.get(result.measure.key, {}).items():
-        if name == "most":
-            answers[name] = None if ours is None else ours.median <= floor
+        if name in _SIGNS:
+            answers[name] = None if ours is None else _holds(name, ours.median, floor)
         elif name in result.series:
             ratio = result.ratio(name)
             answers[name] = None if ratio is None else ratio >= floor
     return answers
+
+
+def _holds(name: str, figure: float, floor: float) -> bool:
+    return figure <= floor if name == "most" else figure >= floor
 
 
 def as_json(results: list[Result], floors: Floors) -> list[dict[str, object]]:
@@ -96,10 +102,10 @@ def _line(
     if best is None:
         return f"{'':8}{name:20}{'failed':>14} {failures[0] if failures else ''}"
     ratio = None if first else result.ratio(name)
-    limit = "most" if first else name
+    limit = next((own for own in _SIGNS if own in limits), "") if first else name
     floor = limits.get(limit)
     verdict = {True: "met", False: "NOT met", None: ""}[answers.get(limit)]
-    sign = "≤" if first else "≥"
+    sign = _SIGNS.get(limit, "≥")
     return (
         f"{'':8}{name:20}{_number(best.median):>14} {result.measure.unit:9}"
         f"{f'{statistics.median(best.costs):,.1f} µs' if best.costs else '':>10}"

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.certificates import make_certificates
@@ -16,6 +17,7 @@ from benchmarks.entrants import Entrants
 from benchmarks.environments import SetupError, default_python
 from benchmarks.generator import compile_load
 from benchmarks.machine import describe_gearmand, describe_machine, describe_python
+from benchmarks.postgresql import Cluster, running_cluster
 from benchmarks.question import Question, Scale, placements
 from benchmarks.questions import QUESTIONS
 from benchmarks.report import as_json, as_lines, as_table, read_floors
@@ -92,17 +94,22 @@ def measure(options: argparse.Namespace, entrants: Entrants, folder: Path) -> li
         (question, case) for question in chosen_questions(options.only) for case in question.cases
     ]
     all_placements = placements()
-    contest = Contest(
-        rounds=1 if options.quick else options.rounds,
-        scale=Scale(QUICK_SECONDS, QUICK_DIVISOR) if options.quick else Scale(options.seconds),
-        placements=all_placements[:1] if options.quick else all_placements,
-        program=compile_load(),
-        tls=make_certificates(folder) if any(case.tls for _, case in cases) else None,
-        tell=tell,
-    )
     results = []
-    for question, case in cases:
-        results += contest.run(question, case, entrants.of(case))
+    with ExitStack() as stack:
+        cluster: Cluster | None = None
+        if any(case.postgresql for _, case in cases):
+            cluster = stack.enter_context(running_cluster())
+        contest = Contest(
+            rounds=1 if options.quick else options.rounds,
+            scale=Scale(QUICK_SECONDS, QUICK_DIVISOR) if options.quick else Scale(options.seconds),
+            placements=all_placements[:1] if options.quick else all_placements,
+            program=compile_load(),
+            tls=make_certificates(folder) if any(case.tls for _, case in cases) else None,
+            cluster=cluster,
+            tell=tell,
+        )
+        for question, case in cases:
+            results += contest.run(question, case, entrants.of(case))
     return results
 
 

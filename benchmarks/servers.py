@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -36,11 +36,13 @@ class Address:
         port: On the loopback interface.
         folder: For its log and what else it writes.
         tls: The files to serve TLS with, or None.
+        database: The URL of an empty database, or an empty string.
     """
 
     port: int
     folder: Path
     tls: TLSFiles | None
+    database: str = ""
 
 
 Command = Callable[[Address], list[str]]
@@ -57,6 +59,18 @@ class Server:
         """Return the bytes of memory that it has resident."""
         return self._status("VmRSS")
 
+    def jobs(self) -> int:
+        """Return how many jobs it has, as it answers ``status``."""
+        with socket.create_connection((HOST, self.port), STOP_TIMEOUT) as sock:
+            sock.sendall(b"status\n")
+            lines = sock.makefile("rb")
+            return sum(int(line.split(b"\t")[1]) for line in iter(lines.readline, b".\n"))
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait(STOP_TIMEOUT)
+
     def peak_memory(self) -> int:
         """Return the most bytes of memory that it had resident."""
         return self._status("VmHWM")
@@ -68,37 +82,76 @@ class Server:
         raise ServerError("the server is gone")
 
 
-@contextmanager
-def running(command: Command, core: int | None, tls: TLSFiles | None) -> Iterator[Server]:
-    """Start a server and stop it at the end.
+class Site:
+    """Where the servers of a run are: their files, their database, and their cores.
 
     Args:
-        command: Makes the command line.
-        core: The one core that it may use; None for all.
-        tls: The files to serve TLS with, or None.
-
-    Raises:
-        ServerError: It does not listen in time.
+        address: What they are told, beside a port of their own.
+        core: The one core that they may use; None for all.
     """
-    pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
-    with tempfile.TemporaryDirectory() as name:
-        address = Address(_free_port(), Path(name), tls)
-        with (address.folder / "output").open("wb") as output:
-            words = pinned + command(address)
+
+    def __init__(self, address: Address, core: int | None) -> None:
+        self._address = address
+        self._pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, command: Command) -> Server:
+        """Start a server, and wait until it listens.
+
+        Raises:
+            ServerError: It does not in time.
+        """
+        address = replace(self._address, port=free_port())
+        words = self._pinned + command(address)
+        path = address.folder / f"output-{len(self._processes)}"
+        with path.open("wb") as output:
             process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
+        self._processes.append(process)
+        if not _listens(process, address.port):
+            said = path.read_text(errors="replace")
+            raise ServerError(f"{' '.join(words)} does not start: {said}")
+        return Server(address.port, process)
+
+    def stop(self) -> None:
+        """Stop all servers; what still waits in their queues is of no use."""
+        for process in self._processes:
+            process.kill()
+            process.wait(STOP_TIMEOUT)
+
+
+@contextmanager
+def site(core: int | None, tls: TLSFiles | None, database: str = "") -> Iterator[Site]:
+    """Return where servers can be started, which are stopped at the end.
+
+    Args:
+        core: The one core that they may use; None for all.
+        tls: The files to serve TLS with, or None.
+        database: The URL of an empty database, or an empty string.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        place = Site(Address(0, Path(name), tls, database), core)
         try:
-            if not _listens(process, address.port):
-                said = (address.folder / "output").read_text(errors="replace")
-                raise ServerError(f"{' '.join(words)} does not start: {said}")
-            yield Server(address.port, process)
+            yield place
         finally:
-            _stop(process)
+            place.stop()
 
 
-def _free_port() -> int:
+@contextmanager
+def running(command: Command, core: int | None, tls: TLSFiles | None) -> Iterator[Server]:
+    """Start a server and stop it at the end.
+
+    Raises:
+        ServerError: It does not listen in time.
+    """
+    with site(core, tls) as place:
+        yield place.start(command)
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens."""
     with socket.create_server((HOST, 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
@@ -116,17 +169,13 @@ def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
     return False
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.kill()  # what still waits in its queues is of no use
-    process.wait(STOP_TIMEOUT)
-
-
 def geard(python: Path, *options: str) -> Command:
     """Return the command of our server, of the environment of an interpreter.
 
     Args:
         python: The interpreter.
-        options: Its options, with ``{folder}`` for the folder of its files.
+        options: Its options, with ``{folder}`` for the folder of its files, and ``{database}`` for
+            the URL of its database.
     """
     program = python.parent / "geard"
 
@@ -176,7 +225,7 @@ def gearmand(*options: str) -> Command:
 
 
 def _placed(options: Sequence[str], address: Address) -> list[str]:
-    return [option.format(folder=address.folder) for option in options]
+    return [option.format(folder=address.folder, database=address.database) for option in options]
 
 
 def _tls_options(address: Address) -> list[str]:

@@ -1,11 +1,19 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "jobs.h"
 #include "options.h"
 #include "roles.h"
+#include "samples.h"
 
 enum { PATIENCE = 60 };
+
+/* When each submit was made that waits for its JOB_CREATED: they come in order. */
+typedef struct {
+    double *since;
+    uint64_t oldest, newest;
+} Client;
 
 static struct {
     bool stopped;
@@ -19,6 +27,8 @@ static void submit(Connection *connection)
     uint64_t serial = (uint64_t)options.first + run.submitted++;
     if (options.keys > 0)
         serial %= (uint64_t)options.keys;
+    Client *client = connection->owner;
+    client->since[client->newest++ % (uint64_t)options.inflight] = now();
     job_submit(connection, SUBMIT_JOB_BG, (Mark){0, 0, serial});
 }
 
@@ -27,6 +37,8 @@ static void receive(Connection *connection, uint32_t type, const uint8_t *body, 
     (void)body;
     if (type != JOB_CREATED || length == 0)
         die("packet %u to a client", type);
+    Client *client = connection->owner;
+    sample(now() - client->since[client->oldest++ % (uint64_t)options.inflight]);
     run.created++;
     if (!run.stopped)
         submit(connection);
@@ -36,8 +48,13 @@ Count background(void)
 {
     Count count = {0};
     Connection *clients[options.clients];
+    Client owners[options.clients];
+    samples_prepare();
     for (long i = 0; i < options.clients; i++) {
-        clients[i] = connection_open(receive, NULL);
+        owners[i] = (Client){calloc((size_t)options.inflight, sizeof(double)), 0, 0};
+        if (owners[i].since == NULL)
+            die("out of memory");
+        clients[i] = connection_open(receive, &owners[i]);
         connection_join(clients[i]);
     }
     Moment start = moment();
@@ -55,5 +72,6 @@ Count background(void)
     }
     elapsed(&count, start);
     count.jobs = run.created;
+    percentiles(&count);
     return count;
 }

@@ -5,9 +5,10 @@
 #include "jobs.h"
 #include "options.h"
 #include "roles.h"
+#include "samples.h"
 #include "workers.h"
 
-enum { HANDLE = 72, SAMPLES = 1 << 22, PATIENCE = 60 };
+enum { HANDLE = 72, PATIENCE = 60 };
 static const uint32_t SHARED = UINT32_MAX;  /* the client of jobs that several ask for */
 
 /* A submit that is under way. With shared keys there is one slot a key, else one in flight. */
@@ -32,8 +33,6 @@ static struct {
     bool stopped, measured;
     uint32_t slots;         /* of each client */
     uint64_t submitted, completed;
-    float *samples;
-    uint64_t sampled;
 } run;
 
 static uint32_t free_key(Client *client)
@@ -81,8 +80,8 @@ static void completed(Client *client, const uint8_t *body, size_t length)
     if (!slot->busy || slot->serial != mark.serial || slot->handle_length != handle
         || memcmp(slot->handle, body, handle) != 0)
         die("the result of job %lu was not waited for", mark.serial);
-    if (run.measured && run.sampled < SAMPLES)
-        run.samples[run.sampled++] = (float)(now() - slot->since);
+    if (run.measured)
+        sample(now() - slot->since);
     slot->busy = false;
     run.completed++;
     if (options.jobs > 0 && run.submitted >= (uint64_t)options.jobs)
@@ -141,28 +140,13 @@ static void work_until(double end)
         turn(end + PATIENCE);
 }
 
-static int compare(const void *left, const void *right)
-{
-    float difference = *(const float *)left - *(const float *)right;
-    return (difference > 0) - (difference < 0);
-}
-
-static void percentiles(Count *count)
-{
-    qsort(run.samples, run.sampled, sizeof *run.samples, compare);
-    if (run.sampled > 0) {
-        count->p50 = run.samples[(run.sampled - 1) / 2];
-        count->p99 = run.samples[(run.sampled - 1) * 99 / 100];
-    }
-}
-
 Count foreground(void)
 {
     Count count = {0};
     run.slots = (uint32_t)(options.keys > 0 ? options.keys : options.inflight);
-    run.samples = malloc(SAMPLES * sizeof *run.samples);
-    if (run.samples == NULL || options.inflight > run.slots)
-        die("out of memory, or fewer keys than jobs in flight");
+    if (options.inflight > run.slots)
+        die("fewer keys than jobs in flight");
+    samples_prepare();
     crew.sleeps = true;
     crew.budget = UINT64_MAX;
     workers_start();

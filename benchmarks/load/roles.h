@@ -9,7 +9,7 @@ typedef struct {
     double seconds;
     double server_cpu;     /* seconds of processor time within it */
     double own_cpu;
-    double p50, p99;       /* seconds from a submit to the result; 0 where nobody waits for one */
+    double p50, p99;       /* seconds from a submit to what its client waits for; 0 without any */
 } Count;
 
 /* Clients wait for results of workers. */
