@@ -5,5 +5,6 @@ pytest_plugins = [
     "support.fix_geard",
     "support.fix_leaks",
     "support.fix_peers",
+    "support.fix_hosts",
     "support.fix_postgresql",
 ]

@@ -23,9 +23,18 @@ from gear_wire.enums import PacketType
 from gear_wire.packets import SubmitJobBg
 from gear_wire.types import UniqueKey
 from support.durable import NAME, Worker, submit, submit_foreground
-from support.fix_postgresql import HOST, Database, PgBouncer, Proxy
+from support.fix_hosts import Host
+from support.fix_postgresql import HOST, Database, PgBouncer, Proxy, running_cluster
 from support.flood import Doer, Submitter
-from support.geard_program import Geard, error_of, receive, run_geard, send, wait_until
+from support.geard_program import (
+    TIMEOUT,
+    Geard,
+    error_of,
+    receive,
+    run_geard,
+    send,
+    wait_until,
+)
 
 pytestmark = pytest.mark.peer
 ROUNDS = int(os.environ.get("GEAR_KILLS", "20"))
@@ -221,7 +230,7 @@ def test_what_runs_at_a_frozen_geard_ends_once_it_goes_on(
 
 
 def test_a_crash_of_the_database_under_load_loses_nothing(
-    tmp_path: Path, database: Database
+    tmp_path: Path, connect: Connect, database: Database
 ) -> None:
     with (
         start(tmp_path, "one", database.url) as one,
@@ -234,7 +243,11 @@ def test_a_crash_of_the_database_under_load_loses_nothing(
         database.cluster.stop()
         before = [len(client.told) for client in clients]
         with Worker(one) as worker:
-            assert worker.grab()  # what is queued goes on
+            foreground = connect(one)
+            handle = submit_foreground(foreground, high=True)
+            assert worker.grab() == (handle, b"")
+            worker.complete(handle)
+            assert receive(foreground)[0] == PacketType.WORK_COMPLETE
         database.cluster.start()
         for client, number in zip(clients, before, strict=True):
             wait_until(lambda c=client, n=number: len(c.told) > n + 100, "it does not go on")  # type: ignore[misc]  # of a lambda
@@ -246,13 +259,114 @@ def test_a_crash_of_the_database_under_load_loses_nothing(
             assert client.told.keys() <= database.handles()
 
 
+def test_ten_seconds_without_the_database_are_waited_for_or_refused(
+    tmp_path: Path, connect: Connect, database: Database
+) -> None:
+    with (
+        start(tmp_path, "one", database.url, "--queue-patience", "60") as one,
+        start(tmp_path, "other", database.url, "--queue-patience", "3") as other,
+    ):
+        patient, hasty = Submitter(one.connect(), depth=32), connect(other)
+        patient.begin()
+        kept = submit(hasty)
+        wait_until(lambda: bool(patient.told), "nothing is taken")
+        database.cluster.stop()
+        stopped = time.monotonic()
+        for geard in (one, other):
+            with Worker(geard) as worker:
+                foreground = connect(geard)
+                handle = submit_foreground(foreground, high=True)
+                assert worker.grab() == (handle, b"")
+                worker.complete(handle)
+                assert receive(foreground)[0] == PacketType.WORK_COMPLETE
+        send(hasty, SubmitJobBg(NAME, UniqueKey(b"refused"), b""))
+        assert receive(hasty) == (PacketType.ERROR, b"QUEUE_ERROR\0Job cannot be stored")
+        threading.Event().wait(10 - (time.monotonic() - stopped))  # that is the test
+        before = len(patient.told)
+        database.cluster.start()
+        wait_until(lambda: len(patient.told) > before + 100, "it does not go on")
+        assert not patient.refused
+        other.wait_for_log("Accepting background jobs again")
+        last = submit(hasty)
+        one.kill()
+        patient.join()
+        # Nobody has taken the other for dead, and each job is there once.
+        told = {kept, last, *patient.told}
+        wait_until(lambda: jobs_of(other) >= len(told), "they are not taken over")
+        other.stop()
+    assert told <= database.handles()
+    assert not database.ask(
+        "SELECT uniq FROM gear_job WHERE uniq <> '' GROUP BY uniq HAVING count(*) > 1"
+    )
+    assert not database.ask("SELECT id FROM gear_job WHERE uniq = 'refused'")
+
+
+def test_a_geard_that_is_cut_off_alone_gives_out_nothing_that_another_has(
+    tmp_path: Path, connect: Connect, database: Database, proxy: Proxy
+) -> None:
+    url = database.cluster.url(database.name, port=proxy.port)
+    with (
+        start(tmp_path, "one", url) as one,
+        start(tmp_path, "other", database.url) as other,
+    ):
+        client = connect(one)
+        handles = [submit(client, b"%d" % number) for number in range(200)]
+        given: list[bytes] = []
+        with Worker(one) as worker, Worker(other) as heir:
+            proxy.cut(refuse=True)
+
+            def look() -> bool:
+                job = worker.grab()
+                given.extend([] if job is None else [job[0]])
+                return jobs_of(other) > 0
+
+            wait_until(look, "they are not taken over")
+            assert one.logged("Holding back the jobs in PostgreSQL on ")
+            assert worker.grab() is None
+            # What it gave out before it held the rest back is known to both, and nothing else.
+            assert jobs_of(other) == len(handles)
+            others = [job[0] for job in iter(heir.grab, None)]
+            assert others == handles
+            assert given == handles[: len(given)]
+            assert worker.grab() is None
+            proxy.accept()
+            one.wait_for_log(f"forgot {len(handles) - len(given)} that waited here")
+            one.wait_for_log("Giving out the jobs in PostgreSQL on .* again")
+            fresh = submit(client)
+            assert worker.grab() == (fresh, b"")
+        one.stop()
+
+
+def test_the_jobs_of_a_lost_host_go_on_at_another(tmp_path: Path, host: Host) -> None:
+    with running_cluster(host.network) as cluster:
+        base = Database(cluster)
+        url = cluster.url(base.name, host=host.gateway)
+        with (
+            start(tmp_path, "other", base.url) as other,
+            Geard(
+                folder(tmp_path, "one"), "--queue", url, "-L", host.address, prefix=host.prefix
+            ) as one,
+        ):
+            with socket.create_connection((host.address, one.port), TIMEOUT) as client:
+                handles = [submit(client, b"%d" % number) for number in range(10)]
+                host.lose()
+            lost = time.monotonic()
+            wait_until(lambda: jobs_of(other) == 10, "they are not taken over")
+            # Six or seven seconds is what it takes, and fifteen are promised.
+            assert time.monotonic() - lost < 15 + 10
+            with Worker(other) as worker:
+                assert [given[0] for given in iter(worker.grab, None)] == handles
+
+
 def test_while_the_database_is_away_submissions_wait_and_are_then_refused(
     tmp_path: Path, connect: Connect, database: Database, proxy: Proxy
 ) -> None:
     url = database.cluster.url(database.name, port=proxy.port)
     with start(tmp_path, "one", url, "--queue-patience", "3") as one:
         first, second, foreground = connect(one), connect(one), connect(one)
-        with Worker(one) as worker:
+        with Worker(one) as worker, Worker(one) as another:
+            runs = submit(first, b"runs")
+            assert another.grab() == (runs, b"runs")
             kept = submit(first, b"kept")
             # For less than its patience, nobody notices.
             proxy.cut(refuse=True)
@@ -264,7 +378,7 @@ def test_while_the_database_is_away_submissions_wait_and_are_then_refused(
             proxy.accept()
             kind, held = receive(second)
             assert kind == PacketType.JOB_CREATED
-            assert database.handles() == {kept, held}
+            assert database.handles() == {runs, kept, held}
             # For longer, they are refused: at first after a while, then at once.
             proxy.cut(refuse=True)
             for _ in range(2):
@@ -272,13 +386,14 @@ def test_while_the_database_is_away_submissions_wait_and_are_then_refused(
                 assert receive(second) == (
                     PacketType.ERROR, b"QUEUE_ERROR\0Job cannot be stored",
                 )  # fmt: skip
-            # What ends meanwhile is written later.
-            assert worker.grab() == (kept, b"kept")
-            worker.complete(kept)
+            # What ends meanwhile is written later, and what waits might be another server's by now.
+            another.complete(runs)
+            assert worker.grab() is None
             proxy.accept()
             one.wait_for_log("Accepting background jobs again")
             last = submit(second, b"last")
-            wait_until(lambda: database.handles() == {held, last}, "the end is not written")
+            wait_until(lambda: database.handles() == {kept, held, last}, "the end is not written")
+            assert worker.grab() == (kept, b"kept")
         one.stop()
 
 

@@ -28,8 +28,10 @@ def audit(engine: Engine) -> None:
     running = sum(job.holder is not None for job in jobs)
     waiting = sum(job.queue is not None for job in jobs)
     assert engine.running == running, f"{engine.running} jobs are said to run, {running} do"
+    aside = _check_aside(engine)
+    waiting -= aside
     assert engine.queues.waiting == waiting, f"{engine.queues.waiting} said to wait, {waiting} do"
-    assert engine.running + engine.queues.waiting + len(engine.epochs.jobs) == len(jobs)
+    assert engine.running + engine.queues.waiting + aside + len(engine.epochs.jobs) == len(jobs)
     assigned = sum(len(peer.assigned) for peer in engine.peers)
     assert assigned == running or (engine.chores and assigned < running)
     assert set(engine.scheduler.grabs) == {
@@ -62,6 +64,18 @@ def _check_job(engine: Engine, job: ServerJob) -> None:
     if job.unique and job.has_owner and (job.unique != b"-" or job.arguments):
         found = engine.uniques.find(job.function, job.unique, job.arguments)
         assert found is job, f"{found!r} is found instead of {job!r}"
+
+
+def _check_aside(engine: Engine) -> int:
+    """Return how many jobs are set aside."""
+    aside = engine.queues.aside
+    before = None
+    for count, job in enumerate(aside, 1):
+        assert job.queue is aside and job.previous is before and count <= aside.count
+        assert engine.jobs.get(job.handle) is job and job.background
+        before = job
+    assert aside.last is before and sum(1 for _ in aside) == aside.count
+    return aside.count
 
 
 def _check_queues(engine: Engine, function: Function) -> None:
@@ -129,7 +143,9 @@ def _check_functions(engine: Engine) -> None:
         if function.queued() and not engine.scheduler.paused:
             looked_for = function.recheck_scheduled or function in engine.scheduler.to_wake
             asleep = any(peer.sleeping for peer in function.sleepers)
-            assert looked_for or not asleep, f"a worker sleeps while jobs of {name!r} wait for it"
+            assert looked_for or not asleep or cleaning, (
+                f"a worker sleeps while jobs of {name!r} wait for it"
+            )
         for arguments, job in function.workloads.items():
             assert engine.jobs.get(job.handle) is job and job.arguments == arguments
     for ready in engine.queues.ready:
@@ -142,6 +158,7 @@ def _check_counters(engine: Engine) -> None:
     counters = engine.counters
     gone = counters.submitted + counters.restored - len(engine.jobs)
     ended = counters.completed + counters.failed + counters.exhausted + counters.abandoned
+    ended += counters.moved
     # A job that is cancelled while it runs stays until its worker ends it: it counts twice. What a
     # server fails that stops is not counted.
     most = gone if engine.scheduler.paused else ended + counters.cancelled

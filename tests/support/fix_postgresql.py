@@ -63,10 +63,17 @@ def _program(name: str) -> str:
 
 
 class PostgreSQL:
-    """A cluster in a folder of its own, which anybody on this machine may use."""
+    """A cluster in a folder of its own, which anybody on this machine may use.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: The folder.
+        network: An address of this machine beside the usual one, with the length of its network's
+            prefix, from which anybody may use it too.
+    """
+
+    def __init__(self, folder: Path, network: str | None = None) -> None:
         self._folder = folder
+        self._addresses = HOST
         self._data = folder / "data"
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
@@ -76,13 +83,17 @@ class PostgreSQL:
             check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, user=unprivileged(),
             cwd="/",
         )  # fmt: skip
+        if network is not None:
+            self._addresses += f",{network.partition('/')[0]}"
+            with (self._data / "pg_hba.conf").open("a") as file:
+                file.write(f"host all all {network} trust\n")
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         log = (self._folder / "log").open("ab")
         self.process = subprocess.Popen(
-            [_program("postgres"), "-D", str(self._data), "-p", str(self.port), "-h", HOST,
-             "-k", "", "-c", "max_connections=200"],
+            [_program("postgres"), "-D", str(self._data), "-p", str(self.port), "-h",
+             self._addresses, "-k", "", "-c", "max_connections=200"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=unprivileged(), cwd="/",
         )  # fmt: skip
         log.close()
@@ -95,8 +106,10 @@ class PostgreSQL:
             self.process.wait(START_TIMEOUT)
             self.process = None
 
-    def url(self, database: str, user: str = "postgres", port: int | None = None) -> str:
-        return f"postgresql://{user}@{HOST}:{port or self.port}/{database}"
+    def url(
+        self, database: str, user: str = "postgres", port: int | None = None, host: str = HOST
+    ) -> str:
+        return f"postgresql://{user}@{host}:{port or self.port}/{database}"
 
 
 class Database:
@@ -207,17 +220,24 @@ class Proxy:
                 end.close()
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[PostgreSQL]:
-    """A running PostgreSQL."""
+@contextlib.contextmanager
+def running_cluster(network: str | None = None) -> Iterator[PostgreSQL]:
+    """Run a PostgreSQL, perhaps for a network too; see `PostgreSQL`."""
     folder = Path(tempfile.mkdtemp(prefix="gear-postgresql-"))
     try:
-        server = PostgreSQL(folder)
+        server = PostgreSQL(folder, network)
         server.start()
         yield server
         server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[PostgreSQL]:
+    """A running PostgreSQL."""
+    with running_cluster() as server:
+        yield server
 
 
 @pytest.fixture

@@ -113,6 +113,7 @@ class Shared(HeldStore):
 
     interval = 0.01
     patience = 10.0
+    sure_until = 0.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,11 +140,15 @@ class Sharer:
 
     def __init__(self) -> None:
         self.heard: list[object] = []
+        self.contacts = 0
         self.happened = threading.Semaphore(0)
 
     def on_adopted(self, jobs: list[StoredJob]) -> None:
         self.heard.append(jobs)
         self.happened.release()
+
+    def on_contact(self) -> None:
+        self.contacts += 1
 
     def on_moved(self, error: StoreMoved, reserved: int) -> None:
         self.heard.append((error.down, reserved))
@@ -178,6 +183,8 @@ def test_a_shared_store_is_looked_at_again_and_again() -> None:
     assert writer.close()
     assert sharer.heard == [[JOB], (False, 7), [JOB, JOB]]
     assert all(store.wanted)
+    # Those that failed were none.
+    assert sharer.contacts == len(store.wanted) - 2
 
 
 def test_a_batch_is_written_between_the_pages_of_what_is_taken_over() -> None:

@@ -34,6 +34,7 @@ class Counters(msgspec.Struct):
         refused: Background submissions that were refused because their job could not be stored.
         restored: Jobs that were in the store at the start, or came from it since.
         adopted: Jobs of other servers on the same store that were taken over since the start.
+        moved: Stored jobs that other servers on the same store have taken over from this one.
         batches: How often something was written to the store.
         store_time: Microseconds that writing took in all.
     """
@@ -64,5 +65,6 @@ class Counters(msgspec.Struct):
     refused: int = 0
     restored: int = 0
     adopted: int = 0
+    moved: int = 0
     batches: int = 0
     store_time: int = 0

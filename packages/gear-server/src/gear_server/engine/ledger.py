@@ -145,6 +145,8 @@ class Ledger:
     Attributes:
         jobs: The number of jobs that the store keeps, or will once all is written.
         failure: Why the store refused the last page; None if it took it.
+        own: While others' jobs are being forgotten, those that are this server's in any case; None
+            at other times.
     """
 
     def __init__(
@@ -157,6 +159,7 @@ class Ledger:
     ) -> None:
         self.jobs: int = 0
         self.failure: str | None = None
+        self.own: set[ServerJob] | None = None
         self._outboxes = outboxes
         self._timers = timers
         self._counters = counters
@@ -181,6 +184,8 @@ class Ledger:
         self.jobs += 1
         self._open.added[job] = None
         self._open.size += _size(job)
+        if self.own is not None:
+            self.own.add(job)
 
     def end(self, job: ServerJob) -> None:
         """Have a job deleted."""
@@ -310,16 +315,20 @@ class Ledger:
         self._release(page)
         return refused
 
-    def owes(self, job: ServerJob, written: bool) -> bool:
-        """Return whether a job is still to be written.
+    def owes(self, job: ServerJob) -> bool:
+        """Return whether a job is still to be written."""
+        writing = self._writing
+        return job in self._open.added or (writing is not None and job in writing.added)
+
+    def keep_own(self, written: bool) -> None:
+        """Begin to note in `own` which jobs others cannot have taken over.
 
         Args:
-            job: The job.
-            written: Whether the batch that was taken is down.
+            written: Whether the batch that was taken is down, and so taken over as well.
         """
-        if job in self._open.added:
-            return True
-        return not written and self._writing is not None and job in self._writing.added
+        self.own = set(self._open.added)
+        if self._writing is not None and not written:
+            self.own.update(self._writing.added)
 
     def _end_batch(self) -> Page:
         page, self._writing = self._writing, None

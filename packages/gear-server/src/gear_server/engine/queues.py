@@ -4,7 +4,7 @@ import collections
 import itertools
 from typing import Final
 
-from gear_server.engine.state import NO_LIMIT, Function, Peer, Search, ServerJob
+from gear_server.engine.state import NO_LIMIT, Function, JobQueue, Peer, Search, ServerJob
 from gear_wire.enums import Precedence
 
 BY_PRECEDENCE: Final = (Precedence.HIGH, Precedence.NORMAL, Precedence.LOW)
@@ -29,6 +29,7 @@ class Queues:
         ready: The functions with queued jobs, by precedence, each with the change that put it last.
         changes: How often a function was put last in `ready`.
         waiting: The number of queued jobs.
+        aside: Jobs that were taken out of their queues for now, and count as none of the others.
         newest: The number of the newest job, queued or not, which ends its handle.
         short: See `SHORT`.
     """
@@ -46,6 +47,7 @@ class Queues:
         )
         self.changes: int = 0
         self.waiting: int = 0
+        self.aside: JobQueue = JobQueue()
         self.newest: int = 0
         self.short: int = SHORT
 
@@ -133,9 +135,48 @@ class Queues:
             queue.mark = before
         job.previous = job.next = job.queue = None
         queue.count -= 1
+        if queue is self.aside:
+            return
         self.waiting -= 1
         if queue.first is None:
             self.ready[job.precedence].pop(job.function, None)
+
+    def set_aside(self, job: ServerJob) -> None:
+        """Take a queued job out of its queue, until `put_back` is called."""
+        self.remove(job)
+        queue = self.aside
+        job.queue, job.previous = queue, queue.last
+        if queue.last is None:
+            queue.first = job
+        else:
+            queue.last.next = job
+        queue.last = job
+        queue.count += 1
+
+    def put_back(self) -> Function | None:
+        """Put the job that was set aside last before all others of its queue.
+
+        Returns:
+            Its function; None if no job is set aside.
+        """
+        job = self.aside.last
+        if job is None:
+            return None
+        self.remove(job)
+        function = job.function
+        queue = function.queues[job.precedence]
+        first = queue.first
+        job.queue, job.next = queue, first
+        if first is None:
+            queue.last = job
+            self.changes += 1
+            self.ready[job.precedence][function] = self.changes
+        else:
+            first.previous = job
+        queue.first = job
+        queue.count += 1
+        self.waiting += 1
+        return function
 
     def choose(self, peer: Peer) -> ServerJob | None:
         """Return the next job for a worker; None if there is none.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from gear_server.engine.engine import Engine
-from gear_server.engine.handover import adopt, let_go
+from gear_server.engine.handover import Handover
 from gear_server.engine.ledger import BLOCK
 from gear_server.engine.names import refused_function
 from gear_server.levels import NOTICE
@@ -103,6 +103,7 @@ class Keeper:
         self._dead = False
         self._log = logging.getLogger("gear.Server")
         self._shared = store if isinstance(store, SharedStore) else None
+        self._handover = None if self._shared is None else Handover(engine, self._shared)
         self._patience: asyncio.TimerHandle | None = None
         self._writer = Writer(store, self._on_done, self._on_death, self)
 
@@ -133,6 +134,11 @@ class Keeper:
         """Take in jobs of another server."""
         self._call(lambda: self._adopt(jobs))
 
+    def on_contact(self) -> None:
+        """Give out what was held back while the store could not be reached."""
+        if self._handover is not None and self._handover.holding:
+            self._call(self._go_on)
+
     def on_moved(self, error: StoreMoved, reserved: int) -> None:
         """Forget what others have taken over."""
         self._call(lambda: self._move(error, reserved))
@@ -147,18 +153,23 @@ class Keeper:
 
     def _adopt(self, jobs: list[StoredJob]) -> None:
         with self._lock:
-            if self._engine.ledger is None:
+            if self._engine.ledger is None or self._handover is None:
                 return  # the server ends: whoever comes next has them
-            adopt(self._engine, jobs, time.monotonic())
+            self._handover.adopt(jobs, time.monotonic())
         self._log.info("Took over %d jobs", len(jobs))
         self._schedule_turn()
 
     def _move(self, error: StoreMoved, reserved: int) -> None:
         with self._lock:
-            if self._engine.ledger is None:
+            if self._engine.ledger is None or self._handover is None:
                 return
-            jobs = let_go(self._engine, reserved, error.down)
-        self._log.error("%s: forgot %d that waited here", error, jobs)
+            self._handover.let_go(reserved, error.down, str(error))
+        self._schedule_turn()
+
+    def _go_on(self) -> None:
+        with self._lock:
+            if self._handover is not None:
+                self._handover.go_on(time.monotonic())
         self._schedule_turn()
 
     def _done(self, error: StoreError | None, seconds: float) -> None:
@@ -168,6 +179,8 @@ class Keeper:
         with self._lock:
             if error is None:
                 self._ledger.written()
+                if self._handover is not None:
+                    self._handover.go_on(time.monotonic())
             else:
                 self._engine.store_refused(str(error), time.monotonic())
             self._engine.counters.store_time += round(seconds * MICROSECONDS)

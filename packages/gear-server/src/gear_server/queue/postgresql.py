@@ -32,6 +32,10 @@ INTERVAL: Final = 0.5
 LOOKS: Final = 3
 """How often a node must be seen without a server before it is adopted: a server whose session was
 cut, or whose database was restarted, has its lock again by then."""
+ALONE: Final = (LOOKS - 1) * INTERVAL
+"""Seconds that pass at least between the end of a session and a takeover."""
+SILENCE: Final = 5.0
+"""Seconds without a sign of its client after which a database ends a session, at the earliest."""
 PAGE: Final = 2000
 """Jobs that are loaded at a time."""
 BACK_OFF: Final = 0.1
@@ -205,6 +209,7 @@ class PostgreSQLStore:
     Attributes:
         interval: Seconds between calls of `look`.
         patience: As given.
+        sure_until: When others may take over this server's jobs at the earliest.
 
     Raises:
         ConfigurationError: The database cannot be used; in one sentence.
@@ -214,6 +219,7 @@ class PostgreSQLStore:
 
     def __init__(self, url: str, owner: bytes, lease: float, patience: float) -> None:
         self.patience: float = patience
+        self.sure_until: float = 0.0
         self._name = check_url(url)
         given = conninfo_to_dict(url)
         more = {name: value for name, value in _DEFAULTS.items() if name not in given}
@@ -233,6 +239,7 @@ class PostgreSQLStore:
         self._written = 0
         self._trying = False
         self._lost_at: float | None = None
+        self._seen_at = 0.0
         try:
             connection = self._connect()
             self._refuse_pooler(connection)
@@ -316,6 +323,7 @@ class PostgreSQLStore:
 
     def _begin(self, connection: "_Connection") -> None:
         """Become a new node."""
+        began = time.monotonic()
         # Nobody sees its row before it has its lock.
         with connection.transaction():
             self._node = _one(connection, _NEW_NODE, self._owner)
@@ -325,6 +333,18 @@ class PostgreSQLStore:
         self._ids.clear()
         self._unseen.clear()
         self._lost_at = None
+        self._note_seen(began)
+
+    def _beat(self, connection: "_Connection") -> None:
+        """Show that this server lives."""
+        began = time.monotonic()
+        connection.execute(_BEAT, (self._node,))
+        self._note_seen(began)
+
+    def _note_seen(self, began: float) -> None:
+        """Note that the database has taken something that was said at a time."""
+        self._seen_at = began
+        self.sure_until = began + min(self._lease, SILENCE + ALONE)
 
     def _session(self) -> "_Connection":
         """Return the connection with this node's lock, made anew if it was lost.
@@ -350,7 +370,7 @@ class PostgreSQLStore:
                 f"Other servers have taken over the jobs that {self._name} kept for this one",
                 down=down,
             )
-        connection.execute(_BEAT, (self._node,))
+        self._beat(connection)
         self._pid = _one(connection, _PID)
         self._written = row[1]
         self._unread = True
@@ -363,7 +383,10 @@ class PostgreSQLStore:
         """Return whether the session is lost, rather than a statement refused."""
         if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
             self._drop()  # it is a standby by now: of several hosts, another may be right
-        return self._connection is None or self._connection.closed
+        lost = self._connection is None or self._connection.closed
+        if lost:
+            self.sure_until = min(self.sure_until, self._seen_at + ALONE)
+        return lost
 
     # Reading
 
@@ -401,6 +424,7 @@ class PostgreSQLStore:
         while self._ids:
             # The session may be another one than before: a batch may have been written meanwhile.
             some = _Integers(self._ids[:PAGE])
+            self._beat(self._session())  # many pages take longer than a lease
             rows = self._session().execute(_JOBS, (some,), binary=True).fetchall()
             del self._ids[:PAGE]
             yield [StoredJob(*row) for row in rows]
@@ -422,7 +446,9 @@ class PostgreSQLStore:
                     connection = self._session()
                     if not (self._trying and self._written == self._batch):
                         self._trying = True
+                        sent = time.monotonic()
                         self._send(connection, batch)
+                        self._note_seen(sent)
                     self._lost_at = None
                     return
                 except psycopg.Error as error:
@@ -490,7 +516,7 @@ class PostgreSQLStore:
         try:
             connection = self._session()
             self._lost_at = None
-            connection.execute(_BEAT, (self._node,))
+            self._beat(connection)
             if take_over:
                 self._look(connection, LOOKS)
                 yield from self._pages()

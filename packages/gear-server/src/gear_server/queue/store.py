@@ -141,10 +141,13 @@ class SharedStore(Store, Protocol):
     Attributes:
         interval: Seconds between calls of `look`.
         patience: Seconds that a batch may take before it fails.
+        sure_until: When others may take over the jobs of this server at the earliest, on the
+            monotonic clock, unless it is heard of again; read on any thread.
     """
 
     interval: float
     patience: float
+    sure_until: float
 
     def look(self, *, take_over: bool) -> Iterator[list[StoredJob]]:
         """Show that this server lives, and look for those that do not.

@@ -28,6 +28,9 @@ class Sharing(Protocol):
     def on_adopted(self, jobs: list[StoredJob]) -> None:
         """Called with jobs of another server, which are this one's from now on."""
 
+    def on_contact(self) -> None:
+        """Called when the store has been looked at, and so knows that this server lives."""
+
     def on_moved(self, error: StoreMoved, reserved: int) -> None:
         """Called when others have taken over what this server had kept.
 
@@ -138,6 +141,8 @@ class Writer:
                 if sharing is not None:
                     sharing.on_adopted(jobs)
                 self._write_next()
+            if sharing is not None:
+                sharing.on_contact()
         except StoreMoved as error:
             self._on_moved(error)
         except StoreError:
