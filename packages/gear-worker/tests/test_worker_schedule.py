@@ -126,6 +126,7 @@ def test_a_job_goes_to_another_server_only_when_it_is_soon_due() -> None:
     hand_over(hourly, MIDNIGHT, FIRST)
     assert hand_over(hourly, MIDNIGHT + 10, SECOND) == []
     assert hourly.wake(MIDNIGHT + 10, SECOND) == due - FAILOVER
+    assert hourly.wanted(due - FAILOVER, SECOND, [FIRST]) == []
     assert hand_over(hourly, due - FAILOVER, SECOND) == [due]
 
 

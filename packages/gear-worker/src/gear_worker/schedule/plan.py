@@ -6,7 +6,7 @@ reconnect, changes nothing: its unique, made of function and time, is known. Aft
 unique may be forgotten, and a second job would run. All rules here follow from that.
 """
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Final
 
 import msgspec
@@ -76,8 +76,14 @@ class Plan:
             if due <= now and kept != holder:
                 del self.held[due]
 
-    def wanted(self, now: float, holder: Holder) -> list[int]:
-        """Return the due times whose jobs are to be handed to a server now."""
+    def wanted(self, now: float, holder: Holder, others: Collection[Holder] = ()) -> list[int]:
+        """Return the due times whose jobs are to be handed to a server now.
+
+        Args:
+            now: The time.
+            holder: The server.
+            others: The other servers that are connected: what they have, they keep.
+        """
         if self.crowded:
             return []
         found: list[int] = []
@@ -85,13 +91,15 @@ class Plan:
         while not found or due <= now + AHEAD:
             found.append(due)
             due = self._times.after(due)
-        return [due for due in found if self._is_wanted(due, now, holder)]
+        return [due for due in found if self._is_wanted(due, now, holder, others)]
 
-    def _is_wanted(self, due: int, now: float, holder: Holder) -> bool:
+    def _is_wanted(self, due: int, now: float, holder: Holder, others: Collection[Holder]) -> bool:
         kept = self.held.get(due)
-        if kept is None or kept.server == holder.server:
+        if kept is None:
+            return True
+        if kept.server == holder.server:
             return kept != holder
-        return due - now <= FAILOVER
+        return kept not in others and due - now <= FAILOVER
 
     def wake(self, now: float, holder: Holder) -> float:
         """Return when to look again, if nothing happens before."""

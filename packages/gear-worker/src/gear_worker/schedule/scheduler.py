@@ -7,7 +7,7 @@ import functools
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from gear_wire.errors import ConfigurationError, ConnectionError, GearmanError
@@ -23,6 +23,8 @@ from gear_worker.schedule.times import times_of
 
 PATIENCE: Final = 30.0
 """Seconds for a server to answer. A server that knows no jobs for later never does."""
+SETTLE: Final = 3.0
+"""Seconds for which servers that are not connected yet are waited for, at the start."""
 RETRY: Final = 5.0
 """Seconds after which a job that could not be handed over is tried again."""
 LONGEST: Final = 60.0
@@ -58,19 +60,22 @@ class Scheduler(AsyncBaseClient):
 
     async def run(self) -> None:
         """Hand over job after job, until it is cancelled or closed."""
+        settled = time.time() + SETTLE
         begun = False
         while not self._closing:
             changed = self._changed
             now = time.time()
             moment = now + LONGEST
-            link = min(self.links, key=lambda link: (link.host, link.port), default=None)
-            if link is not None:
-                holder = Holder((link.host, link.port), id(link.session))
+            links = sorted(self.links, key=lambda link: (link.host, link.port))
+            if not begun and self._roster.inactive and now < settled:
+                moment = settled
+            elif links:
                 for plan in self._plans:
                     if not begun:
-                        plan.begin(now, holder)
-                    done = await self._look_after(plan, link, holder, now)
-                    moment = min(moment, plan.wake(now, holder) if done else now + RETRY)
+                        plan.begin(now, _holder(links[0]))
+                    done = await self._look_after(plan, links, now)
+                    wake = plan.wake(now, _holder(links[0])) if done else now + RETRY
+                    moment = min(moment, wake)
                 begun = True
             try:
                 async with asyncio.timeout(max(0.0, moment - time.time())):
@@ -78,16 +83,26 @@ class Scheduler(AsyncBaseClient):
             except builtins.TimeoutError:
                 continue
 
-    async def _look_after(self, plan: Plan, link: AsyncLink, holder: Holder, now: float) -> bool:
-        """Hand over what is wanted now; False when something prevented it."""
+    async def _look_after(self, plan: Plan, links: Sequence[AsyncLink], now: float) -> bool:
+        """Hand over what is wanted now; False when something prevented it.
+
+        Args:
+            plan: An entry of the schedule.
+            links: The servers that are connected; the first is given the jobs.
+            now: The time.
+        """
         name = plan.entry.function
+        link, *others = links
+        holder = _holder(link)
         try:
             plan.forget_past(now, holder)
             await self._count(plan, link, holder, now)
-            for due in plan.wanted(now, holder):
-                await self._hand_over(plan, link, due)
-                plan.held[due] = holder
-                self.log.debug("Handed over %s, due at %s", name, _shown(due))
+            for due in plan.wanted(now, holder, [_holder(other) for other in others]):
+                keeper = await self._keeper(plan, others, due)
+                if keeper is None:
+                    await self._hand_over(plan, link, due)
+                    self.log.debug("Handed over %s, due at %s", name, _shown(due))
+                plan.held[due] = _holder(keeper or link)
             return True
         except ConnectionError as error:
             self.log.warning("Could not hand over %s: %s", name, error)
@@ -115,6 +130,14 @@ class Scheduler(AsyncBaseClient):
         session, answer = self._question(link)
         session.ask(unique.encode(), answer.settle)
         return await self._answered(link, answer)
+
+    async def _keeper(self, plan: Plan, others: Sequence[AsyncLink], due: int) -> AsyncLink | None:
+        """Return which other server has a job already, as one that took over for a while may."""
+        for other in others:
+            with contextlib.suppress(GearmanError):
+                if await self._waits(other, plan.entry.unique(due)):
+                    return other
+        return None
 
     async def _hand_over(self, plan: Plan, link: AsyncLink, due: int) -> None:
         function = self._app.functions[plan.entry.function]
@@ -149,6 +172,10 @@ class Answer:
             self.future.set_exception(answer)
         else:
             self.future.set_result(answer)
+
+
+def _holder(link: AsyncLink) -> Holder:
+    return Holder((link.host, link.port), id(link.session))
 
 
 def _shown(due: int) -> str:
