@@ -128,10 +128,10 @@ class Contest:
                     words = (entrant.name, variant.name, placement.name)
                     name = " ".join(word for word in words if word)
                     self.tell(f"{case.measures[0].key} round {round_ + 1} {name}: {said}")
-        return results
+        return [result for result in results if result.series]
 
     def _placements(self, case: Case) -> tuple[Placement, ...]:
-        return self.placements[-1:] if case.once else self.placements
+        return self.placements[-1:] if case.once or not case.pinned else self.placements
 
     def _turn(
         self, case: Case, entrant: Entrant, variant: Variant, placement: Placement,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import servers
-from benchmarks.environments import GEAR016, PYTHON3_GEARMAN, build, build_ours
+from benchmarks.environments import FRAMEWORKS, GEAR016, PYTHON3_GEARMAN, build, build_ours
 from benchmarks.library import Library
-from benchmarks.question import Case
+from benchmarks.question import Case, Subject
 
 MOST_ROUNDS = 3
 """Rounds of an entrant that is slower by so much that its scatter says nothing."""
@@ -46,8 +46,19 @@ THREADS: dict[str, tuple[str, ...]] = {"gearmand": (), "gearmand-1": ("--threads
 """The entrants that are gearmand, and the options that set them apart."""
 MEMORY = "memory"
 """The entrant that is ours without the options of the case."""
-PACKAGES = {"gear016": GEAR016, "python3-gearman": PYTHON3_GEARMAN}
-PROGRAMS = Path(__file__).parent / "libraries"
+OVER_REDIS = ("celery", "rq", "dramatiq", "taskiq")
+"""The frameworks that need Redis."""
+BARE = "bare"
+"""The entrant that is ours without the worker command: a loop over its packets."""
+SHARED = {MEMORY: "gear", BARE: "gear", **dict.fromkeys(OVER_REDIS, "frameworks")}
+"""The environments of entrants that have none of their own name."""
+PACKAGES = {
+    "gear016": (GEAR016,),
+    "python3-gearman": (PYTHON3_GEARMAN,),
+    "frameworks": FRAMEWORKS,
+}
+LIBRARIES = Path(__file__).parent / "libraries"
+DRIVE = "benchmarks.frameworks.drive"
 
 
 class Entrants:
@@ -77,22 +88,25 @@ class Entrants:
         """The interpreters that took part so far, by the name of the entrant."""
         return dict(self._interpreters)
 
-    def _interpreter(self, name: str) -> Path:
+    def _interpreter(self, entrant: str) -> Path:
+        name = SHARED.get(entrant, entrant)
         if name not in self._interpreters:
             self._interpreters[name] = (
-                build(name, self._python, [PACKAGES[name]])
+                build(name, self._python, [*PACKAGES[name]])
                 if name in PACKAGES
                 else build_ours(self._python)
             )
         return self._interpreters[name]
 
     def _make(self, name: str, case: Case) -> Entrant:
-        if case.over_gearmand:
+        if case.subject is Subject.LIBRARY:
             return self._library(name)
+        if case.subject is Subject.FRAMEWORK:
+            return self._framework(name)
         if name in THREADS:
             options = (*case.gearmand, *THREADS[name])
             return Entrant(name, (Variant(" ".join(options), servers.gearmand(*options)),))
-        python = self._interpreter("gear" if name == MEMORY else name)
+        python = self._interpreter(name)
         if name == "gear016":
             return Entrant(name, (Variant("", servers.gear016(python)),), MOST_ROUNDS)
         options = () if name == MEMORY else case.geard
@@ -100,5 +114,11 @@ class Entrants:
 
     def _library(self, name: str) -> Entrant:
         program = "python3_gearman_calls.py" if name == "python3-gearman" else "gear_calls.py"
-        library = Library(self._interpreter(name), PROGRAMS / program)
+        library = Library(self._interpreter(name), (str(LIBRARIES / program),))
         return Entrant(name, (Variant("", servers.gearmand()),), library=library)
+
+    def _framework(self, name: str) -> Entrant:
+        python = self._interpreter(name)
+        server = servers.redis() if name in OVER_REDIS else servers.geard(python)
+        library = Library(python, ("-m", DRIVE, name if name in SHARED else "gear"))
+        return Entrant(name, (Variant("", server),), library=library)

@@ -12,6 +12,11 @@ OURS = ("gear", "gear-wire", "gear-client", "gear-worker", "gear-admin", "gear-s
 GEAR016 = "gear==0.16.0"
 PYTHON3_GEARMAN = "python3-gearman==0.1.0"
 PSYCOPG = "psycopg[binary]>=3.2"
+FRAMEWORKS = (
+    "celery[redis]==5.7.0", "rq==3.0.0", "dramatiq[redis]==2.2.1", "taskiq==0.13.0",
+    "taskiq-redis==1.2.4", "redis[hiredis]==8.1.0", "uvloop==0.23.0",
+)  # fmt: skip
+"""The job libraries that need Redis, and what makes them fast."""
 
 
 class SetupError(Exception):

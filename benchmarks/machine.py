@@ -8,11 +8,14 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.environments import run
-from benchmarks.servers import find_gearmand
+from benchmarks.servers import find_gearmand, find_redis
 
 _ASK = """
 import importlib.metadata as metadata, json, sys, sysconfig
-names = ("gear", "gear-server", "uvloop", "msgspec", "python3-gearman")
+names = (
+    "gear", "gear-server", "uvloop", "msgspec", "python3-gearman",
+    "celery", "rq", "dramatiq", "taskiq", "taskiq-redis", "redis",
+)
 found = {d.name: d.version for d in metadata.distributions()}
 print(json.dumps({
     "python": sys.version.split("\\n")[0],
@@ -60,3 +63,9 @@ def describe_gearmand() -> str:
     """Return what gearmand says of its version; says so when it is not here."""
     program = find_gearmand()
     return "not here" if program is None else run([program, "--version"]).split(" - ")[0].strip()
+
+
+def describe_redis() -> str:
+    """Return what Redis says of its version; says so when it is not here."""
+    program = find_redis()
+    return "not here" if program is None else " ".join(run([program, "--version"]).split()[:3])

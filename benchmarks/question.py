@@ -1,5 +1,6 @@
 """What a question is made of: cases that run on a fresh server and give figures."""
 
+import enum
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -111,11 +112,24 @@ class Stage:
         Raises:
             LibraryError: It failed or did less than it was asked to.
         """
-        if self.library is None:
-            raise LibraryError("no library takes part")
-        return self.library.rate(
+        return self._library().rate(
             role, self.server.port, jobs, self.scale.seconds, self.placement.load_core
         )
+
+    def drive(self, role: str, jobs: int) -> dict[str, float]:
+        """Let the library work and return what was found; see `Library.run`.
+
+        Raises:
+            LibraryError: It failed.
+        """
+        return self._library().run(
+            role, self.server.port, jobs, self.scale.seconds, self.placement.load_core
+        )
+
+    def _library(self) -> Library:
+        if self.library is None:
+            raise LibraryError("no library takes part")
+        return self.library
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,17 @@ Figures = dict[str, Figure]
 """Figures by the key of their measure."""
 
 
+class Subject(enum.Enum):
+    """What is compared."""
+
+    SERVER = enum.auto()
+    """Servers, under the same load."""
+    LIBRARY = enum.auto()
+    """Libraries, all over a gearmand."""
+    FRAMEWORK = enum.auto()
+    """Libraries with the servers that they need."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One run on a fresh server, which gives one or more figures.
@@ -157,7 +182,8 @@ class Case:
         tls: True when all connections speak TLS.
         postgresql: True when each run has an empty database of PostgreSQL.
         once: True when one run says enough, with the servers on all cores: it takes long.
-        over_gearmand: True when the entrants are libraries, all over a gearmand.
+        subject: What the entrants are.
+        pinned: False when nothing is held to a core: more processes work than there are cores.
     """
 
     measures: tuple[Measure, ...]
@@ -168,7 +194,8 @@ class Case:
     tls: bool = False
     postgresql: bool = False
     once: bool = False
-    over_gearmand: bool = False
+    subject: Subject = Subject.SERVER
+    pinned: bool = True
 
 
 @dataclass(frozen=True)

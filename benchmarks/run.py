@@ -16,7 +16,12 @@ from benchmarks.contest import Contest, Result
 from benchmarks.entrants import Entrants
 from benchmarks.environments import SetupError, default_python
 from benchmarks.generator import compile_load
-from benchmarks.machine import describe_gearmand, describe_machine, describe_python
+from benchmarks.machine import (
+    describe_gearmand,
+    describe_machine,
+    describe_python,
+    describe_redis,
+)
 from benchmarks.postgresql import Cluster, running_cluster
 from benchmarks.question import Question, Scale, placements
 from benchmarks.questions import QUESTIONS
@@ -39,7 +44,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="", metavar="1,4", help="numbers of questions")
     parser.add_argument(
         "--entrants", default="", metavar="NAMES",
-        help="of gear, memory, gearmand, gearmand-1, gear016, python3-gearman (default: all)",
+        help="of gear, memory, gearmand, gearmand-1, gear016, python3-gearman, bare, celery, rq, "
+        "dramatiq, taskiq (default: all)",
     )  # fmt: skip
     parser.add_argument(
         "--quick", action="store_true", help="short runs of small counts: shows that all works"
@@ -122,6 +128,7 @@ def describe(options: argparse.Namespace, entrants: Entrants) -> dict[str, objec
     return {
         "machine": describe_machine(),
         "gearmand": describe_gearmand(),
+        "redis": describe_redis(),
         "pythons": pythons,
         "options": {key: vars(options)[key] for key in keys},
     }

@@ -224,6 +224,30 @@ def gearmand(*options: str) -> Command:
     return command
 
 
+def find_redis() -> str | None:
+    """Return the path of Redis."""
+    return shutil.which("redis-server")
+
+
+def redis() -> Command:
+    """Return the command of Redis, which writes nothing to disk.
+
+    Raises:
+        ServerError: It is not here.
+    """
+    program = find_redis()
+    if program is None:
+        raise ServerError("Redis is not here: Debian's package redis-server brings it")
+
+    def command(address: Address) -> list[str]:
+        return [
+            program, "--bind", HOST, "--port", str(address.port), "--dir", str(address.folder),
+            "--save", "", "--appendonly", "no",
+        ]  # fmt: skip
+
+    return command
+
+
 def _placed(options: Sequence[str], address: Address) -> list[str]:
     return [option.format(folder=address.folder, database=address.database) for option in options]
 

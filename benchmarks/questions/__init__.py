@@ -14,6 +14,7 @@ from benchmarks.questions import (
     q10_libraries,
     q11_tls,
     q12_durable,
+    q13_frameworks,
 )
 
 QUESTIONS: tuple[Question, ...] = (
@@ -29,5 +30,6 @@ QUESTIONS: tuple[Question, ...] = (
     q10_libraries.QUESTION,
     q11_tls.QUESTION,
     q12_durable.QUESTION,
+    q13_frameworks.QUESTION,
 )
 """All of them, by number."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchmarks.question import Case, Figure, Figures, Measure, Question, Stage
+from benchmarks.question import Case, Figure, Figures, Measure, Question, Stage, Subject
 
 JOBS = 20_000
 
@@ -30,7 +30,7 @@ LIBRARIES = ("gear", "gear016", "python3-gearman")
 
 
 def _case(key: str, title: str, run: Callable[[Stage], Figures]) -> Case:
-    return Case((Measure(key, title),), run, LIBRARIES, over_gearmand=True)
+    return Case((Measure(key, title),), run, LIBRARIES, subject=Subject.LIBRARY)
 
 
 QUESTION = Question(

@@ -40,7 +40,7 @@ def test_quick_run_of_one_question_writes_figures_and_chart(tmp_path: Path) -> N
     assert "@media (prefers-color-scheme: dark)" in chart.read_text()
 
     found = json.loads(figures.read_text())
-    assert set(found) == {"machine", "gearmand", "pythons", "options", "results"}
+    assert set(found) == {"machine", "gearmand", "redis", "pythons", "options", "results"}
     assert found["options"]["quick"] is True
     assert [(row["question"], row["measure"], row["unit"]) for row in found["results"]] == [
         (2, "2", "jobs/s"),
