@@ -7,4 +7,5 @@ pytest_plugins = [
     "support.fix_peers",
     "support.fix_hosts",
     "support.fix_postgresql",
+    "support.fix_runner",
 ]

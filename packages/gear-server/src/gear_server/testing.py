@@ -11,6 +11,8 @@ import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gear_server.engine.state import ServerJob
 from gear_server.face.connections import ServerConnection
 from gear_server.face.server import Server
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
     # The tests' side alone: a server knows neither clients nor workers.
     from gear_client import Client
     from gear_client.async_client import AsyncClient
+    from gear_wire.functions.app import App
     from gear_worker import Worker
     from gear_worker.async_worker import AsyncWorker
+    from gear_worker.runner import BackgroundRunner, RunnerSettings
 
 CONNECT_TIMEOUT = 10.0
 
@@ -129,6 +133,24 @@ class Geard:
         worker.addServer(self.host, self.port, *self._files)
         worker.waitForServer(CONNECT_TIMEOUT)
         return worker
+
+    def run(self, app: App, settings: RunnerSettings | None = None) -> BackgroundRunner:
+        """Run the functions of an app, in the background; it is stopped with the server.
+
+        Args:
+            app: The app.
+            settings: How it is run; its servers and files for TLS do not count.
+        """
+        runner = _module("gear_worker.runner", "gear-worker")
+        chosen: RunnerSettings = settings or runner.RunnerSettings()
+        key, cert, ca = self._files
+        chosen = msgspec.structs.replace(
+            chosen, servers=(f"{self.host}:{self.port}",), ssl_key=key, ssl_cert=cert, ssl_ca=ca
+        )
+        background: BackgroundRunner = runner.BackgroundRunner(app, chosen)
+        background.start(CONNECT_TIMEOUT)
+        self._closing.callback(background.stop)
+        return background
 
     @contextlib.asynccontextmanager
     async def async_client(

@@ -68,11 +68,39 @@ class AsyncWorkerJob(AssignedJob):
         if self._link is None or self._session is None:
             raise DisconnectError(f"{self!r} came over no connection")
         await self._link.drain()
+        self.post(packet)
+        if isinstance(packet, ENDINGS):
+            await self._flush(self._link, self._session)
+
+    def post(self, packet: BasePacket) -> None:
+        """Send a report without waiting for it to leave: closing the worker does.
+
+        Args:
+            packet: A report of this job.
+
+        Raises:
+            DisconnectError: The connection over which the job came is gone.
+        """
+        if self._link is None or self._session is None:
+            raise DisconnectError(f"{self!r} came over no connection")
         self._session.work(packet)
         self._link.send_queued()
         self._reported(packet)
-        if isinstance(packet, ENDINGS):
-            await self._flush(self._link, self._session)
+
+    @property
+    def open(self) -> bool:
+        """Whether the connection over which the job came stands."""
+        return self._session is not None and self._session.open
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the server takes nothing and much is queued already; `room` waits for that."""
+        return self._link is not None and self._link.crowded
+
+    async def room(self) -> None:
+        """Wait while the server takes nothing and much is queued already."""
+        if self._link is not None:
+            await self._link.drain()
 
     async def _flush(self, link: AsyncLink, session: "WorkerSession[AsyncWorkerJob]") -> None:
         session.assignments.reporting()

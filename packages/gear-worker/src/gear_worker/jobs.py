@@ -117,7 +117,7 @@ class AssignedJob(BaseJob):
 
     def _status(self, numerator: float, denominator: float) -> WorkStatus:
         return WorkStatus(
-            self._handle, _digits(numerator, "numerator"), _digits(denominator, "denominator")
+            self._handle, to_digits(numerator, "numerator"), to_digits(denominator, "denominator")
         )
 
     def _complete(self, data: str | bytes) -> WorkComplete:
@@ -130,7 +130,7 @@ class AssignedJob(BaseJob):
         return WorkException(self._handle, to_payload(data))
 
 
-def _digits(number: object, what: str) -> bytes:
+def to_digits(number: object, what: str) -> bytes:
     """Return a number as it is sent: as it is written, whatever its class."""
     text = number.decode(errors="replace") if isinstance(number, bytes) else str(number)
     try:

@@ -2,7 +2,7 @@
 
 import collections
 from collections.abc import Callable, Iterable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from gear_wire.errors import DisconnectError, ProtocolError
 from gear_wire.escape import quoted
@@ -44,6 +44,25 @@ _ANSWERS: Final[dict[type[BasePacket], tuple[type[BasePacket], ...]]] = {
     GrabJobUniq: (JobAssignUnique,),
     GrabJobAll: (JobAssignAll, JobAssignUnique),  # the second for a job without reducer
 }
+
+
+class Lane(Protocol):
+    """Functions that have a connection of their own to each server, for they have a limit.
+
+    A worker asks a server for any of the functions that it has registered over a connection. So
+    that no job is taken which cannot start, what has a limit of its own is asked for apart.
+
+    Attributes:
+        functions: What is registered over these connections, and nothing else.
+    """
+
+    functions: dict[bytes, FunctionRecord]
+
+    def room(self) -> int:
+        """Return how many more of its jobs could start now."""
+
+    def assigned(self) -> None:
+        """Note that one of its jobs was assigned."""
 
 
 class Assignments(Generic[Job]):
@@ -121,6 +140,11 @@ class Assignments(Generic[Job]):
         self.waiting += 1
         self.ask()
 
+    def want(self, jobs: int) -> None:
+        """Have so many callers wait in all, and ask for jobs if there is need."""
+        self.waiting = jobs
+        self.ask()
+
     def leave(self) -> None:
         """Note that a caller waits no longer, with a job or without."""
         self.waiting -= 1
@@ -137,11 +161,23 @@ class Assignments(Generic[Job]):
         for session in tuple(self._sessions):
             if needed <= 0:
                 return
-            if session.state is State.IDLE:
+            if session.state is State.IDLE and self._may_ask(session):
                 session.ask()
                 self._sessions.remove(session)
                 self._sessions.append(session)
                 needed -= 1
+
+    def _may_ask(self, session: "WorkerSession[Job]") -> bool:
+        """Tell whether a job that comes over a connection could start, as far as its lane knows."""
+        lane = session.lane
+        if session.retired:
+            return False
+        if lane is None:
+            return True
+        expected = sum(
+            len(known.grabs) for known in self._sessions if known.lane is lane and not known.late
+        )
+        return lane.room() > expected
 
     def tick(self, now: float) -> float:
         """Do what time demands; for callers who are about to wait.
@@ -162,7 +198,7 @@ class Assignments(Generic[Job]):
         """
         for session in self._sessions:
             session.tick(now)
-            if session.overslept and self.needed:
+            if session.overslept and self.needed and self._may_ask(session):
                 session.ask()
         self.ask()
         return GRAB_PATIENCE if self._counts_on_a_server else ASK_AGAIN
@@ -256,9 +292,12 @@ class WorkerSession(Session, Generic[Job]):
         assignments: The worker it belongs to.
         related_jobs: The jobs that run here, by handle; kept up to date.
         on_state: Told of each new state.
+        lane: What is registered over this connection; None for all functions of the worker.
 
     Attributes:
         assignments: As given.
+        lane: As given.
+        retired: Whether no more jobs are asked for here.
         jobs: The jobs that run here, by handle.
         state: What the connection does.
         grabs: The GRAB_JOBs that are not answered, oldest first.
@@ -272,12 +311,15 @@ class WorkerSession(Session, Generic[Job]):
         assignments: Assignments[Job],
         related_jobs: dict[bytes, BaseJob],
         on_state: Callable[[str], None] | None = None,
+        lane: Lane | None = None,
     ) -> None:
         super().__init__()
         self._client_id = client_id
         self.assignments: Assignments[Job] = assignments
         self.jobs: dict[bytes, BaseJob] = related_jobs
         self._on_state = on_state
+        self.lane: Lane | None = lane
+        self.retired: bool = False
         self.state: State = State.INIT
         self.grabs: collections.deque[type[BasePacket]] = collections.deque()
         self.late: bool = False
@@ -299,7 +341,8 @@ class WorkerSession(Session, Generic[Job]):
     def greet(self) -> None:
         """Introduce the worker and all it can do, and ask for a job if one is needed."""
         self.queue(SetClientID(ClientID(self._client_id)))
-        for record in self.assignments.functions.values():
+        source = self.assignments if self.lane is None else self.lane
+        for record in source.functions.values():
             self._tell(record.packet)
         self._follow(Event.GREETING)
         self.assignments.opened(self)
@@ -433,6 +476,8 @@ class WorkerSession(Session, Generic[Job]):
         if earlier is not None:
             self.assignments.discard(earlier)
         job = self.assignments.make_job(self, packet)
+        if self.lane is not None:
+            self.lane.assigned()
         self.jobs[packet.handle] = job
         self.assignments.jobs.append(job)
         self.assignments.ask()

@@ -54,8 +54,14 @@ class Retries(msgspec.Struct, frozen=True):
         """
         if attempt > self.count or not isinstance(error, self.on):
             return None
-        whole = min(self.longest, self.backoff * self.factor ** min(attempt - 1, 64))
-        return whole * (1 - self.jitter * chance)
+        return self._pause(attempt) * (1 - self.jitter * chance)
+
+    def _pause(self, attempt: int) -> float:
+        return min(self.longest, self.backoff * self.factor ** min(attempt - 1, 64))
+
+    def longest_pauses(self) -> float:
+        """Return the seconds that all pauses between tries take together at the most."""
+        return sum(self._pause(attempt) for attempt in range(1, self.count + 1))
 
 
 def to_retries(retries: "Retries | int | None") -> Retries:

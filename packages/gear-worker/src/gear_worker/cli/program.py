@@ -1,6 +1,7 @@
 """What ``gear-worker`` does: run an app with what goes beside it, check it, or run a program."""
 
 import contextlib
+import functools
 import itertools
 import sys
 import traceback
@@ -61,8 +62,11 @@ def run_program(options: Options, function: str, command: Sequence[str]) -> int:
 
 
 def _run(app: App, options: Options) -> int:
-    start_logging(options.log_level, options.log_format)
-    done = run(app, options.settings, beside=lambda runner: _beside(app, runner, options))
+    start = functools.partial(start_logging, options.log_level, options.log_format)
+    start()
+    done = run(
+        app, options.settings, beside=lambda runner: _beside(app, runner, options), setup=start
+    )
     return Exit.OK if done else Exit.FAILED
 
 

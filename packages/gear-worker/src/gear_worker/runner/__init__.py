@@ -4,15 +4,25 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from gear_worker.runner.background import BackgroundRunner
     from gear_worker.runner.blocking import run
     from gear_worker.runner.runner import Runner, running
     from gear_worker.runner.settings import RunnerSettings
     from gear_worker.runner.status import FunctionCounts, RunnerStatus
 
-__all__ = ["FunctionCounts", "Runner", "RunnerSettings", "RunnerStatus", "run", "running"]
+__all__ = [
+    "BackgroundRunner",
+    "FunctionCounts",
+    "Runner",
+    "RunnerSettings",
+    "RunnerStatus",
+    "run",
+    "running",
+]
 
 # Loaded when they are named: gear-worker --help needs the settings alone.
 _HOMES: Final = {
+    "BackgroundRunner": "background",
     "FunctionCounts": "status",
     "Runner": "runner",
     "RunnerSettings": "settings",

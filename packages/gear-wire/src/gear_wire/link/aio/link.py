@@ -156,6 +156,11 @@ class AsyncLink:
             if caused:
                 self._backlog.note(len(data), self._stream.sent)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether the server takes nothing and much is queued already; `drain` waits for that."""
+        return self._stream is not None and self._stream.crowded
+
     async def drain(self, deadline: Deadline | None = None) -> None:
         """Wait while the server takes nothing and much is queued already.
 

@@ -246,6 +246,13 @@ class Stream(asyncio.Protocol):
     def _open(self) -> bool:
         return not self._finished and self.transport is not None and not self.transport.is_closing()
 
+    @property
+    def crowded(self) -> bool:
+        """Whether the server takes nothing and much is queued already."""
+        if self._emptied is None or self.transport is None:
+            return False
+        return self.transport.get_write_buffer_size() > HIGH_WATER
+
     async def drain(self, deadline: Deadline | None = None) -> None:
         """Wait while the server takes nothing and much is queued already.
 
@@ -256,9 +263,7 @@ class Stream(asyncio.Protocol):
             TimeoutError: The server has still not taken it.
         """
         emptied = self._emptied
-        if emptied is None or self.transport is None:
-            return
-        if self.transport.get_write_buffer_size() > HIGH_WATER:
+        if emptied is not None and self.crowded:
             async with within(deadline, "%r takes nothing: no room to send", self._owner):
                 await asyncio.shield(emptied)
 
