@@ -3,7 +3,7 @@
 import os
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -14,10 +14,14 @@ from gear_wire.cli.command import (
     Commands,
     Target,
     completion_option,
+    discard_output,
     examples,
     job_options,
     server_options,
 )
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 R = TypeVar("R")
 
@@ -55,15 +59,23 @@ def _run(main: Coroutine[object, object, R]) -> R:
     import asyncio
     import signal
 
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+    async def interruptible() -> R:
+        of_asyncio = signal.getsignal(signal.SIGINT)
+        if not callable(of_asyncio):
+            return await main  # Ctrl-C is for another program
 
-    # With asyncio's handler, Ctrl-C would wait for the loop, and the loop for whoever reads.
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        return asyncio.run(main)
-    finally:
-        signal.signal(signal.SIGINT, before)
+        def interrupt(number: int, frame: "FrameType | None") -> None:
+            # The loop cannot end while it waits for whoever reads.
+            discard_output()
+            of_asyncio(number, frame)
+
+        signal.signal(signal.SIGINT, interrupt)
+        try:
+            return await main
+        finally:
+            signal.signal(signal.SIGINT, of_asyncio)
+
+    return asyncio.run(interruptible())
 
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, a line a row.")

@@ -136,18 +136,18 @@ def run(program: click.Command, name: str, arguments: Sequence[str] | None = Non
     except click.ClickException as error:
         code = _misused(name, error)
     except (click.Abort, KeyboardInterrupt):
-        _discard_output()
+        discard_output()
         code = 130
     except BrokenPipeError:
-        _discard_output()
+        discard_output()
         code = Exit.OK
     except (GearmanError, OSError) as error:
         code = _say(name, describe(error), exit_of(error))
     return code
 
 
-def _discard_output() -> None:
-    """Have nothing written any more: nobody reads, or who should does not, and the end waits."""
+def discard_output() -> None:
+    """Have nothing written any more: nobody reads, or who should does not, and writing waits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -52,6 +52,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     from rich.table import Table
     from rich.text import Text
 
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  (called where it was caught; it would exit with 1)
+
     rows = list(rows)
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for place, column in enumerate(columns):
@@ -60,8 +64,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for row in rows:
         # Text, since rich would take brackets and colons in a str for orders of ours.
         table.add_row(*(Text(printable(value)) for value in row))
-    console = Console(highlight=False, soft_wrap=False)
+    console = Output(highlight=False, soft_wrap=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=100_000)
+        console = Output(highlight=False, width=100_000)
         table.box = None
     console.print(table)
