@@ -2,6 +2,9 @@
 
 import importlib.metadata
 import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 
 import gear_client
 
@@ -16,4 +19,8 @@ try:
 except ConnectionError as error:
     assert type(error).__name__ == "NoConnectedServersError", error
 client.shutdown()
+program = Path(sys.executable).with_name("gear-client")
+done = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)
+assert (done.returncode, done.stdout) == (2, ""), done
+assert done.stderr == "gear-client: click is missing: pip install 'gear-client[cli]'\n", done
 print("gear-client", gear_client.__version__)
