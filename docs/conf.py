@@ -44,7 +44,10 @@ python_use_unqualified_type_names = True
 
 # What signatures name and other projects document: nothing is fetched while building.
 nitpick_ignore_regex = [
-    ("py:.*", r"(argparse|asyncio|collections|datetime|enum|logging|os|re|socket|ssl)\..*"),
+    (
+        "py:.*",
+        r"(argparse|asyncio|collections|contextlib|datetime|enum|logging|os|re|socket|ssl)\..*",
+    ),
     ("py:.*", r"(threading|types|typing|msgspec)\..*"),
     # The library's own, behind what programs use.
     (
@@ -52,6 +55,12 @@ nitpick_ignore_regex = [
         r"gear_(client|worker|wire|server)\.(session|link|face|network|engine|async_job)\..*",
     ),
     ("py:class", r"gear_wire\.text\.Row"),
+    ("py:class", r"gear_client\.(calls|typed|async_typed)\.(Async)?(CallJob|JobKeeper)"),
+    ("py:class", r"gear_wire\.functions\.(coding|current)\.(Codec|Reports)"),
+    ("py:class", r"gear_wire\.functions\.(failures\.Failure|testing\.Testing)|Testing"),
+    ("py:class", r"gear_wire\.functions\.app\.(Decorator|(Stream)?Implementation)"),
+    # Type variables.
+    ("py:class", r"P|gear_.*\.(DueT|Item|Local|MiddlewareT|Result|State)(_co)?"),
 ]
 
 

@@ -13,6 +13,7 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PROGRAMS = sorted(HERE.glob("user_*.py"))
+MISTAKES = sorted(HERE.glob("wrong_*.txt"))
 Findings = dict[tuple[str, int], set[str]]
 """The names of the errors that a checker found, by file and line."""
 
@@ -50,19 +51,20 @@ CHECKERS: list[tuple[Checker, int]] = [(mypy, 0), (pyright, 1)]
 
 @pytest.mark.parametrize("check", [mypy, pyright])
 def test_right_programs_have_no_errors(check: Checker) -> None:
-    assert len(PROGRAMS) == 5
+    assert len(PROGRAMS) == 6
     assert check(PROGRAMS) == {}
 
 
+@pytest.mark.parametrize("mistakes", MISTAKES, ids=lambda mistakes: mistakes.stem)
 @pytest.mark.parametrize(("check", "place"), CHECKERS)
-def test_mistakes_are_found(check: Checker, place: int, tmp_path: Path) -> None:
-    program = tmp_path / "wrong_uses.py"
-    program.write_text((HERE / "wrong_uses.txt").read_text())
+def test_mistakes_are_found(check: Checker, place: int, mistakes: Path, tmp_path: Path) -> None:
+    program = tmp_path / f"{mistakes.stem}.py"
+    program.write_text(mistakes.read_text())
     expected: Findings = {}
     for number, line in enumerate(program.read_text().splitlines(), start=1):
         _, comment, names = line.partition("  # ")
         if comment:
-            expected[program.name, number] = {names.split()[place]}
+            expected[program.name, number] = {*names.split()[place].split("+")}
     assert len(expected) > 30
     assert check([program]) == expected
 
