@@ -50,6 +50,7 @@ NEIGHBOURS = {
     "setAdmin",
     "setEntries",
     "setSee",
+    "showFunctions",
     "showJobs",
     "showUniqueJobs",
     "waitFor",

@@ -5,18 +5,24 @@ import io
 import pytest
 from rich.console import Console
 
-from gear_admin.cli.top.board import PATIENCE, WINDOW, Board, Departures
+from gear_admin.cli.top.board import PATIENCE, WINDOW, Board, Departures, FunctionState
 from gear_admin.cli.top.keys import keys_of
 from gear_admin.cli.top.screen import Screen
 from gear_admin.cli.top.sheet import SHEETS, View
-from gear_wire.text import ConnectionStatus, FunctionStatus
+from gear_wire.text import ConnectionStatus, FunctionActivity, FunctionStatus
 from gear_wire.types import ClientID, FunctionName
 
 RESIZE, MAIL = FunctionName(b"resize"), FunctionName(b"mail.\x1b[2J")
 
 
-def status(name: FunctionName, total: int, running: int = 0, workers: int = 1) -> FunctionStatus:
-    return FunctionStatus(name, total, running, workers)
+def status(name: FunctionName, total: int, running: int = 0, workers: int = 1) -> FunctionState:
+    """A function of a gearmand."""
+    return FunctionState.of(FunctionStatus(name, total, running, workers))
+
+
+def activity(name: FunctionName, total: int, ended: int, waiting: int = 0) -> FunctionState:
+    """A function of a geard."""
+    return FunctionState.of(FunctionActivity(name, total, 0, 1, ended, waiting))
 
 
 def board() -> Board:
@@ -60,6 +66,26 @@ def test_jobs_that_were_seen_to_leave() -> None:
     assert departures.per_second(RESIZE) == 0
 
 
+def test_jobs_that_a_server_counts() -> None:
+    departures = Departures()
+    departures.look([activity(RESIZE, 10, 1000)], 0.0)
+    departures.look([activity(RESIZE, 10, 1500)], 2.0)
+    assert departures.per_second(RESIZE) == 250
+    departures.look([activity(RESIZE, 10, 3)], 4.0)  # it was forgotten, and came again
+    assert departures.per_second(RESIZE) == 125
+
+
+def test_how_long_jobs_wait_on_any_server() -> None:
+    known, view = board(), View()
+    known.servers[1].answered([activity(RESIZE, 3, 0, 1500), activity(MAIL, 0, 0)], 11.0)
+    assert draw(known, view).splitlines()[2].split()[-1] == "1.5"
+    known.servers[0].answered([activity(RESIZE, 3, 0, 61_500)], 11.0)
+    press(view, *"<<")
+    shown = [line.split() for line in draw(known, view).splitlines()]
+    assert shown[1][-2:] == ["oldest", "▼"]
+    assert [line[-1] for line in shown[2:4]] == ["61.5", "-"]
+
+
 def test_a_server_that_is_silent_and_one_that_goes() -> None:
     server, _ = board().servers
     assert server.trouble(10.0) == ""
@@ -80,9 +106,9 @@ def test_functions_of_all_servers_together(width: int) -> None:
     shown = [line.split() for line in draw(board(), View(), width).splitlines()]
     assert shown[0][1:] == ["2", "servers", "queued", "11", "running", "2", "jobs/s", "0.0"]
     assert shown[1:4] == [
-        ["function", "queued", "▼", "running", "workers", "jobs/s"],
-        [r"mail.\x1b[2J", "7", "0", "0", "0.0"],
-        ["resize", "4", "2", "2", "0.0"],
+        ["function", "queued", "▼", "running", "workers", "jobs/s", "oldest"],
+        [r"mail.\x1b[2J", "7", "0", "0", "0.0", "-"],
+        ["resize", "4", "2", "2", "0.0", "-"],
     ]
     assert shown[-1][:2] == ["q", "quit"]
 
@@ -126,7 +152,7 @@ def test_sorting() -> None:
     press(view, "r")
     assert first() == "resize"
     press(view, "<")
-    assert view.column == 4
+    assert view.column == 5
     press(view, ">")
     assert view.column == 0
 

@@ -204,6 +204,13 @@ TABLES = [
         admin.says(b"show me\n", b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"),
         admin.says(b"show unique\n", b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"),
         admin.says(b"show unique people\n", b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"),
+        admin.says(b"show functions now\n", b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"),
+        differs(
+            "functions",
+            geard=[admin.says(b"show functions\n", b".\n")],
+            gearmand=[admin.says(b"show functions\n", b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n")],
+        ),
+        alone=True,
     ),
 ]
 

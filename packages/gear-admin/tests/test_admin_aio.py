@@ -20,7 +20,14 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.link.tls import TLSFiles
-from gear_wire.text import AccessEntry, ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
+from gear_wire.text import (
+    AccessEntry,
+    ConnectionStatus,
+    FunctionActivity,
+    FunctionQueue,
+    FunctionStatus,
+    JobStatus,
+)
 from gear_wire.types import ClientID, FunctionName, Handle
 from support.scripted_admin import admin, denying, forged, old
 from support.scripted_server import Peer, ScriptedServer, scripted_server
@@ -62,6 +69,7 @@ def test_every_command(server: ScriptedServer) -> None:
         job = JobStatus(Handle(b"H:1"), 0, ignored=False, queued=True)
         assert await client.show_jobs() == [job]
         assert await client.show_unique_jobs() == [b"u", b""]
+        assert await client.show_functions() == [FunctionActivity(REVERSE, 3, 1, 2, 99, 1500)]
         assert await client.version() == "1.1.20+ds"
         assert await client.verbose() == "ERROR"
         assert await client.get_pid() == 123

@@ -25,7 +25,14 @@ from gear_wire.errors import (
     TimeoutError,
 )
 from gear_wire.link.threads.connection import Connection
-from gear_wire.text import AccessEntry, ConnectionStatus, FunctionQueue, FunctionStatus, JobStatus
+from gear_wire.text import (
+    AccessEntry,
+    ConnectionStatus,
+    FunctionActivity,
+    FunctionQueue,
+    FunctionStatus,
+    JobStatus,
+)
 from gear_wire.types import ClientID, FunctionName, Handle
 from support.scripted_admin import admin, denying, forged, old
 from support.scripted_server import ScriptedServer, scripted_server
@@ -54,6 +61,7 @@ def test_every_command(client: AdminClient) -> None:
     ]
     assert client.showJobs() == [JobStatus(Handle(b"H:1"), 0, ignored=False, queued=True)]
     assert client.showUniqueJobs() == [b"u", b""]
+    assert client.showFunctions() == [FunctionActivity(REVERSE, 3, 1, 2, 99, 1500)]
     assert client.version() == "1.1.20+ds"
     assert client.verbose() == "ERROR"
     assert client.getPid() == 123

@@ -412,3 +412,32 @@ def test_jobs_that_nobody_waits_for_share_clients_that_take_no_entries(desk: Des
         with pytest.raises(TypeError, match="a dict of its own"):
             change()
     assert not two.clients
+
+
+def test_functions_tell_what_has_ended_and_how_long_jobs_wait(desk: Desk) -> None:
+    client, other = desk.visitor(SUBMIT_BG), desk.visitor()
+    desk.wait(1.5)
+    client.send(SUBMIT_BG)
+    assert other.ask(b"show functions") == b"reverse\t2\t0\t0\t0\t1500\n.\n"
+    worker = desk.visitor(CAN, GrabJob())
+    desk.wait(0.25)
+    assert other.ask(b"SHOW Functions") == b"reverse\t2\t1\t1\t0\t250\n.\n"
+    worker.send(WorkComplete(H1, b""), GrabJob(), WorkFail(H2))
+    assert other.ask(b"show functions") == b"reverse\t0\t0\t1\t2\t0\n.\n"
+
+
+def test_a_job_that_came_back_has_waited_since_it_came(desk: Desk) -> None:
+    desk.visitor(SUBMIT_BG)
+    worker, other = desk.visitor(CAN, GrabJob()), desk.visitor()
+    desk.wait(2)
+    worker.leave()
+    assert other.ask(b"show functions") == b"reverse\t1\t0\t0\t0\t2000\n.\n"
+
+
+def test_a_job_for_later_waits_from_its_time_on(desk: Desk) -> None:
+    desk.visitor(SubmitJobEpoch(REVERSE, NONE, b"%d" % (EPOCH + 60), b""))
+    other = desk.visitor()
+    desk.wait(50)
+    assert other.ask(b"show functions") == b"reverse\t1\t0\t0\t0\t0\n.\n"
+    desk.wait(15)
+    assert other.ask(b"show functions") == b"reverse\t1\t0\t0\t0\t5000\n.\n"

@@ -10,6 +10,7 @@ from gear_wire.errors import InvalidDataError, ServerError
 from gear_wire.text import (
     AccessEntry,
     ConnectionStatus,
+    FunctionActivity,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
@@ -17,6 +18,7 @@ from gear_wire.text import (
     is_access_refusal,
     parse_access,
     parse_connection,
+    parse_function_activity,
     parse_function_queue,
     parse_function_status,
     parse_job,
@@ -34,6 +36,7 @@ PARSERS: list[Callable[[bytes], object]] = [
     parse_job,
     parse_unique,
     parse_access,
+    parse_function_activity,
 ]
 
 
@@ -187,6 +190,11 @@ def test_columns_of_workers_hold_what_looks_like_a_separator() -> None:
         -1, "::1", ClientID(b"a:b"), names
     )
     assert parse_connection(b"5 h : :") == ConnectionStatus(5, "h", ClientID(b":"), ())
+
+
+def test_the_activity_of_functions() -> None:
+    row = FunctionActivity(FunctionName(b"f\tg"), 1, 2, 3, 4, 5)
+    assert parse_function_activity(b"f\tg\t1\t2\t3\t4\t5") == row
 
 
 def test_access_entries() -> None:

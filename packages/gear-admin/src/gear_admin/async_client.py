@@ -25,6 +25,7 @@ from gear_wire.text import (
     MAX_REPLY_SIZE,
     AccessEntry,
     ConnectionStatus,
+    FunctionActivity,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
@@ -248,6 +249,10 @@ class AsyncAdminClient:
     async def show_jobs(self) -> list[JobStatus]:
         """Return the jobs that the server has."""
         return await self._request(commands.SHOW_JOBS)
+
+    async def show_functions(self) -> list[FunctionActivity]:
+        """Return the functions, with the jobs that have ended and the wait; only `geard` can."""
+        return await self._request(commands.SHOW_FUNCTIONS)
 
     async def show_unique_jobs(self) -> list[UniqueKey]:
         """Return the uniques of the jobs that the server has; geard escapes control characters."""

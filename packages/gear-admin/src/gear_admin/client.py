@@ -14,6 +14,7 @@ from gear_wire.text import (
     MAX_REPLY_SIZE,
     AccessEntry,
     ConnectionStatus,
+    FunctionActivity,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
@@ -144,6 +145,10 @@ class AdminClient:
     def showJobs(self) -> list[JobStatus]:
         """Return the jobs that the server has."""
         return self._request(commands.SHOW_JOBS)
+
+    def showFunctions(self) -> list[FunctionActivity]:
+        """Return the functions, with the jobs that have ended and the wait; only `geard` can."""
+        return self._request(commands.SHOW_FUNCTIONS)
 
     def showUniqueJobs(self) -> list[UniqueKey]:
         """Return the uniques of the jobs that the server has; geard escapes control characters."""

@@ -11,6 +11,7 @@ from gear_wire.number import to_number
 from gear_wire.text import (
     AccessEntry,
     ConnectionStatus,
+    FunctionActivity,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
@@ -19,6 +20,7 @@ from gear_wire.text import (
     is_refusal,
     parse_access,
     parse_connection,
+    parse_function_activity,
     parse_function_queue,
     parse_function_status,
     parse_job,
@@ -86,6 +88,9 @@ PRIORITY_STATUS: Final[Command[list[FunctionQueue]]] = _table(
 )
 WORKERS: Final[Command[list[ConnectionStatus]]] = _table(b"workers", parse_connection)
 SHOW_JOBS: Final[Command[list[JobStatus]]] = _table(b"show jobs", parse_job)
+SHOW_FUNCTIONS: Final[Command[list[FunctionActivity]]] = _table(
+    b"show functions", parse_function_activity
+)
 SHOW_UNIQUE_JOBS: Final[Command[list[UniqueKey]]] = _table(b"show unique jobs", parse_unique)
 VERSION: Final[Command[str]] = Command(b"version", _text)
 VERBOSE: Final[Command[str]] = Command(b"verbose", _text)

@@ -30,6 +30,26 @@ class FunctionStatus(msgspec.Struct, frozen=True):
     workers: int
 
 
+class FunctionActivity(msgspec.Struct, frozen=True):
+    """A line of ``show functions``, which only `geard` and `Server` know.
+
+    Attributes:
+        function: The function.
+        total: Its jobs.
+        running: Those of them that workers have.
+        workers: The workers that can do them.
+        ended: How many jobs have ended, in whatever way, since the server knows the function.
+        waiting: Milliseconds that the first of its queued jobs has waited; 0 without any.
+    """
+
+    function: FunctionName
+    total: int
+    running: int
+    workers: int
+    ended: int
+    waiting: int
+
+
 class FunctionQueue(msgspec.Struct, frozen=True):
     """A line of ``prioritystatus``: a function's queued jobs by precedence, and its workers."""
 
@@ -197,6 +217,12 @@ def parse_function_status(line: bytes) -> FunctionStatus:
     """Read a line of ``status``."""
     name, (total, running, workers) = _numbers(line, 4)
     return FunctionStatus(FunctionName(name), total, running, workers)
+
+
+def parse_function_activity(line: bytes) -> FunctionActivity:
+    """Read a line of ``show functions``."""
+    name, (total, running, workers, ended, waiting) = _numbers(line, 6)
+    return FunctionActivity(FunctionName(name), total, running, workers, ended, waiting)
 
 
 def parse_function_queue(line: bytes) -> FunctionQueue:

@@ -110,11 +110,21 @@ def _show(engine: Engine, peer: Peer, words: list[bytes], now: float) -> Answer:
         return _table(engine.jobs.values(), _unique_line)
     if what[0] == b"jobs":
         return _table(engine.jobs.values(), _job_line)
+    if what == [b"functions"]:
+        return _table(engine.queues.functions.values(), lambda each: _activity_line(each, now))
     return b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"
 
 
 def _unique_line(job: ServerJob) -> bytes:
     return shown_unique(job.unique or b"") + b"\n"
+
+
+def _activity_line(function: Function, now: float) -> bytes:
+    since = function.waiting_since()
+    return b"%b\t%d\t%d\t%d\t%d\t%d\n" % (
+        function.name, function.total, function.running, function.workers, function.ended,
+        0 if since is None else max(0, round(1000 * (now - since))),
+    )  # fmt: skip
 
 
 def _job_line(job: ServerJob) -> bytes:

@@ -418,6 +418,7 @@ class Engine:
     def _take_in(self, job: ServerJob, now: float) -> None:
         """Make a job known, and queue it or hold it for later."""
         self.jobs[job.handle] = job
+        job.queued_at = now
         job.function.total += 1
         size = JOB_SIZE + len(job.arguments)
         if job.unique:
@@ -652,6 +653,7 @@ class Engine:
         del self.jobs[job.handle]
         function = job.function
         function.total -= 1
+        function.ended += 1
         if not function.total and not function.workers:
             self.queues.settle(function)
         if job.unique:

@@ -48,8 +48,10 @@ class Epochs:
         Returns:
             Whether it is held; False if its time has come already.
         """
-        if job.when <= self._wall_clock():
+        left = job.when - self._wall_clock()
+        if left <= 0:
             return False
+        job.queued_at = now + left
         self.jobs[job] = self._due.at(job.when, self._release(job))
         self._schedule_check(now)
         return True

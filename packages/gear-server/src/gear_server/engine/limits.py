@@ -11,7 +11,7 @@ from gear_server.engine.state import Peer
 from gear_server.settings import ServerSettings
 from gear_wire.loglimit import LogLimit
 
-JOB_SIZE: Final = 360
+JOB_SIZE: Final = 392
 """Bytes of a queued job without its arguments and its unique."""
 CLIENT_SIZE: Final = 300
 """Bytes more for each client that waits for a job."""

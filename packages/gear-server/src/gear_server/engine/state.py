@@ -228,6 +228,7 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
         reducer: The function that combines its parts; None if there is none.
         when: When it may run, in seconds since 1970; 0 for at once.
         retries: How often it was taken from a worker that was lost or too slow.
+        queued_at: When it could first be given to a worker, on the monotonic clock.
         numerator: Its progress, as the worker's bytes.
         denominator: The total of which that is a part, as the worker's bytes.
         holder: The connection that works on it; None unless it is running.
@@ -247,6 +248,7 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
     reducer: bytes | None = None
     when: int = 0
     retries: int = 0
+    queued_at: float = 0.0
     numerator: bytes = b"0"
     denominator: bytes = b"0"
     holder: Peer | None = None
@@ -343,6 +345,7 @@ class Function:
         queues: The queued jobs by precedence.
         total: The number of its jobs: queued, running, or not yet due.
         running: The number of its running jobs.
+        ended: The number of its jobs that have ended, in whatever way.
         workers: The number of workers that have registered it.
         sleepers: Workers that may be asleep, longest first; see `Scheduler.fall_asleep`.
         workloads: Its jobs with unique ``-``, by arguments.
@@ -356,6 +359,7 @@ class Function:
 
     __slots__ = (
         "ceiling",
+        "ended",
         "kept",
         "limits",
         "name",
@@ -375,6 +379,7 @@ class Function:
         self.queues: tuple[JobQueue, ...] = tuple(JobQueue() for _ in Precedence)
         self.total: int = 0
         self.running: int = 0
+        self.ended: int = 0
         self.workers: int = 0
         self.sleepers: collections.OrderedDict[Peer, None] = collections.OrderedDict()
         self.workloads: dict[bytes, ServerJob] = {}
@@ -389,6 +394,11 @@ class Function:
         """Return how many jobs are queued."""
         high, normal, low = self.queues
         return high.count + normal.count + low.count
+
+    def waiting_since(self) -> float | None:
+        """Return when the first of its queued jobs was queued; None if there is none."""
+        first = (queue.first for queue in self.queues)
+        return min((job.queued_at for job in first if job is not None), default=None)
 
     def mark(self) -> None:
         """Remember which jobs are queued now, for `marked`."""

@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
-from gear_wire.text import ConnectionStatus, FunctionStatus
+from gear_wire.text import ConnectionStatus, FunctionActivity, FunctionStatus
 from gear_wire.types import FunctionName
 
 WINDOW: Final = 5.0
@@ -15,44 +15,81 @@ PATIENCE: Final = 2.0
 """Seconds without an answer after which a server is shown as silent."""
 
 
-class Departures:
-    """Counts the jobs of each function that were seen to leave a server.
+class FunctionState(msgspec.Struct, frozen=True):
+    """A function of a server.
 
-    Servers tell no such number. So it is what `total` has fallen by from one look to the next: a
-    job that another one replaces between two looks is not seen.
+    Attributes:
+        name: Its name.
+        total: Its jobs.
+        running: Those of them that workers have.
+        workers: The workers that can do them.
+        ended: How many jobs have ended; None if the server does not tell.
+        waiting: Seconds that the first of its queued jobs has waited; None if there is none, or the
+            server does not tell.
     """
 
+    name: FunctionName
+    total: int
+    running: int
+    workers: int
+    ended: int | None = None
+    waiting: float | None = None
+
+    @classmethod
+    def of(cls, row: FunctionStatus | FunctionActivity) -> Self:
+        """Return what a line of ``status`` or ``show functions`` tells."""
+        numbers = (row.function, row.total, row.running, row.workers)
+        if isinstance(row, FunctionStatus):
+            return cls(*numbers)
+        waiting = row.waiting / 1000 if row.total > row.running else None
+        return cls(*numbers, row.ended, waiting)
+
+    def ended_since(self, before: Self) -> int:
+        """Return how many jobs have ended since an earlier look, or were seen to.
+
+        If the server does not count them, it is what `total` has fallen by: a job that another one
+        replaces between two looks is not seen.
+        """
+        if self.ended is None or before.ended is None:
+            return max(0, before.total - self.total)
+        return max(0, self.ended - before.ended)
+
+
+class Departures:
+    """Counts the jobs of each function that have ended on a server within the `WINDOW`."""
+
     def __init__(self) -> None:
-        self._totals: dict[FunctionName, int] = {}
-        self._left: dict[FunctionName, int] = {}
+        self._before: dict[FunctionName, FunctionState] = {}
+        self._ended: dict[FunctionName, int] = {}
         self._looks: deque[tuple[float, dict[FunctionName, int]]] = deque()
         self._began: float | None = None
 
-    def look(self, rows: Iterable[FunctionStatus], now: float) -> None:
+    def look(self, functions: Iterable[FunctionState], now: float) -> None:
         """Compare what a server has with what it had."""
-        totals = {row.function: row.total for row in rows}
-        left = {
-            name: total - totals.get(name, 0)
-            for name, total in self._totals.items()
-            if total > totals.get(name, 0)
+        after = {each.name: each for each in functions}
+        ended = {
+            name: count
+            for name, before in self._before.items()
+            # A server forgets a function that has nothing left.
+            if (count := after.get(name, FunctionState(name, 0, 0, 0)).ended_since(before))
         }
-        self._totals = totals
+        self._before = after
         self._began = now if self._began is None else self._began
-        self._looks.append((now, left))
-        for name, count in left.items():
-            self._left[name] = self._left.get(name, 0) + count
+        self._looks.append((now, ended))
+        for name, count in ended.items():
+            self._ended[name] = self._ended.get(name, 0) + count
         while self._looks[0][0] <= now - WINDOW:
             for name, count in self._looks.popleft()[1].items():
-                self._left[name] -= count
-                if not self._left[name]:
-                    del self._left[name]
+                self._ended[name] -= count
+                if not self._ended[name]:
+                    del self._ended[name]
 
     def per_second(self, function: FunctionName) -> float:
-        """Return how many jobs of a function left in a second, at least."""
+        """Return how many jobs of a function have ended in a second."""
         if self._began is None:
             return 0.0
         seconds = min(self._looks[-1][0] - self._began, WINDOW)
-        return self._left.get(function, 0) / seconds if seconds else 0.0
+        return self._ended.get(function, 0) / seconds if seconds else 0.0
 
 
 class Totals(msgspec.Struct):
@@ -62,20 +99,24 @@ class Totals(msgspec.Struct):
         queued: Jobs that wait.
         running: Jobs that workers have.
         workers: Workers that can do them.
-        per_second: Jobs that were seen to leave in a second.
+        per_second: Jobs that have ended in a second.
+        waiting: Seconds that the first of the queued jobs has waited, if a server tells.
     """
 
     queued: int = 0
     running: int = 0
     workers: int = 0
     per_second: float = 0.0
+    waiting: float | None = None
 
-    def add(self, row: FunctionStatus, per_second: float) -> None:
+    def add(self, row: FunctionState, per_second: float) -> None:
         """Add a function of a server."""
         self.queued += row.total - row.running
         self.running += row.running
         self.workers += row.workers
         self.per_second += per_second
+        if row.waiting is not None:
+            self.waiting = max(row.waiting, self.waiting or 0.0)
 
 
 class ServerState:
@@ -98,7 +139,7 @@ class ServerState:
         self.name: str = name
         self.reason: str | None = "not connected yet"
         self.version: str = ""
-        self.functions: Sequence[FunctionStatus] = ()
+        self.functions: Sequence[FunctionState] = ()
         self.workers: Sequence[ConnectionStatus] = ()
         self.seconds: float = 0.0
         self.asked: float | None = None
@@ -109,7 +150,7 @@ class ServerState:
         self.reason = None
         self.version = version
 
-    def answered(self, rows: Sequence[FunctionStatus], now: float) -> None:
+    def answered(self, rows: Sequence[FunctionState], now: float) -> None:
         """Take in its functions."""
         if self.asked is not None:
             self.seconds = now - self.asked
@@ -125,14 +166,14 @@ class ServerState:
         self._departures = Departures()
 
     def per_second(self, function: FunctionName) -> float:
-        """Return how many jobs of a function left in a second, at least."""
+        """Return how many jobs of a function have ended in a second."""
         return self._departures.per_second(function)
 
     def totals(self) -> Totals:
         """Return the sums over its functions."""
         sums = Totals()
         for row in self.functions:
-            sums.add(row, self.per_second(row.function))
+            sums.add(row, self.per_second(row.name))
         return sums
 
     def trouble(self, now: float) -> str:
@@ -162,6 +203,6 @@ class Board:
         totals: dict[FunctionName, Totals] = {}
         for server in self.servers:
             for row in server.functions:
-                known = totals.setdefault(row.function, Totals())
-                known.add(row, server.per_second(row.function))
+                known = totals.setdefault(row.name, Totals())
+                known.add(row, server.per_second(row.name))
         return totals

@@ -14,20 +14,20 @@ from rich.console import Console
 
 from gear_admin.async_client import AsyncAdminClient
 from gear_admin.cli.answers import client_of
-from gear_admin.cli.top.board import Board, ServerState
+from gear_admin.cli.top.board import Board, FunctionState, ServerState
 from gear_admin.cli.top.keys import keys_of
 from gear_admin.cli.top.screen import Screen
 from gear_admin.cli.top.sheet import View
 from gear_admin.cli.top.terminal import Terminal
 from gear_wire.cli.exits import Exit, describe
 from gear_wire.cli.servers import format_server
-from gear_wire.errors import GearmanError
+from gear_wire.errors import GearmanError, ServerError
 from gear_wire.link.address import ServerAddress
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
 
 LOOKS: Final = 10
-"""Looks at a server in a second at most: a job that is replaced between two of them is missed."""
+"""Looks at a server in a second at most: gearmand's jobs that end between two may be missed."""
 SHARE: Final = 20
 """For so many times as long as its answer took, a server is left alone: it has other work."""
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -64,6 +64,7 @@ class Watch:
     async def run(self) -> None:
         """Go on until it is cancelled."""
         while True:
+            self._tells_more = True  # until it says that it does not know how
             client = client_of(self._address)
             try:
                 await self._look(client)
@@ -75,6 +76,14 @@ class Watch:
             finally:
                 await client.close()
             await asyncio.sleep(self._interval)
+
+    async def _functions(self, client: AsyncAdminClient) -> list[FunctionState]:
+        if self._tells_more:
+            try:
+                return [FunctionState.of(row) for row in await client.show_functions()]
+            except ServerError:
+                self._tells_more = False
+        return [FunctionState.of(row) for row in await client.status()]
 
     def _limit(self) -> within:
         return within(Deadline(self._timeout), "no answer")
@@ -89,7 +98,7 @@ class Watch:
         while True:
             state.asked = time.monotonic()
             async with self._limit():
-                rows = await client.status()
+                rows = await self._functions(client)
             now = time.monotonic()
             state.answered(rows, now)
             if self._workers_wanted() and now >= workers_due:

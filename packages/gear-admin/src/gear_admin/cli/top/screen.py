@@ -17,8 +17,8 @@ FOOT: Final = "q quit  tab {sheets}  <> sort  / filter  ? help"
 
 
 def _shown(cell: Cell) -> str:
-    if isinstance(cell, str):
-        return cell
+    if cell is None or isinstance(cell, str):
+        return cell or "-"
     return f"{cell:,.1f}" if isinstance(cell, float) else f"{cell:,}"
 
 

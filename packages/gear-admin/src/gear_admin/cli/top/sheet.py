@@ -8,7 +8,7 @@ import msgspec
 from gear_admin.cli.top.board import Board, Totals
 from gear_wire.cli.output import printable
 
-Cell = str | int | float
+Cell = str | int | float | None
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ _IDLE: Final = "dim"
 def _functions(board: Board, now: float) -> list[Row]:
     return [
         Row(
-            (printable(name), row.queued, row.running, row.workers, row.per_second),
+            (printable(name), row.queued, row.running, row.workers, row.per_second, row.waiting),
             _style(row),
         )
         for name, row in board.functions().items()
@@ -99,7 +99,7 @@ SHEETS: Final = (
         "functions",
         (
             Column("function", text=True, wide=True), Column("queued"), Column("running"),
-            Column("workers"), Column("jobs/s"),
+            Column("workers"), Column("jobs/s"), Column("oldest"),
         ),
         _functions,
         1,
@@ -168,11 +168,15 @@ class View:
             if any(wanted in cell.casefold() for cell in row.cells if isinstance(cell, str))
         ]
         # Equal ones are in the order of their names.
-        found.sort(key=lambda row: row.cells[0])
+        found.sort(key=lambda row: str(row.cells[0]))
         downwards = self.reverse is self.sheet.columns[self.column].text
-        found.sort(key=lambda row: row.cells[self.column], reverse=downwards)
+        found.sort(key=self._rank, reverse=downwards)
         self.top = max(0, min(self.top, len(found) - room))
         return found[self.top : self.top + room], len(found)
+
+    def _rank(self, row: Row) -> tuple[bool, Cell]:
+        cell = row.cells[self.column]
+        return cell is not None, cell
 
     def press(self, key: str, room: int) -> None:
         """Do what a key does.
@@ -260,7 +264,8 @@ HELP: Final[Sequence[tuple[str, str]]] = (
     ("?", "these keys"),
     ("q", "quit"),
     ("", ""),
-    ("jobs/s", "jobs that were seen to leave, at least: servers do not count them"),
+    ("jobs/s", "jobs that ended; of gearmand, those that were seen to"),
+    ("oldest", "seconds that the first queued job has waited; - of gearmand"),
     ("red", "jobs wait and no worker can do them, or a server is gone"),
 )
 """What the keys and the columns mean, for `View.help`."""
