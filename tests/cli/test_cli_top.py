@@ -194,6 +194,13 @@ def test_scrolling() -> None:
     assert first("home", "k") == "f000"
 
 
+@pytest.mark.parametrize(("width", "columns"), [(80, 6), (60, 5), (40, 3), (25, 1), (10, 1)])
+def test_a_narrow_terminal_leaves_out_columns(width: int, columns: int) -> None:
+    lines = draw(board(), View(), width).splitlines()
+    assert len(lines[1].replace("▼", "").split()) == columns
+    assert lines[3].split()[0] == "resize"
+
+
 def test_help_and_the_end() -> None:
     known, view = board(), View()
     press(view, "?")

@@ -8,12 +8,21 @@ from rich.table import Table
 from rich.text import Text
 
 from gear_admin.cli.top.board import Board
-from gear_admin.cli.top.sheet import HELP, SHEETS, Cell, Row, View
+from gear_admin.cli.top.sheet import HELP, SHEETS, Cell, Column, Row, View
 from gear_wire.cli.output import printable
 
 TROUBLES: Final = 3
 """Servers in trouble that are named above the table at most."""
+WIDE: Final = 14
+"""The least width of the column that has all the room that the others leave."""
+GAP: Final = 2
+"""Columns of the terminal between two of the table."""
 FOOT: Final = "q quit  tab {sheets}  <> sort  / filter  ? help"
+
+
+def _least(column: Column) -> int:
+    """Return how wide a column is at least; there is room for the mark of sorting."""
+    return max(WIDE if column.wide else 0, len(column.name) + 2)
 
 
 def _shown(cell: Cell) -> str:
@@ -87,7 +96,9 @@ class Screen:
     def _table(self, rows: list[Row]) -> Table:
         view = self._view
         table = Table(box=None, expand=True, pad_edge=False, header_style="reverse")
-        for place, column in enumerate(view.sheet.columns):
+        shown = self._columns()
+        for place in shown:
+            column = view.sheet.columns[place]
             down = view.reverse is column.text
             mark = "" if place != view.column else " ▼" if down else " ▲"
             table.add_column(
@@ -96,11 +107,23 @@ class Screen:
                 no_wrap=True,
                 overflow="ellipsis",
                 ratio=1 if column.wide else None,
-                min_width=len(column.name) + 2,
+                min_width=_least(column),
             )
         for row in rows:
-            table.add_row(*(Text(_shown(cell)) for cell in row.cells), style=row.style)
+            cells = (Text(_shown(row.cells[place])) for place in shown)
+            table.add_row(*cells, style=row.style)
         return table
+
+    def _columns(self) -> list[int]:
+        """Return the places of the columns that fit; the last ones go first."""
+        columns = self._view.sheet.columns
+        shown = list(range(len(columns)))
+        while (
+            len(shown) > 1
+            and sum(_least(columns[place]) + GAP for place in shown) > self._console.width
+        ):
+            shown.remove(next(place for place in reversed(shown) if not columns[place].wide))
+        return shown
 
     def _help(self) -> Table:
         table = Table.grid(padding=(0, 2, 0, 0))
