@@ -10,8 +10,7 @@ import msgspec
 import pytest
 
 from gear_server import Server
-from gear_server.network import patience
-from gear_server.network import server as network
+from gear_server.network import evictions, patience
 from gear_server.network.patience import Patience
 from gear_server.settings import ServerSettings
 from gear_wire.codec import decode, encode
@@ -236,7 +235,7 @@ def test_what_is_left_for_a_closed_connection_is_given_up(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "gear.Server")
-    monkeypatch.setattr(network, "CLOSE_TIMEOUT", SHORT)
+    monkeypatch.setattr(evictions, "CLOSE_TIMEOUT", SHORT)
     echo = encode(EchoReq(b"x" * (4 << 20)))
     with serve() as server, socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

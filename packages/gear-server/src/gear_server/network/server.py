@@ -15,18 +15,16 @@ from gear_server.engine.engine import Engine
 from gear_server.network.acceptor import Acceptor
 from gear_server.network.busypoll import BusyPoll
 from gear_server.network.doors import Admission, Doors
+from gear_server.network.evictions import Evictions
 from gear_server.network.holdings import FEW
 from gear_server.network.keeper import Keeper
-from gear_server.network.memory import Memory
 from gear_server.network.pace import BULK_TIME, MOST, READ_TIME, Pace
-from gear_server.network.patience import Patience
 from gear_server.network.peer import StreamPeer
 from gear_server.network.stream import Stream
 from gear_server.network.subject import subject_of
 from gear_server.queue.store import Store
 from gear_server.settings import ServerSettings
 from gear_wire.framing import Event, Frame
-from gear_wire.loglimit import LogLimit
 from gear_wire.table import BY_TYPE
 
 if TYPE_CHECKING:
@@ -40,8 +38,6 @@ DELIVERY_CHECK: Final = 0.02
 FLUSH_TIMEOUT: Final = 1.0
 """Seconds to flush what is queued when connections are closed."""
 DAY: Final = 86400.0
-CLOSE_TIMEOUT: Final = 60.0
-"""Seconds in which a connection that is closed must take a part of what is left for it."""
 
 
 class Owner(Protocol):
@@ -63,15 +59,6 @@ class Owner(Protocol):
         """Called when nothing can be stored any more: the server must end."""
 
 
-def _unfinished(stream: Stream) -> int:
-    return stream.unfinished
-
-
-def _sent(peer: StreamPeer) -> int:
-    """Return a number that grows as the bytes that are left are sent."""
-    return 0 if peer.transport is None else -peer.transport.get_write_buffer_size()
-
-
 class AsyncServer:
     """A job server on the running loop.
 
@@ -86,6 +73,7 @@ class AsyncServer:
     Attributes:
         busy_reads: How many reads of this turn brought much.
         most: How many messages of a read are taken at once.
+        evictions: Drops connections that take too long or hold too much.
     """
 
     def __init__(
@@ -117,22 +105,13 @@ class AsyncServer:
         self._pace = Pace()
         self.busy_reads: int = 0
         self.most: int = MOST
-        self._memory: Memory[StreamPeer, Stream] = Memory(settings.max_memory, engine.limits)
         self._reads = 0
         self._busy = False
         self._deferred = False
         self._draining = False
         self._checking = False
-        self._overdue = LogLimit(self.log, "Connections that took too long")
-        self._dropped = LogLimit(self.log, "Connections that sent too much")
-        self.silent: Patience[Stream] = Patience(
-            self._loop, settings.first_byte_timeout, _unfinished, self._drop_silent
-        )
-        self.unfinished: Patience[Stream] = Patience(
-            self._loop, settings.packet_timeout, _unfinished, self._drop_unfinished
-        )
-        self._closing: Patience[StreamPeer] = Patience(
-            self._loop, CLOSE_TIMEOUT, _sent, self._drop_closing
+        self.evictions: Evictions = Evictions(
+            self._loop, engine, settings, lock, self.ended, self.log
         )
         self._busy_poll = BusyPoll(self._loop.call_soon, settings.busy_poll / 1e6)
         self._timer: asyncio.TimerHandle | None = None
@@ -223,8 +202,7 @@ class AsyncServer:
         if self._handshakes is not None:
             self._handshakes.close()
         self._doors.close()
-        self._overdue.finish()
-        self._dropped.finish()
+        self.evictions.finish()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -313,25 +291,9 @@ class AsyncServer:
         """Note how many bytes the transport of a peer holds."""
         with self._lock:
             self.engine.outboxes.sent(peer, size)
-            self._memory.unsent.note(peer, size + peer.held_size)
-            slowest = self._memory.slowest_reader()
-            if slowest is not None:
-                self.engine.outboxes.cut_off(slowest)
-                self._memory.unsent.note(slowest, 0)
+            self.evictions.note_unsent(peer, size + peer.held_size)
             if self.engine.outboxes.dropped:
                 self.schedule_flush()
-
-    def note_untaken(self, stream: Stream) -> None:
-        """Note how many bytes have come of a connection that the engine has not taken."""
-        self._memory.untaken.note(stream, stream.untaken)
-        largest = self._memory.largest_sender()
-        if largest is not None:
-            self._memory.untaken.note(largest, 0)
-            self._drop_large(largest)
-
-    def forget(self, stream: Stream) -> None:
-        """Forget how many bytes have come of a connection that is lost."""
-        self._memory.untaken.note(stream, 0)
 
     def crowds(self, peer: StreamPeer) -> bool:
         """Return whether so much waits for a peer that its requests wait too."""
@@ -402,66 +364,11 @@ class AsyncServer:
             self._owner.on_lost(peer)
             self.engine.connection_lost(peer, time.monotonic())
         peer.transport = None
-        self._closing.end(peer)
         self._parked.pop(peer, None)
-        self._memory.unsent.note(peer, 0)
+        self.evictions.forget_peer(peer)
         self._peers.discard(peer)
         self._gone.set()
         self.schedule_flush()
-
-    # Who takes too long
-
-    def _drop_silent(self, stream: Stream) -> None:
-        self._drop(stream, "it sent nothing in %g s", self.silent.seconds)
-
-    def _drop_unfinished(self, stream: Stream) -> None:
-        if stream.paused:
-            self.unfinished.begin(stream)  # it is the server that does not read on
-            return
-        what = "packet" if stream.in_packet else "line"
-        if stream.peer is not None:
-            text = f"{what} unfinished after {self.unfinished.seconds:g} s"
-            with self._lock:
-                if stream.in_packet:
-                    self.engine.send_error(stream.peer, b"TIMEOUT", text.encode())
-                else:
-                    self.engine.send(
-                        stream.peer, f"ERR TIMEOUT {text.replace(' ', '+')}\r\n".encode()
-                    )
-        self._drop(
-            stream,
-            "%d bytes of a %s came, and then too little in %g s",
-            stream.unfinished,
-            what,
-            self.unfinished.seconds,
-        )
-
-    def _drop(self, stream: Stream, reason: str, *arguments: object) -> None:
-        if stream.peer is not None:
-            self._note_overdue("Dropping %r: " + reason, stream.peer, *arguments)
-            self.ended(stream.peer)
-
-    def _drop_large(self, stream: Stream) -> None:
-        self.engine.counters.senders_dropped += 1
-        if stream.peer is not None and stream.peer.transport is not None:
-            self._dropped.log(
-                time.monotonic(), logging.WARNING,
-                "Dropping %r: %d bytes of it have come, of all connections more than memory allows",
-                stream.peer, stream.untaken,
-            )  # fmt: skip
-            stream.peer.transport.abort()
-
-    def _drop_closing(self, peer: StreamPeer) -> None:
-        if peer.transport is not None:
-            self._note_overdue(
-                "Dropping slow consumer %r: %d bytes unsent when it was closed",
-                peer, peer.undelivered(),
-            )  # fmt: skip
-            peer.transport.abort()
-
-    def _note_overdue(self, message: str, *arguments: object) -> None:
-        self.engine.counters.connections_overdue += 1
-        self._overdue.log(time.monotonic(), logging.WARNING, message, *arguments)
 
     # Once a turn of the loop
 
@@ -507,7 +414,7 @@ class AsyncServer:
                     if waiting or peer.halted or peer.held:
                         self._note_unsent(peer, waiting)
                     if peer.closing and peer.transport is not None:
-                        self._closing.begin(peer)
+                        self.evictions.closing.begin(peer)
                     if peer.answer is not None:
                         self._have_answered(peer)
                     if peer in self._parked and not self._blocked(peer):

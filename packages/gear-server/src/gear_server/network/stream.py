@@ -17,6 +17,24 @@ LARGE_READ: Final = 131072
 """A packet that still lacks this many bytes is read straight into its final buffer."""
 
 
+class Watch(Protocol):
+    """What a connection is watched by: it may not take too long, or hold too much.
+
+    Attributes:
+        silent: Waits for the first byte of connections.
+        unfinished: Waits for the rest of packets and lines.
+    """
+
+    silent: "Patience[Stream]"
+    unfinished: "Patience[Stream]"
+
+    def note_untaken(self, stream: "Stream") -> None:
+        """Note how many bytes have come of a connection that the engine has not taken."""
+
+    def forget(self, stream: "Stream") -> None:
+        """Forget how many bytes have come of a connection that is lost."""
+
+
 class Reader(Protocol):
     """The server, as a connection knows it.
 
@@ -24,15 +42,15 @@ class Reader(Protocol):
         settings: Its settings.
         most: How many messages of a connection it takes at once.
         busy_reads: How many reads of this turn were those of busy connections.
-        silent: Waits for the first byte of connections.
-        unfinished: Waits for the rest of packets and lines.
     """
 
     settings: ServerSettings
     most: int
     busy_reads: int
-    silent: "Patience[Stream]"
-    unfinished: "Patience[Stream]"
+
+    @property
+    def evictions(self) -> Watch:
+        """What drops connections that take too long or hold too much."""
 
     def connected(self, transport: asyncio.Transport, admission: Admission) -> StreamPeer:
         """Add a connection."""
@@ -57,12 +75,6 @@ class Reader(Protocol):
 
     def must_pause(self, size: int) -> bool:
         """Return whether a connection of which so much was read at once makes others wait."""
-
-    def note_untaken(self, stream: "Stream") -> None:
-        """Note how many bytes have come of a connection that the engine has not taken."""
-
-    def forget(self, stream: "Stream") -> None:
-        """Forget how many bytes have come of a connection that is lost."""
 
     def ended(self, peer: StreamPeer) -> bool:
         """Give no more jobs to a peer that has closed its side."""
@@ -98,7 +110,7 @@ class Stream(asyncio.Protocol):
         # uvloop's transports have the methods of asyncio.Transport, but not its class.
         self._peer = self._server.connected(cast(asyncio.Transport, transport), self._admission)
         self._socket = transport.get_extra_info("socket")
-        self._wait_in(self._server.silent)
+        self._wait_in(self._server.evictions.silent)
 
     def data_received(self, data: bytes) -> None:
         """Take what was read."""
@@ -108,7 +120,7 @@ class Stream(asyncio.Protocol):
         events = self._reader.feed(data)
         if self._wait is not None or self._reader.held:
             self._wait_on(bool(events))
-            self._server.note_untaken(self)
+            self._server.evictions.note_untaken(self)
         much = len(data) >= BULK
         if events:
             self._take(self._peer, events, much)
@@ -124,7 +136,7 @@ class Stream(asyncio.Protocol):
             self._server.busy_reads += 1
             if self.pause():
                 self._server.halted(self)
-                self._server.note_untaken(self)
+                self._server.evictions.note_untaken(self)
         elif much or len(events) > SOME:
             self._busy = BUSY_READS
             self._server.busy_reads += 1
@@ -171,7 +183,7 @@ class Stream(asyncio.Protocol):
                 return False
         if self._large is None:
             self._wait_on(anew=True)
-        self._server.note_untaken(self)
+        self._server.evictions.note_untaken(self)
         if peer.transport is not None and not peer.transport.is_closing():
             peer.transport.resume_reading()
         return True
@@ -187,7 +199,7 @@ class Stream(asyncio.Protocol):
 
     def came_on(self, size: int) -> None:
         """Note and acknowledge what was read of a large packet."""
-        self._server.note_untaken(self)
+        self._server.evictions.note_untaken(self)
         self.acknowledge(size)
 
     def acknowledge(self, size: int) -> None:
@@ -227,7 +239,7 @@ class Stream(asyncio.Protocol):
 
     def _wait_on(self, anew: bool) -> None:
         """Wait for the rest of a packet or line, if there is one, and for nothing else."""
-        unfinished = self._server.unfinished if self._reader.held else None
+        unfinished = self._server.evictions.unfinished if self._reader.held else None
         if anew or self._wait is not unfinished:
             self._wait_in(unfinished)
 
@@ -242,7 +254,7 @@ class Stream(asyncio.Protocol):
         """Receive a packet that was read by another protocol."""
         self._large = None
         self._wait_in(None)
-        self._server.note_untaken(self)
+        self._server.evictions.note_untaken(self)
         if self._peer is not None and not self._peer.closing:
             self._take(self._peer, [frame], much=True)
 
@@ -266,7 +278,7 @@ class Stream(asyncio.Protocol):
         """Forget the connection."""
         self._admission.leave()
         self._wait_in(None)
-        self._server.forget(self)
+        self._server.evictions.forget(self)
         if self._peer is not None:
             self._server.lost(self._peer)
 
