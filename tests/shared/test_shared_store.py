@@ -4,13 +4,14 @@ import itertools
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from gear_server.queue.postgresql import LOOKS, PAGE, PostgreSQLStore, check_url
+from gear_server.queue.postgresql import ALONE, LOOKS, PAGE, SILENCE, PostgreSQLStore, check_url
 from gear_server.queue.schema import SCHEMA, VERSION
 from gear_server.queue.store import Batch, SharedStore, StoredJob, StoreError, StoreMoved
 from gear_wire.enums import Precedence
@@ -59,10 +60,14 @@ def look(store: PostgreSQLStore, times: int = LOOKS) -> list[StoredJob]:
 
 
 def leave(store: PostgreSQLStore) -> None:
-    """Close a store, and wait until the database has noticed."""
+    """Close a store, and wait until the database has noticed, and a second has passed."""
     session, conninfo = store._pid, store._conninfo
     store.close()
     with psycopg.connect(conninfo, autocommit=True) as other:
+        other.execute(
+            "UPDATE gear_node SET seen = now() - interval '1 minute' WHERE node = %s",
+            (store.reserved >> 40,),
+        )
         wait_until(
             lambda: other.execute(
                 "SELECT FROM pg_stat_activity WHERE pid = %s", (session,)
@@ -152,6 +157,43 @@ def test_a_dead_servers_jobs_are_taken_over_once(open_store: Open) -> None:
     assert look(third) == [*jobs[1:], own]
     leave(third)
     assert list(open_store().load()) == [*jobs[1:], own]
+
+
+def test_who_starts_takes_over_nothing_of_a_server_that_was_just_heard_of(
+    open_store: Open, database: Database
+) -> None:
+    store = open_store()
+    mine = job(store.reserved + 1)
+    store.write(Batch(added=[mine]))
+    leave(store)
+    database.ask(f"UPDATE gear_node SET seen = now() WHERE node = {store.reserved >> 40}")
+    # It may only be cut off, and still give them out.
+    other = open_store()
+    assert list(other.load()) == []
+    assert look(other, LOOKS - 2) == []
+    assert look(other, 1) == [mine]
+
+
+def test_a_server_is_sure_of_its_jobs_while_the_database_has_just_answered(
+    open_store: Open, database: Database, proxy: Proxy
+) -> None:
+    store = open_store(database.cluster.url(database.name, port=proxy.port), lease=3.0)
+    before = time.monotonic()
+    look(store, 1)
+    assert before + 3.0 <= store.sure_until <= time.monotonic() + 3.0
+    look(store, 1)
+    seen = time.monotonic()
+    proxy.cut(refuse=True)
+    with pytest.raises(StoreError):
+        look(store, 1)
+    # Sooner than anybody takes it over.
+    assert store.sure_until <= seen + ALONE
+    proxy.accept()
+    store.write(Batch(added=[job(store.reserved + 1)]))
+    assert store.sure_until > seen + ALONE
+    # A host that is lost is noticed by the database before a long lease has passed.
+    patient = open_store(lease=60.0)
+    assert patient.sure_until <= time.monotonic() + SILENCE + ALONE
 
 
 def test_nothing_is_taken_over_by_who_does_not_want_it(open_store: Open) -> None:

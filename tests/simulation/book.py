@@ -44,12 +44,14 @@ class Book:
     def begin(self, handle: bytes, line: ServerLine, limited: bool) -> None:
         """Note that a worker got a job: no other may have it, or have had it.
 
-        Only a connection that the server has lost, or a limit of time, lets a job be given twice;
-        and what was taken back may arrive after what came later.
+        Only a connection that the server has lost, a limit of time, or another server that has
+        taken it over lets a job be given twice; and what was taken back may arrive after what came
+        later.
         """
         runs = self._runs[handle]
         for run in runs:
-            taken_back = run.limited or limited or not run.line.known
+            taken_over = line.server.world.database.adopted[handle] > 0
+            taken_back = run.limited or limited or not run.line.known or taken_over
             assert taken_back, f"{handle!r} was given out twice"
         runs.append(Run(line, limited))
 

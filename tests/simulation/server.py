@@ -4,12 +4,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from gear_server.engine.commands import text_rules
 from gear_server.engine.engine import Engine
+from gear_server.engine.handover import Handover
 from gear_server.engine.identity import Identity
 from gear_server.engine.ledger import BLOCK
 from gear_server.engine.rules import packet_rules
-from gear_server.queue.store import StoreError
+from gear_server.engine.state import Peer, ServerJob
+from gear_server.queue.store import StoredLimits, StoreError, number_of
 from gear_server.settings import UNLIMITED
 from simulation.network import Cable
+from simulation.shared import INTERVAL, Session
 from support.engine_audit import audit
 from support.engine_host import FEW, Host, Line
 from support.memory_store import MemoryStore, PureKeeper
@@ -122,6 +125,9 @@ class Server:
         self._skew = 0.0
         self._latest = 0.0
         self._keeper: PureKeeper | None = None
+        self._session: Session | None = None
+        self._handover: Handover | None = None
+        self._limits: dict[bytes, StoredLimits] = {}
         self.disk = MemoryStore()
         self.start()
 
@@ -152,7 +158,9 @@ class Server:
                 weather.settings, _RULES, _TEXT_RULES, identity=identity, wall_clock=self.wall
             )
         )
-        if weather.durable:
+        if weather.shared:
+            self._join(self.host.engine)
+        elif weather.durable:
             self._load(self.host.engine)
         # A search must be seen to find the same that a walk finds.
         self.host.engine.queues.short = 1
@@ -163,6 +171,26 @@ class Server:
         self.disk.reserved += BLOCK
         for job in self.disk.load():
             engine.restore(job, self.world.clock.now)
+        self._wake()
+
+    def _join(self, engine: Engine) -> None:
+        """Become one of those who keep their jobs together."""
+        session = self._session = Session(self.world.database, self.world.clock, self._limits)
+        self._keeper = PureKeeper(engine, session)
+        assign = engine.scheduler._assign
+
+        def checked(peer: Peer, job: ServerJob, now: float) -> None:
+            ledger = engine.ledger
+            if job.background and not job.retries and ledger is not None and not ledger.owes(job):
+                owner = self.world.database.owner(number_of(job.handle))
+                assert owner is session.node, f"{job!r} is given out by {self}, and not its own"
+            assign(peer, job, now)
+
+        engine.scheduler._assign = checked
+        self._handover = Handover(engine, session)
+        for job in session.look(1):
+            engine.restore(job, self.world.clock.now)
+        self.world.clock.after(self.world.chance.between(0.0, INTERVAL), self._look, session)
         self._wake()
 
     def crash(self) -> None:
@@ -192,6 +220,8 @@ class Server:
 
     def _go_down(self) -> None:
         self.up = self._runs = False
+        if self._session is not None:
+            self._session.node.held = False
         for line in list(self.host.lines.values()):
             assert isinstance(line, ServerLine)
             line.cable.up.break_()
@@ -259,6 +289,54 @@ class Server:
             self.host.lost(line, self.world.clock.now)
             self._wake()
 
+    # The database that it shares with others
+
+    def cut_off(self, seconds: float) -> None:
+        """Lose the session with the database for some time."""
+        if self._runs and self._session is not None and self._session.node.held:
+            self.world.trace(self, "is cut off for", seconds)
+            self._session.cut(seconds)
+
+    def _look(self, session: Session) -> None:
+        """Show that it lives, and look for those that do not."""
+        now, engine = self.world.clock.now, self.host.engine
+        if session is not self._session or not self._runs:
+            return
+        self.world.clock.at(max(now + INTERVAL, self._stalled_until), self._look, session)
+        if now < self._stalled_until or (session.is_lost() and not self._renew(session)):
+            return
+        assert self._handover is not None
+        jobs = [] if engine.closed else session.look()
+        if jobs:
+            self.world.trace(self, "takes over", [job.handle for job in jobs])
+            self._handover.adopt(jobs, now)
+        self._handover.go_on(now)
+        self._wake()
+
+    def _renew(self, session: Session) -> bool:
+        """Make the session anew if that is possible; returns whether it was."""
+        if self.world.clock.now < session.away_until and not self.world.weather.calm:
+            return False
+        assert self._keeper is not None
+        down = session.renew(self._keeper.batch)
+        if down is not None:
+            self.world.trace(self, "was taken for dead; its batch is down:", down)
+            assert self._handover is not None
+            self._handover.let_go(session.reserved, down, "others have them")
+        return True
+
+    def _writes(self, keeper: PureKeeper, session: Session) -> bool:
+        """Return whether the way to the database lets a batch be written now, or fail."""
+        world = self.world
+        if world.weather.strikes("database cuts", 0.1) and session.node.held:
+            if world.chance.happens(0.5):
+                keeper.leave()
+            self.cut_off(world.chance.between(0.0, 2.0))
+        if not session.is_lost() or self._renew(session) or world.chance.happens(0.05):
+            return True
+        world.clock.after(0.1, self._kept, keeper)
+        return False
+
     # Its disk
 
     def _keep(self) -> None:
@@ -277,12 +355,17 @@ class Server:
         if now < self._stalled_until:
             self.world.clock.at(self._stalled_until, self._kept, keeper)
             return
+        store = keeper.store
+        if self._session is not None and not self._writes(keeper, self._session):
+            return
         if self.world.weather.strikes("disk failures", 0.3):
-            self.disk.error = StoreError("disk full")
-            self.disk.half = self.world.chance.happens(0.5)
-        self.world.trace(self, "wrote", self.disk.error or "all")
+            store.error = StoreError("disk full")
+            store.half = self.world.chance.happens(0.5)
+        self.world.trace(self, "wrote", store.error or "all")
         keeper.finish(now)
-        self.disk.error = None
+        store.error = None
+        if self._handover is not None:
+            self._handover.go_on(now)
         self._wake()
 
     # Its turns
@@ -301,6 +384,8 @@ class Server:
             self.world.clock.at(self._stalled_until, self._turn, host)
             return
         self._turn_due = False
+        if self._session is not None:
+            self._session.is_lost()
         ready, self._ready = self._ready, {}
         for line in ready:
             if line.paused:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gear_server.engine.engine import Engine
+from gear_server.engine.handover import Handover
 from gear_server.engine.state import Peer, ServerJob
 from simulation.seeds import run_seed, run_seeds
 
@@ -129,3 +130,10 @@ def test_a_broken_engine_is_found(broken: type[Engine]) -> None:
     failure = run_seeds(range(300), broken)
     assert failure is not None
     assert f"hatch run simulate --seed {failure.seed}" in str(failure)
+
+
+@pytest.mark.parametrize("step", ["let_go", "adopt"])
+def test_a_broken_handover_is_found(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that forgets nothing, or takes in nothing."""
+    monkeypatch.setattr(Handover, step, lambda *_: None)
+    assert run_seeds(range(1500)) is not None

@@ -20,6 +20,7 @@ FAULTS: Final = (
     "server stalls",
     "disk failures",
     "slow disks",
+    "database cuts",
     "clock jumps",
     "cancellations",
     "impatience",
@@ -60,6 +61,7 @@ class Weather(msgspec.Struct):
         span: Seconds in which jobs come and faults happen.
         longest: The most bytes of a payload.
         durable: Whether its servers keep background jobs.
+        shared: Whether they keep them together.
         calm: Whether there are no faults any more.
     """
 
@@ -73,13 +75,14 @@ class Weather(msgspec.Struct):
     span: float
     longest: int
     durable: bool
+    shared: bool
     calm: bool = False
 
     @classmethod
     def drawn(cls, chance: Chance) -> "Weather":
         """Return the weather of a new world."""
         share = chance.fraction() * 0.7
-        return cls(
+        weather = cls(
             chance=chance,
             faults=frozenset(fault for fault in FAULTS if chance.happens(share)),
             settings=chance.pick(_SETTINGS),
@@ -90,11 +93,15 @@ class Weather(msgspec.Struct):
             span=chance.between(0.5, 4.0),
             longest=chance.pick([0, 40, 40, 400, 3000]),
             durable=chance.happens(0.5),
+            shared=False,
         )
+        weather.shared = weather.durable and weather.servers > 1 and chance.happens(0.6)
+        return weather
 
     def __str__(self) -> str:
         numbers = f"{self.servers} servers, {self.clients} clients, {self.workers} workers"
         kept = " that are kept" if self.durable else ""
+        kept += " together" if self.shared else ""
         return f"{numbers}, {self.jobs} jobs{kept}; {', '.join(sorted(self.faults)) or 'fair'}"
 
     def has(self, fault: str) -> bool:
@@ -109,7 +116,7 @@ class Weather(msgspec.Struct):
     def may_refuse(self) -> bool:
         """Whether servers may refuse jobs."""
         limited = self.settings.max_jobs < 10 or self.settings.max_memory < 10_000
-        if self.durable and "disk failures" in self.faults:
+        if self.durable and self.faults & {"disk failures", "database cuts"}:
             return True
         return limited or bool(self.faults & {"server shutdowns", "limits"})
 

@@ -11,6 +11,7 @@ from simulation.clock import Clock
 from simulation.operator import Operator
 from simulation.program import Program
 from simulation.server import Server
+from simulation.shared import Database
 from simulation.stranger import Stranger
 from simulation.trace import Print, Trace
 from simulation.weather import Weather
@@ -41,6 +42,7 @@ class World:
         chance: Its randomness.
         weather: What goes wrong.
         book: What was promised.
+        database: What the servers keep together, if they do.
         functions: The functions of its jobs.
         servers: The servers.
         clients: The clients.
@@ -62,6 +64,7 @@ class World:
         self.weather = Weather.drawn(self.chance)
         self.trace("world", "has", self.weather)
         self.book = Book()
+        self.database = Database()
         self.functions: Sequence[bytes] = FUNCTIONS[: 1 + self.chance.below(3)]
         self._number = 0
         self.servers = [Server(self, 1 + n) for n in range(self.weather.servers)]
@@ -144,6 +147,8 @@ class World:
             assert not engine.jobs, f"jobs are left: {list(engine.jobs)}"
             assert engine.deadline is None, "a timer is left"
             assert not server.disk.jobs, f"jobs are kept: {list(server.disk.jobs)}"
+        kept = list(self.database.store.jobs)
+        assert not kept, f"jobs are kept: {kept}"
 
     # What befalls it
 
@@ -182,6 +187,9 @@ class World:
     def stall(self) -> None:
         self.chance.pick(self.servers).stall(self.chance.between(0.1, 3.0))
 
+    def cut_off(self) -> None:
+        self.chance.pick(self.servers).cut_off(self.chance.between(0.0, 4.0))
+
     def set_clock(self) -> None:
         skew = self.chance.pick([-3600.0, -2.0, 2.0, 3600.0])
         self.chance.pick(self.servers).set_clock(skew)
@@ -199,6 +207,7 @@ _FAULTS: Final[dict[str, Callable[[World], None]]] = {
     "server crashes": World.crash,
     "server shutdowns": World.shut_down,
     "server stalls": World.stall,
+    "database cuts": World.cut_off,
     "clock jumps": World.set_clock,
     "changing abilities": lambda world: world.chance.pick(world.workers).change_abilities(),
     "strangers": World.invite,

@@ -1,6 +1,7 @@
 """A store that keeps its jobs in memory, and fails when a test says so."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from gear_server.engine.engine import Engine
 from gear_server.queue.store import Batch, StoredJob, StoredLimits, StoreError
@@ -71,6 +72,24 @@ class MemoryStore:
     def abandon(self) -> None: ...
 
 
+class Disk(Protocol):
+    """A store of a test, as far as a `PureKeeper` knows it."""
+
+    error: BaseException | None
+    half: bool
+    limits: dict[bytes, StoredLimits]
+
+    @property
+    def reserved(self) -> int:
+        """The highest number that any job may have been given."""
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch, or fail."""
+
+    def keep(self, batch: Batch) -> None:
+        """Keep what a batch says, whatever becomes of who wrote it."""
+
+
 class PureKeeper:
     """Writes what an engine's ledger gathers, when a test says so.
 
@@ -79,7 +98,7 @@ class PureKeeper:
         store: The store.
     """
 
-    def __init__(self, engine: Engine, store: MemoryStore) -> None:
+    def __init__(self, engine: Engine, store: Disk) -> None:
         self.store = store
         self._engine = engine
         self.ledger = engine.open_ledger(store.reserved)

@@ -107,7 +107,8 @@ _PID: Final = "SELECT pg_backend_pid()"
 _LOOK: Final = f"""
 SELECT n.node, l.pid,
     n.seen < now() - make_interval(secs => %(lease)s)
-        AND (a.state IS DISTINCT FROM 'active' OR a.wait_event_type = 'Client')
+        AND (a.state IS DISTINCT FROM 'active' OR a.wait_event_type = 'Client'),
+    n.seen > now() - make_interval(secs => %(alone)s)
 FROM gear_node n
 LEFT JOIN pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.classid = {_CLASS}
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -525,17 +526,23 @@ class PostgreSQLStore:
             raise self._explain(error) from error
 
     def _look(self, connection: "_Connection", looks: int) -> None:
-        """Adopt the nodes that were seen so many times without a server."""
-        unseen = {}
-        values = {"node": self._node, "lease": self._lease}
-        for node, pid, frozen in connection.execute(_LOOK, values).fetchall():
+        """Adopt the nodes that were seen so many times without a server.
+
+        One whose server was heard of a moment ago is looked at `LOOKS` times in any case.
+        """
+        unseen, recent = {}, set()
+        values = {"node": self._node, "lease": self._lease, "alone": ALONE}
+        for node, pid, frozen, heard_of in connection.execute(_LOOK, values).fetchall():
             if pid is None:
                 unseen[node] = self._unseen.get(node, 0) + 1
+                recent |= {node} if heard_of else set()
             elif frozen:
                 self._log.warning("Ending the session of server %d, which seems frozen", node)
                 connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
         self._unseen = unseen
-        for node in [node for node, times in unseen.items() if times >= looks]:
+        for node, times in list(unseen.items()):
+            if times < (LOOKS if node in recent else looks):
+                continue
             with connection.transaction():
                 # Nobody else adopts it meanwhile, and its own server does not come back.
                 if _one(connection, _TRY, node):
