@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import socket
 import threading
 import time
@@ -224,6 +225,34 @@ def test_a_server_that_is_lost(call: Call, start: Start, tmp_path: Path) -> None
         ended = call("run", "kill", ports=(geard.port,))
     assert ended.code == NO_SERVER
     assert ended.err == "gear-client: kill: the server was lost before the job ended\n"
+
+
+def test_on_a_terminal(call: Call, geard: Geard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def count(job: gear.WorkerJob) -> None:
+        job.sendWorkStatus(5, 10)
+        job.sendWorkData(b"o\x1b[2Jne\n")
+        job.sendWorkStatus(6, 10)
+        job.sendWorkData(b"tw")
+        job.sendWorkStatus(7, 10)  # would be drawn over what stands in the line
+        job.sendWorkWarning(b"hot")
+        job.sendWorkStatus(8, 10)
+        job.sendWorkComplete(b"o")
+
+    own, other = pty.openpty()
+    with os.fdopen(own, "rb", buffering=0) as shown, os.fdopen(other, "w") as terminal:
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setattr("sys.stdout", terminal)
+        monkeypatch.setattr("sys.stderr", terminal)
+        with command_worker(geard.port, count=count):
+            assert run(program, "gear-client", ["run", "count", "-s", f"{HOST}:{geard.port}"]) == OK
+        text = shown.read(65536)
+    assert b"5/10" in text
+    assert b"7/10" not in text
+    # The bar is erased before data comes, of which control characters are escaped; what follows,
+    # such as a prompt, has a line of its own.
+    assert b"\x1b[2Ko\\x1b[2Jne\r\n" in text
+    assert b"\x1b[2J" not in text
+    assert text.endswith(b"\n")
 
 
 # submit, status, cancel, ping

@@ -127,6 +127,17 @@ def test_endless_lines_take_no_memory(geard: Geard) -> None:
             process.stdin.close()
 
 
+@pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-"])
+def test_streams_that_are_closed(geard: Geard, streams: str) -> None:
+    with command_worker(geard.port):
+        done = subprocess.run(
+            ["bash", "-c", f'"$@" {streams}', "bash", *COMMAND, "run", "echo", "--lines"],
+            env=environment(geard), stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=WAIT, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 def test_nobody_reads(geard: Geard) -> None:
     """As in ``gear-client run … | head -1``."""
 

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, ParamSpec, TextIO, TypeVar
 
 import click
 
@@ -130,6 +130,7 @@ def run(program: click.Command, name: str, arguments: Sequence[str] | None = Non
     # What a library logs of connections is for programs; a person is told how the command ended.
     logging.getLogger("gear").addHandler(logging.NullHandler())
     given = sys.argv[1:] if arguments is None else list(arguments)
+    _open_closed_streams()
     try:
         code = _invoke(program, name, given)
         sys.stdout.flush()
@@ -144,6 +145,18 @@ def run(program: click.Command, name: str, arguments: Sequence[str] | None = Non
     except (GearmanError, OSError) as error:
         code = _say(name, describe(error), exit_of(error))
     return code
+
+
+def _open_closed_streams() -> None:
+    """Give a program that was started without one of the standard streams an empty one."""
+
+    def empty(mode: Literal["r", "w"]) -> TextIO:
+        # It stays open until the program ends.
+        return open(os.open(os.devnull, os.O_RDWR), mode, closefd=False)
+
+    sys.stdin = sys.stdin or empty("r")
+    sys.stdout = sys.stdout or empty("w")
+    sys.stderr = sys.stderr or empty("w")
 
 
 def discard_output() -> None:
