@@ -15,6 +15,7 @@ from gear_wire.types import ClientID, FunctionName, Handle, UniqueKey
 from support import gearman_tables
 from support.engine_pair import PREFIX, EnginePair
 
+pytestmark = pytest.mark.no_cover
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 NUMBER = 5
 NAMES = [FunctionName(name) for name in (b"f", b"g", b"h")]

@@ -1,5 +1,6 @@
 """An engine with a store that fails at random, and is killed at any step, keeps its promise."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -11,6 +12,7 @@ from support.engine_audit import audit
 from support.engine_desk import Visitor
 from support.keeping_desk import F, Keeping
 
+pytestmark = pytest.mark.no_cover
 CLIENTS = 3
 clients = st.integers(0, CLIENTS - 1)
 

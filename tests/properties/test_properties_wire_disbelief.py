@@ -33,6 +33,7 @@ from gear_worker.jobs import Assigned
 from gear_worker.session import Assignments, WorkerSession
 from support.wire_strategies import packets, repeatable
 
+pytestmark = pytest.mark.no_cover
 # Few handles, functions and uniques: so many packets fit something that was asked for.
 handles = st.sampled_from([Handle(b"H:1"), Handle(b"H:2"), Handle(b"H:3")])
 functions = st.sampled_from([FunctionName(b"f"), FunctionName(b"g"), FunctionName(b"other")])

@@ -8,6 +8,7 @@ import collections
 import logging
 from collections.abc import Callable
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ from gear_worker.session import Assignments, WorkerSession
 from support.engine_desk import Desk, Visitor
 from support.wire_strategies import repeatable
 
+pytestmark = pytest.mark.no_cover
 FUNCTIONS = ("count", "reverse")
 UNIQUES = ("u", "v")
 EVERYTHING = 1 << 30

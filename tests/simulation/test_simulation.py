@@ -12,6 +12,7 @@ from gear_server.engine.handover import Handover
 from gear_server.engine.state import Peer, ServerJob
 from simulation.seeds import run_seed, run_seeds
 
+pytestmark = pytest.mark.no_cover
 TESTS = Path(__file__).parents[1]
 CHUNK = 500
 SEEDS = 10_000

@@ -142,7 +142,10 @@ def test_shutting_down_over_who_never_reads_takes_as_long_as_was_said() -> None:
         slow.reading.set()
 
 
-def test_shutting_down_while_a_handler_hangs_takes_as_long_as_was_said() -> None:
+def test_shutting_down_while_a_handler_hangs_takes_as_long_as_was_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gear_wire.link.threads.loop.JOIN_TIMEOUT", 0.5)
     going = threading.Event()
 
     class Hanging(Client):
