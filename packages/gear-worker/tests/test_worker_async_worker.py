@@ -5,7 +5,6 @@ import copy
 import gc
 import pickle
 import socket
-from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -35,36 +34,14 @@ from gear_wire.packets import (
 )
 from gear_wire.types import ClientID, FunctionName, Handle
 from gear_worker import AsyncWorker, AsyncWorkerJob, FunctionRecord
-from support.scripted_server import ScriptedServer, scripted_server
+from support.scripted_server import ScriptedServer
 from support.scripted_work import Work
+from support.worker_peers import WAIT, run
 
-WAIT = 10
+pytest_plugins = ["support.fix_worker"]
+
 WORK = FunctionName(b"work")
 H1 = Handle(b"H:1")
-
-
-@pytest.fixture
-def work() -> Work:
-    return Work()
-
-
-@pytest.fixture
-def server(work: Work) -> Iterator[ScriptedServer]:
-    with scripted_server(work) as server:
-        yield server
-
-
-def run(server: ScriptedServer, test: Callable[[AsyncWorker], Awaitable[None]]) -> None:
-    """Run a test on a loop of its own with a connected worker that is closed afterwards."""
-
-    async def main() -> None:
-        async with AsyncWorker("me") as worker, asyncio.timeout(20):
-            worker.register("work")
-            worker.add_server("127.0.0.1", server.port)
-            await worker.wait_for_server(WAIT)
-            await test(worker)
-
-    asyncio.run(main())
 
 
 async def heard(server: ScriptedServer, packet: BasePacket, times: int = 1) -> None:

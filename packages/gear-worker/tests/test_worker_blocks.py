@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
 from gear_wire.packets import BasePacket, Error, WorkComplete, WorkException, WorkFail
 from gear_wire.types import Handle
 from gear_worker import AsyncWorker, AsyncWorkerJob, Worker, WorkerJob
-from support.scripted_server import Peer, ScriptedServer, scripted_server
+from support.scripted_server import Peer, ScriptedServer
 from support.scripted_work import Work
+from support.worker_peers import WAIT, run
 
-WAIT = 10
+pytest_plugins = ["support.fix_worker"]
+
 H1, H2 = Handle(b"H:1"), Handle(b"H:2")
 RAISED = WorkException(H1, b"ValueError: bad")
 
@@ -35,33 +36,6 @@ class Strict(Work):
 @pytest.fixture
 def work() -> Work:
     return Strict()
-
-
-@pytest.fixture
-def server(work: Work) -> Iterator[ScriptedServer]:
-    with scripted_server(work) as server:
-        yield server
-
-
-@pytest.fixture
-def worker(server: ScriptedServer) -> Iterator[Worker]:
-    worker = Worker("me")
-    worker.registerFunction("work")
-    worker.addServer("127.0.0.1", server.port)
-    worker.waitForServer(WAIT)
-    yield worker
-    worker.shutdown()
-
-
-def run(server: ScriptedServer, test: Callable[[AsyncWorker], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with AsyncWorker("me") as worker, asyncio.timeout(20):
-            worker.register("work")
-            worker.add_server("127.0.0.1", server.port)
-            await worker.wait_for_server(WAIT)
-            await test(worker)
-
-    asyncio.run(main())
 
 
 def reports(server: ScriptedServer, last: BasePacket) -> list[object]:

@@ -3,7 +3,6 @@
 import logging
 import socket
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -34,34 +33,11 @@ from gear_wire.types import ClientID, FunctionName, Handle
 from gear_worker import FunctionRecord, TextWorker, TextWorkerJob, Worker, WorkerJob
 from support.scripted_server import ScriptedServer, scripted_server
 from support.scripted_work import Work, once_asleep
+from support.worker_peers import WAIT, connect
 
-WAIT = 10
+pytest_plugins = ["support.fix_worker"]
+
 WORK = FunctionName(b"work")
-
-
-@pytest.fixture
-def work() -> Work:
-    return Work()
-
-
-@pytest.fixture
-def server(work: Work) -> Iterator[ScriptedServer]:
-    with scripted_server(work) as server:
-        yield server
-
-
-def connect(worker: Worker, server: ScriptedServer) -> Worker:
-    worker.registerFunction("work")
-    worker.addServer("127.0.0.1", server.port)
-    worker.waitForServer(WAIT)
-    return worker
-
-
-@pytest.fixture
-def worker(server: ScriptedServer) -> Iterator[Worker]:
-    worker = Worker("me")
-    yield connect(worker, server)
-    worker.shutdown()
 
 
 def test_it_greets(worker: Worker, server: ScriptedServer) -> None:

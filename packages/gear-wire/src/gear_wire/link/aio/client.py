@@ -17,20 +17,18 @@ from gear_wire.errors import (
     NoConnectedServersError,
     ProtocolError,
     TimeoutError,
-    UnknownJobError,
 )
-from gear_wire.escape import escaped
 from gear_wire.framing import Frame
 from gear_wire.jobs import to_client_id
 from gear_wire.link.address import DEFAULT_PORT, Keepalive, ServerAddress
 from gear_wire.link.aio.home import Home
 from gear_wire.link.aio.link import AsyncLink, LinkEvents
 from gear_wire.link.aio.within import within
+from gear_wire.link.complaints import Complaints
 from gear_wire.link.deadline import CLOSE_TIMEOUT, Deadline
 from gear_wire.link.heartbeat import check_heartbeat
 from gear_wire.link.roster import Roster
 from gear_wire.link.serverlog import why_unconnected
-from gear_wire.loglimit import LogLimit
 from gear_wire.packets import BasePacket, Error
 from gear_wire.session import Session
 
@@ -70,7 +68,7 @@ class AsyncBaseClient:
         name = self.client_id.decode(errors="replace")
         self.log: logging.Logger = logging.getLogger(f"gear.{self._kind}.{name}")
         self._heartbeat = check_heartbeat(heartbeat)
-        self._limits: dict[str, LogLimit] = {}
+        self._complaints = Complaints()
         self._home = Home()
         self._roster: Roster[AsyncLink] = Roster()
         self._changed: asyncio.Event = asyncio.Event()
@@ -200,8 +198,7 @@ class AsyncBaseClient:
 
     def _link_down(self, link: AsyncLink) -> None:
         self._roster.down(link, time.monotonic())
-        for limit in self._limits.values():
-            limit.finish()
+        self._complaints.finish()
         try:
             self._lost(link)
         finally:
@@ -228,20 +225,7 @@ class AsyncBaseClient:
             link.send_queued()
 
     def _log_error(self, link: AsyncLink, error: Error) -> None:
-        text = ": ".join(escaped(part) for part in (error.code, error.text))
-        self._log_limited("Errors from servers", logging.ERROR, "Server %r: %s", link, text)
-
-    def _log_limited(
-        self,
-        subject: str,
-        level: int,
-        message: str,
-        *arguments: object,
-        exc_info: BaseException | None = None,
-    ) -> None:
-        """Log what a server can cause, at a limited rate."""
-        limit = self._limits.setdefault(subject, LogLimit(self.log, subject))
-        limit.log(time.monotonic(), level, message, *arguments, exc_info=exc_info)
+        self._complaints.note_error(self.log, link, (error.code, error.text))
 
     def _received(self, link: AsyncLink, frame: Frame) -> None:
         if link.session is None:
@@ -259,14 +243,8 @@ class AsyncBaseClient:
             self._applied(link, packet, result)
         except ProtocolError:
             raise
-        except UnknownJobError as error:
-            # No fault of the server's: gearmand still tells of jobs that are cancelled.
-            self._log_limited("Packets about unknown jobs", logging.ERROR, "%s", error)
         except BaseException as error:
-            self._log_limited(
-                "Exceptions about packets", logging.ERROR,
-                "Exception while handling a packet from %r", link, exc_info=error,
-            )  # fmt: skip
+            self._complaints.note_exception(self.log, error, f"a packet from {link!r}")
             if isinstance(error, SystemExit | KeyboardInterrupt):
                 # Not here: what else was read must be handled, and uvloop would only log it.
                 self._home.enter(self).call_soon(_end_loop, error)

@@ -426,7 +426,7 @@ class BaseClient(Receiver):
                 return
             connection.reason = reason
             if self.running:
-                self._finish_logs()
+                self._complaints.finish()
                 self._server_logs[connection].lost(reason, connection.wrong)
             jobs = list(connection.related_jobs.values())
             if connection.session is not None:
@@ -537,7 +537,7 @@ class BaseClient(Receiver):
             join = _nothing if attempts is None else attempts.stop()
             self.connections_condition.notify_all()
         self._shutdown()
-        self._finish_logs()
+        self._complaints.finish()
         for connection in connections:
             connection.finish(deadline)
         for connection in connections:

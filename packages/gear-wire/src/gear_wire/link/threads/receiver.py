@@ -1,20 +1,18 @@
 """Dispatches what a client's connections receive to its handlers."""
 
-import logging
 import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from gear_wire.errors import GearmanError, ProtocolError, UnknownJobError
-from gear_wire.escape import escaped
+from gear_wire.errors import GearmanError, ProtocolError
 from gear_wire.handlers import HANDLERS, PacketHandlers
 from gear_wire.jobs import BaseJob
+from gear_wire.link.complaints import Complaints
 from gear_wire.link.threads.connection import Connection
 from gear_wire.link.threads.inbound import Inbound
 from gear_wire.link.threads.loop import READ, WRITE
 from gear_wire.link.threads.requests import AdminRequest
-from gear_wire.loglimit import LogLimit
 from gear_wire.packet import Packet
 from gear_wire.session import Session
 
@@ -34,7 +32,7 @@ class Receiver(PacketHandlers):
     def __init__(self) -> None:
         self._timed = type(self).reportTimingStats is not Receiver.reportTimingStats
         self._plain = not type(self)._overridden()
-        self._limits: dict[str, LogLimit] = {}
+        self._complaints = Complaints()
 
     def _apply(self, packet: Packet) -> object:
         """Do what a packet says: what the handlers do unless they are overridden."""
@@ -101,34 +99,9 @@ class Receiver(PacketHandlers):
             self.reportTimingStats(item.ptype, time.monotonic() - start)
         except ProtocolError:
             raise
-        except UnknownJobError as error:
-            # No fault of the server's: gearmand still tells of jobs that are cancelled.
-            self._log_limited("Packets about unknown jobs", logging.ERROR, "%s", error)
         except BaseException as error:
             # Not even sys.exit() ends the poll thread: everything else would hang without a word.
-            self._log_limited(
-                "Exceptions in handlers", logging.ERROR,
-                "Exception while handling %s", item, exc_info=error,
-            )  # fmt: skip
-
-    def _log_limited(
-        self,
-        subject: str,
-        level: int,
-        message: str,
-        *arguments: object,
-        exc_info: BaseException | None = None,
-    ) -> None:
-        """Log what a server can cause, at a limited rate."""
-        limit = self._limits.get(subject)
-        if limit is None or limit.logger is not self.log:  # programs assign another
-            limit = self._limits[subject] = LogLimit(self.log, subject)
-        limit.log(time.monotonic(), level, message, *arguments, exc_info=exc_info)
-
-    def _finish_logs(self) -> None:
-        """Tell how many lines were left out so far."""
-        for limit in list(self._limits.values()):
-            limit.finish()
+            self._complaints.note_exception(self.log, error, item)
 
     def _defaultPacketHandler(self, packet: Packet) -> object:
         session = getattr(packet.connection, "session", None)
@@ -171,10 +144,8 @@ class Receiver(PacketHandlers):
         return self._apply(packet)
 
     def _log_error(self, packet: Packet) -> None:
-        error = ": ".join(escaped(part) for part in packet.data.rstrip(b"\0").split(b"\0", 1))
-        self._log_limited(
-            "Errors from servers", logging.ERROR, "Server %r: %s", packet.connection, error
-        )
+        parts = packet.data.rstrip(b"\0").split(b"\0", 1)
+        self._complaints.note_error(self.log, packet.connection, parts)
 
     def reportTimingStats(self, ptype: int, duration: float) -> None:
         """Record how long handling a packet took. Override it; this does nothing.
