@@ -1,5 +1,9 @@
 import copy
+import datetime
+import decimal
+import enum
 import pickle
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 from gear_wire.errors import ConfigurationError, GearmanError, InvalidDataError
 from gear_wire.functions import (
     App,
+    Function,
     InvalidArgumentsError,
     RemoteError,
     Retries,
@@ -305,3 +310,164 @@ def test_every_takes_cron_expressions_and_seconds() -> None:
 def test_no_job_runs_here() -> None:
     with pytest.raises(GearmanError, match="where no job runs"):
         current_job()
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Everything(msgspec.Struct):
+    colour: Colour
+    when: datetime.datetime
+    id: uuid.UUID
+    price: decimal.Decimal
+    parts: dict[int, tuple[bool, str | None]]
+    names: frozenset[str]
+    inner: "Everything | None" = None
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=9)
+LEAVES = st.builds(
+    Everything,
+    colour=st.sampled_from(Colour),
+    when=st.datetimes(timezones=st.just(datetime.UTC)),
+    id=st.uuids(),
+    price=st.decimals(allow_nan=False, allow_infinity=False),
+    parts=st.dictionaries(st.integers(-9, 9), st.tuples(st.booleans(), st.none() | TEXT)),
+    names=st.frozensets(TEXT),
+    inner=st.none(),
+)
+EVERYTHING = LEAVES | st.builds(
+    lambda outer, inner: msgspec.structs.replace(outer, inner=inner), LEAVES, LEAVES
+)
+
+
+@app.function()
+def everything(
+    things: list[Everything], flag: bool | None = None, *, weights: dict[str, float]
+) -> dict[str, Everything]:
+    return {thing.id.hex: thing for thing in things}
+
+
+packed_everything = packed.function("everything")(everything.body)
+
+
+@given(
+    things=st.lists(EVERYTHING, max_size=3),
+    flag=st.none() | st.booleans(),
+    weights=st.dictionaries(TEXT, st.floats(allow_nan=False, allow_infinity=False)),
+)
+def test_all_kinds_of_values_arrive_as_they_left(
+    things: list[Everything], flag: bool | None, weights: dict[str, float]
+) -> None:
+    for function in (everything, packed_everything):
+        payload = function.encode(things, flag, weights=weights)
+        given_args = function.codec.decode_arguments(payload)
+        assert given_args == ([], {"things": things, "flag": flag, "weights": weights})
+        result = function.body(things, flag, weights=weights)
+        assert function.decode(function.codec.encode_result(result)) == result
+
+
+def test_annotations_may_be_text() -> None:
+    source = """
+from __future__ import annotations
+import typing
+from collections.abc import AsyncIterator, Iterator
+from gear_wire.functions import App
+app = App()
+@app.declaration()
+def items(limit: Number) -> Iterator[Number]:
+    raise NotImplementedError
+@app.declaration()
+def slow_items(limit: Number) -> typing.AsyncIterator[Number]:
+    raise NotImplementedError
+@app.declaration()
+def one(limit: Number) -> list[Number]:
+    raise NotImplementedError
+Alias = Iterator[int]
+@app.declaration()
+def hidden() -> Alias:
+    raise NotImplementedError
+Number = int
+"""
+    namespace: dict[str, object] = {"__name__": "texts"}
+    exec(source, namespace)
+    written = namespace["app"]
+    assert isinstance(written, App)
+    kinds = {name: type(function) for name, function in written.functions.items()}
+    assert kinds == {
+        "items": StreamFunction,
+        "slow_items": StreamFunction,
+        "one": Function,
+        "hidden": Function,
+    }
+    assert written.functions["items"].codec.kind == "stream"
+    with pytest.raises(ConfigurationError, match="hidden: write the type of its items in its"):
+        written.check()
+
+
+def test_a_type_that_there_is_not() -> None:
+    wrong = App()
+
+    @wrong.function()
+    def lost(number: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821  (on purpose)
+
+    with pytest.raises(ConfigurationError, match="lost: a type in its signature is unknown"):
+        wrong.check()
+
+
+def test_a_decorator_needs_its_parentheses() -> None:
+    decorate: Callable[..., object] = App().function
+    with pytest.raises(TypeError, match=r"write @app\.function\(\), with parentheses"):
+        decorate(lambda: None)
+
+
+def test_a_subclass_of_a_declared_exception_arrives_as_the_declared_one() -> None:
+    class SoldOut(OutOfStock):
+        pass
+
+    data = encode_failure(SoldOut("socks"), (OutOfStock,), tracebacks=False)
+    error = decode_failure(data, "f", (OutOfStock,))
+    assert (type(error), error.args) == (OutOfStock, ("socks",))
+
+
+def test_arguments_that_json_would_change_stay_behind() -> None:
+    for args in ((b"bytes",), (("a", "tuple"),), (float("nan"),), ({1: 2},)):
+        data = encode_failure(OutOfStock(*args), (OutOfStock,), tracebacks=False)
+        assert msgspec.json.decode(data, type=Failure).args is None, args
+
+
+def test_a_constructor_that_takes_something_else() -> None:
+    class Strict(Exception):
+        def __init__(self, *, code: int) -> None:
+            super().__init__(code)
+
+    data = encode_failure(Strict(code=5), (Strict,), tracebacks=False)
+    error = decode_failure(data, "f", (Strict,))
+    assert isinstance(error, RemoteError)
+    assert (error.type, error.message) == ("Strict", "5")
+
+
+def test_whatever_an_exception_says_of_itself_can_be_sent() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    for error, message in [
+        (ValueError("\ud800"), r"\ud800"),
+        (Mute(), "<its text cannot be had: ValueError>"),
+    ]:
+        data = encode_failure(error, (Mute, ValueError), tracebacks=True)
+        assert msgspec.json.decode(data, type=Failure).message == message
+
+
+@given(st.binary())
+def test_any_data_of_an_exception_is_one(data: bytes) -> None:
+    assert isinstance(decode_failure(data, "f", (OutOfStock,)), RemoteError | OutOfStock)
+
+
+def test_every_is_for_functions_of_the_app() -> None:
+    other = App()
+    with pytest.raises(ConfigurationError, match="not a function of this app"):
+        other.every(60)(App().function("tidy")(lambda: None))

@@ -46,6 +46,10 @@ class CallJob(Job):
         self.warnings: list[bytes] = []
         self.updates: collections.deque[Update] = collections.deque(maxlen=_MANY)
 
+    def _copied_attributes(self) -> dict[str, object]:
+        own = {"warnings": [*self.warnings], "updates": self.updates.copy()}
+        return {**super()._copied_attributes(), **own}
+
     def _kept(self) -> list[bytes]:
         return [*super()._kept(), *self.warnings]
 
