@@ -322,6 +322,7 @@ def test_a_job_that_is_kept_costs_the_same_beside_many_others() -> None:
             assert keeper.take(3.0) is None
             write(4.0)
 
+        live()  # Python 3.12 traces one line less of a loop in its first run
         return desk.count(live)
 
     assert cost(FEW) == cost(MANY)

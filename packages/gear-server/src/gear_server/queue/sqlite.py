@@ -322,7 +322,8 @@ class SQLiteStore:
         run = self._connection.execute
         if batch.retried:
             self._connection.executemany(
-                "UPDATE jobs SET retries = ?2 WHERE number = ?1", batch.retried.items()
+                "UPDATE jobs SET retries = ? WHERE number = ?",
+                [(retries, number) for number, retries in batch.retried.items()],
             )
         for function, limits in batch.limits.items():
             run("DELETE FROM limits WHERE function = ?", (function,))
