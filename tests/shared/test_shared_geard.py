@@ -64,6 +64,11 @@ def jobs_of(geard: Geard) -> int:
     return sum(row.total for row in geard.status())
 
 
+def wait_for_jobs(geard: Geard, number: int) -> None:
+    """Wait until a geard has so many jobs, its own and those that it has taken over."""
+    wait_until(lambda: jobs_of(geard) == number, f"it does not have {number} jobs")
+
+
 def do_all(geard: Geard) -> dict[bytes, bytes]:
     """Do all jobs of a geard; returns their data by handle."""
     worker = Doer(geard.connect())
@@ -91,7 +96,7 @@ def test_a_killed_geards_jobs_go_on_at_the_other_within_two_seconds(
             assert worker.grab() == (own, b"own")
             worker.complete(own)
             other.wait_for_log("Taking over the jobs of server")
-            wait_until(lambda: jobs_of(other) == 10, "they are not taken over")
+            wait_for_jobs(other, 10)
             # Two seconds is what it takes; the rest is for machines with other things to do.
             assert time.monotonic() - began < 2 + 10
             for number, handle in enumerate(handles):
@@ -115,7 +120,7 @@ def test_a_job_that_ran_at_the_dead_geard_runs_at_the_other(
             # Another job of this unique is the other's own: both run.
             own = submit(connect(other), b"y", b"unique")
             one.kill()
-            wait_until(lambda: jobs_of(other) == 2, "it is not taken over")
+            wait_for_jobs(other, 2)
             assert {rescuer.grab(), rescuer.grab()} == {(handle, b"x"), (own, b"y")}
             rescuer.complete(handle)
             rescuer.complete(own)
@@ -135,7 +140,7 @@ def test_a_single_geard_goes_on_after_a_restart(
             wait_until(lambda: database.one("SELECT count(*) FROM gear_limit") == 1, "no limit")
         one.kill()
     with start(tmp_path, "one", database.url) as one:
-        wait_until(lambda: jobs_of(one) == 5, "they do not come back")
+        wait_for_jobs(one, 5)
         client = connect(one)
         assert submit_foreground(client) not in {*handles, foreground}
         submit(client)
@@ -178,7 +183,7 @@ def test_killed_geards_lose_nothing(tmp_path: Path, database: Database, seed: in
     assert told.keys() - kept - done.keys() == set()
     # All are given out again, under their handles.
     with start(tmp_path, "third", database.url) as third:
-        wait_until(lambda: jobs_of(third) == len(kept), "they are not taken over")
+        wait_for_jobs(third, len(kept))
         again = do_all(third)
     assert again.keys() == kept
     assert all(told[handle] == data for handle, data in again.items() if handle in told)
@@ -195,7 +200,7 @@ def test_a_frozen_geard_is_given_up_after_the_lease_and_goes_on_as_another(
         client = connect(one)
         handles = {submit(client, b"%d" % number) for number in range(10)}
         one.signal(signal.SIGSTOP)
-        wait_until(lambda: jobs_of(other) == 10, "they are not taken over")
+        wait_for_jobs(other, 10)
         assert other.logged("Ending the session of server .*, which seems frozen")
         one.signal(signal.SIGCONT)
         one.wait_for_log("have taken over the jobs .* forgot 10 that waited here")
@@ -221,7 +226,7 @@ def test_what_runs_at_a_frozen_geard_ends_once_it_goes_on(
         with Worker(one) as worker:
             assert worker.grab() == (handle, b"x")
             one.signal(signal.SIGSTOP)
-            wait_until(lambda: jobs_of(other) == 1, "it is not taken over")
+            wait_for_jobs(other, 1)
             one.signal(signal.SIGCONT)
             one.wait_for_log("have taken over the jobs")
             worker.complete(handle)
@@ -351,7 +356,7 @@ def test_the_jobs_of_a_lost_host_go_on_at_another(tmp_path: Path, host: Host) ->
                 handles = [submit(client, b"%d" % number) for number in range(10)]
                 host.lose()
             lost = time.monotonic()
-            wait_until(lambda: jobs_of(other) == 10, "they are not taken over")
+            wait_for_jobs(other, 10)
             # Six or seven seconds is what it takes, and fifteen are promised.
             assert time.monotonic() - lost < 15 + 10
             with Worker(other) as worker:
@@ -437,7 +442,7 @@ def test_a_stopped_geard_leaves_its_jobs_to_the_other(
         one.signal(signal.SIGTERM)
         assert "1 jobs stay in PostgreSQL" in one.end()
         with Worker(other) as worker:
-            wait_until(lambda: jobs_of(other) == 1, "it is not taken over")
+            wait_for_jobs(other, 1)
             assert worker.grab() == (handle, b"x")
 
 

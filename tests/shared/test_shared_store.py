@@ -18,21 +18,11 @@ from gear_wire.enums import Precedence
 from gear_wire.errors import ConfigurationError
 from support.fix_postgresql import Database, PostgreSQL, Proxy
 from support.geard_program import wait_until
+from support.stored_jobs import job
 
 pytestmark = pytest.mark.peer
 NASTY = bytes(range(256))
 Open = Callable[..., PostgreSQLStore]
-
-
-def job(number: int, **changes: object) -> StoredJob:
-    values: dict[str, object] = {
-        "handle": b"H:host:%d" % number,
-        "function": b"reverse",
-        "unique": None,
-        "arguments": b"data",
-        "precedence": int(Precedence.NORMAL),
-    }
-    return StoredJob(**(values | changes))  # type: ignore[arg-type]  # by name, as given
 
 
 @pytest.fixture

@@ -16,22 +16,12 @@ from gear_server.queue.sqlite import (
     SQLiteStore,
     check_file,
 )
-from gear_server.queue.store import Batch, StoredJob, StoreError
+from gear_server.queue.store import Batch, StoreError
 from gear_wire.enums import Precedence
 from gear_wire.errors import ConfigurationError
+from support.stored_jobs import job
 
 NASTY = bytes(range(256))
-
-
-def job(number: int, **changes: object) -> StoredJob:
-    values: dict[str, object] = {
-        "handle": b"H:host:%d" % number,
-        "function": b"reverse",
-        "unique": None,
-        "arguments": b"data",
-        "precedence": int(Precedence.NORMAL),
-    }
-    return StoredJob(**(values | changes))  # type: ignore[arg-type]  # by name, as given
 
 
 @pytest.fixture
