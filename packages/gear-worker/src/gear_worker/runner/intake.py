@@ -81,7 +81,7 @@ class Intake(AsyncWorker):
         """Return whether each server is connected, over all of its connections."""
         found: dict[str, bool] = {}
         for link in self._lane_of:
-            name = str(link.address)
+            name = f"{link.host}:{link.port}"
             found[name] = found.get(name, True) and link.connected
         return found
 

@@ -1,7 +1,6 @@
 """How much memory a process has in use."""
 
 import os
-import resource
 import sys
 
 
@@ -11,6 +10,8 @@ def memory_in_use() -> float:
         with open("/proc/self/statm", "rb") as file:
             pages = int(file.read().split()[1])
     except OSError:
+        import resource  # which not every system has
+
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return most / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)

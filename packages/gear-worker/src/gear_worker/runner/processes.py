@@ -72,7 +72,7 @@ class ProcessPool:
         self._idle: collections.deque[_Process] = collections.deque()
         self._queue: collections.deque[Call] = collections.deque()
         self._process_of: dict[Call, _Process] = {}
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: list[asyncio.TimerHandle] = []
         self._failures = 0
         self._closing = False
         self._emptied = asyncio.Event()
@@ -188,7 +188,9 @@ class ProcessPool:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 16))
         self._failures += 1
         self.owner.log.error("A process could not be made ready, next in %.1f s: %s", pause, reason)
-        self._timers.add(self._loop.call_later(pause, self._spawn))
+        now = self._loop.time()
+        self._timers = [timer for timer in self._timers if timer.when() > now]
+        self._timers.append(self._loop.call_later(pause, self._spawn))
 
     # Leaving
 

@@ -110,7 +110,7 @@ class Runner:
 
         Raises:
             ConfigurationError: The app has no function to run, or one that cannot be run so.
-            InterruptedError: It was told to stop at once meanwhile.
+            InterruptedError: It was told to stop meanwhile.
         """
         self._check()
         self._loop = asyncio.get_running_loop()
@@ -162,9 +162,8 @@ class Runner:
             if self._pool is not None:
                 stack.push_async_callback(self._pool.close)
                 await self._pool.start()
-            if not self._stopping:
-                self._intake.open(settings.addresses(), self._records, self._lanes)
-                self._ask()
+            self._intake.open(settings.addresses(), self._records, self._lanes)
+            self._ask()
             self._started.set_result(None)
             return await self._work()
 
@@ -224,7 +223,7 @@ class Runner:
         self._stop_by = by if self._stop_by is None else min(by, self._stop_by)
         self._stopping = True
         self._stir.set()
-        if seconds <= 0 and not self._started.done():
+        if not self._started.done():
             self._task.cancel()
 
     async def wait(self) -> bool:
@@ -270,7 +269,8 @@ class Runner:
 
     def _ask(self) -> None:
         """Ask for as many jobs as could start."""
-        self._intake.want(self._room())
+        if not self._stopping:  # what was asked for before may still come
+            self._intake.want(self._room())
 
     def changed(self) -> None:
         """Note that another number of calls could start now."""
@@ -308,7 +308,7 @@ class Runner:
             call.lane.running += 1
             pause = call.lane.wait()
             if pause:
-                self._loop.call_later(pause, self._ask_if_open)
+                self._loop.call_later(pause, self._ask)
         if self.log.isEnabledFor(logging.DEBUG):
             self.log.debug(
                 "%s %s: started", call.function.name, escaped(call.job.handle or b""),
@@ -320,10 +320,6 @@ class Runner:
         if call.function.asynchronous or self._pool is None:
             return self._tasks
         return self._pool
-
-    def _ask_if_open(self) -> None:
-        if not self._stopping:
-            self._ask()
 
     # What pools tell
 

@@ -1,6 +1,7 @@
 """Asynchronous functions: each call is a task on the runner's loop."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,6 +29,7 @@ class TaskPool:
         self._middlewares = middlewares
         self._state = state
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cut = False
 
@@ -52,7 +54,10 @@ class TaskPool:
         function = call.function
 
         def post(packet: BasePacket) -> None:
-            self._owner.report(call, packet)
+            if threading.get_ident() == self._thread:
+                self._owner.report(call, packet)
+            else:  # in asyncio.to_thread, which has the same current job
+                self._loop.call_soon_threadsafe(self._owner.report, call, packet)
 
         current = call.current(PacketReports(call.job.handle, post), self._state)
         timeout = function.options.timeout
