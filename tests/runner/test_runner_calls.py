@@ -131,10 +131,17 @@ def test_no_job_is_taken_that_cannot_start(caller: Caller, geard: Geard, tmp_pat
     assert len(notes(begun)) == 2
 
 
-def test_a_slow_reader_stops_a_stream(geard: Geard, caller: Caller) -> None:
+def test_a_large_stream(caller: Caller) -> None:
     job = caller.start("pour", n=200, size=100_000)
     assert job.wait(WAIT)
     assert sum(len(part) for part in job.data) == 200 * 100_002
+
+
+def test_over_tls(geard_tls: Geard, pool: str) -> None:
+    geard_tls.run(APPS[pool], RunnerSettings(pool=pool))  # type: ignore[arg-type]  # one of POOLS
+    job = gear.Job("double", b'{"n": 4}')
+    geard_tls.client().submitJob(job)
+    assert job.result(WAIT) == b"8"
 
 
 def test_log_lines(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
@@ -205,6 +212,14 @@ def test_what_an_asynchronous_lifespan_yields(caller: Caller) -> None:
 @pytest.mark.parametrize("pool", ["tasks"], indirect=True)
 def test_a_task_that_nobody_cancelled(caller: Caller) -> None:
     assert caller.failure("forsaken")["type"] == "CancelledError"
+
+
+@pytest.mark.parametrize("pool", ["tasks"], indirect=True)
+def test_reports_from_a_thread_of_a_task(caller: Caller) -> None:
+    job = caller.start("tell_from_thread")
+    assert job.wait(WAIT)
+    assert job.data[:50] == [b"%d" % number for number in range(50)]
+    assert int(job.data[50]) != 0
 
 
 @pytest.mark.parametrize("pool", PLAIN, indirect=True)

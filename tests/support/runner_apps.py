@@ -126,6 +126,14 @@ def pour(n: int, size: int) -> Iterator[str]:
 
 
 @plain.function()
+def flood(path: str, n: int) -> Iterator[bytes]:
+    """Yield much, and note how much."""
+    for number in range(n):
+        note(path, number)
+        yield bytes(48 << 10)
+
+
+@plain.function()
 def tell() -> str:
     """Use all of `current_job`."""
     job = current_job()
@@ -267,10 +275,30 @@ async def pour_async(n: int, size: int) -> AsyncIterator[str]:
         yield "x" * size
 
 
+@tasks.function("flood")
+async def flood_async(path: str, n: int) -> AsyncIterator[bytes]:
+    """Yield much, and note how much."""
+    for number in range(n):
+        note(path, number)
+        yield bytes(48 << 10)
+
+
 @tasks.function("tell")
 async def tell_async() -> str:
     """Use all of `current_job`."""
     return tell()
+
+
+@tasks.function()
+async def tell_from_thread() -> int:
+    """Report from a thread that has the same current job."""
+
+    def work() -> int:
+        for number in range(50):
+            current_job().data(b"%d" % number)
+        return threading.get_ident()
+
+    return await asyncio.to_thread(work) - threading.get_ident()
 
 
 @tasks.function("dawdle", timeout=0.4)
