@@ -15,7 +15,7 @@ from gear_wire.types import FunctionName, Handle, UniqueKey
 from gear_worker.runner import BackgroundRunner, RunnerSettings
 from support.daemon import Daemon, start_geard
 from support.fix_runner import WAIT, Caller
-from support.runner_apps import APPS, notes
+from support.runner_apps import APPS, UNLIMITED, notes
 from support.scripted_server import Peer, scripted_server
 
 POOLS = ("threads", "processes", "tasks")
@@ -93,7 +93,7 @@ def test_a_job_that_comes_late_waits_for_its_place(
             assert time.monotonic() < deadline
             time.sleep(0.01)  # another process may write it
 
-    with BackgroundRunner(APPS[pool], settings(pool, ports)) as runner:
+    with BackgroundRunner(UNLIMITED[pool], settings(pool, ports)) as runner:
         callers[0].start("hold", begun=str(first_begun), go_on=str(first_go_on))
         wait_for(first_begun)
         late = callers[0].start("double", n=4)

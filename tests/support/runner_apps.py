@@ -350,3 +350,15 @@ async def forsaken() -> None:
 
 APPS = {"threads": plain, "processes": plain, "tasks": tasks}
 """An app with the same functions, for each pool."""
+
+unlimited = App()
+"""Two of the functions, none of which has a limit of its own: one connection to each server."""
+unlimited.function("hold")(hold.body)
+unlimited.function("double")(double.body)
+
+unlimited_tasks = App()
+"""The same, asynchronous."""
+unlimited_tasks.function("hold")(hold_async.body)
+unlimited_tasks.function("double")(double_async.body)
+
+UNLIMITED = {"threads": unlimited, "processes": unlimited, "tasks": unlimited_tasks}
