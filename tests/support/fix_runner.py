@@ -7,12 +7,16 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
-import gear
+from gear_wire.errors import JobFailedError
 from support.daemon import Server
+
+if TYPE_CHECKING:
+    import gear
 
 TESTS = Path(__file__).parents[1]
 WAIT = 60.0
@@ -80,13 +84,18 @@ class Caller:
     """
 
     def __init__(self, *servers: Server) -> None:
+        # Not above: the tests of a distribution alone have no `gear`.
+        import gear
+
         self.client = gear.Client("caller")
         for server in servers:
             self.client.addServer(server.host, server.port)
         self.client.waitForServer(WAIT)
 
-    def start(self, name: str, **arguments: object) -> gear.Job:
+    def start(self, name: str, **arguments: object) -> "gear.Job":
         """Submit a job."""
+        import gear
+
         job = gear.Job(name, msgspec.json.encode(arguments), f"{name}-{uuid.uuid4()}")
         self.client.submitJob(job, timeout=WAIT)
         return job
@@ -99,6 +108,6 @@ class Caller:
 
     def failure(self, name: str, **arguments: object) -> dict[str, object]:
         """Submit a job, and return the exception with which it fails."""
-        with pytest.raises(gear.JobFailedError) as caught:
+        with pytest.raises(JobFailedError) as caught:
             self.call(name, **arguments)
         return msgspec.json.decode(caught.value.exception or b"{}", type=dict[str, object])

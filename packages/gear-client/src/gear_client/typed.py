@@ -109,7 +109,7 @@ class TypedJob(Generic[Result_co]):
     def updates(self, timeout: float | None = None) -> Iterator[Update]:
         """Give what the worker tells of the job, as it comes, until the job ends.
 
-        Each is given once. Of what came before, the last 1,024 are there.
+        Each is given once, to one thread at a time. Of what came before, the last 1,024 are there.
 
         Args:
             timeout: Seconds that it may take in all; None for no other limit than the call's.
