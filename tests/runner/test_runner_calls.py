@@ -44,6 +44,14 @@ def test_a_result(caller: Caller, runner: BackgroundRunner) -> None:
     assert (counts.completed, counts.failed, sum(counts.durations)) == (20, 0, 20)
 
 
+def test_the_end_of_a_block_stops_it(geard: Geard) -> None:
+    caller = Caller(geard)
+    with caller.client, geard.run(APPS["threads"]) as runner:
+        assert caller.call("double", n=1) == 2
+    assert runner.status().functions["double"].completed == 1
+    assert runner.stop()
+
+
 def test_wrong_arguments_are_refused(caller: Caller) -> None:
     failure = caller.failure("double", n="x")
     assert failure["type"] == "InvalidArgumentsError"

@@ -79,8 +79,8 @@ class BackgroundRunner:
         return self._runner.status()
 
     def __enter__(self) -> Self:
-        """Start it."""
-        return self.start()
+        """Start it, unless it was."""
+        return self if self._started.done() else self.start()
 
     def __exit__(
         self,
