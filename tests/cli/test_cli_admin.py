@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import gear
+from gear_admin.cli import entry
 from gear_admin.cli.commands import admin
 from gear_wire.cli.command import run
 from support.certificates import Authority
@@ -317,6 +319,18 @@ def test_servers_of_the_environment(
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(call: Call, shell: str) -> None:
     assert "_GEAR_ADMIN_COMPLETE" in call("--completion", shell).out
+
+
+def test_the_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["gear-admin", "--version"])
+    assert entry.main() == OK
+    assert capsys.readouterr().out.startswith("gear-admin ")
+    monkeypatch.delitem(sys.modules, "gear_admin.cli.commands")
+    monkeypatch.setitem(sys.modules, "click", None)
+    assert entry.main() == USAGE
+    assert capsys.readouterr().err == (
+        "gear-admin: click is missing: pip install 'gear-admin[cli]'\n"
+    )
 
 
 def test_version(call: Call) -> None:

@@ -1,22 +1,26 @@
 """``gear-admin top`` in terminals: what it shows there, and how it leaves them."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from gear_admin.cli.commands import admin
+from gear_admin.cli.top.terminal import Terminal
 from gear_wire.cli.command import run
 from support.fix_geard import Start
-from support.fix_peers import free_port, require_program
+from support.fix_peers import Gearmand, free_port, require_program
 from support.geard_program import HOST, Geard, running_job, wait_until
 from support.person import Person
 from support.scripted_server import ScriptedServer, scripted_server
 
+Here = Callable[..., int]
 TOP = (sys.executable, "-m", "gear_admin.cli.entry", "top", "--interval", "0.1")
 
 # What a shell does for a program that is stopped: it is continued once a line is typed.
@@ -117,10 +121,26 @@ def test_an_exception_leaves_the_terminal_as_it_was(person: Person) -> None:
     assert person.restored()
 
 
-def test_a_server_that_goes_and_comes_back(
-    person: Person, start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In this process, so that its coverage counts."""
+@pytest.fixture
+def here(person: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
+    """Shows servers in this process, so that its coverage counts, while a person acts."""
+    with os.fdopen(os.dup(person.keys), "r") as keys, os.fdopen(os.dup(person.keys), "w") as screen:
+
+        def here(act: Callable[[], None], *words: str) -> int:
+            # Not before: pytest has others for each phase of a test.
+            monkeypatch.setattr(sys, "stdin", keys)
+            monkeypatch.setattr(sys, "stdout", screen)
+            monkeypatch.setenv("TERM", "xterm-256color")
+            acting = threading.Thread(target=act)
+            acting.start()
+            code = run(admin, "gear-admin", ["top", "--interval", "0.1", *words])
+            acting.join()
+            return code
+
+        yield here
+
+
+def test_a_server_that_goes_and_comes_back(person: Person, start: Start, here: Here) -> None:
     geard = start()
     geard.ask("create function resize")
     port, dead = geard.port, free_port()
@@ -142,15 +162,53 @@ def test_a_server_that_goes_and_comes_back(
         person.wait_for("2 in trouble")
         person.type("fq")
 
-    person_acts = threading.Thread(target=act)
-    with os.fdopen(os.dup(person.keys), "r") as keys, os.fdopen(os.dup(person.keys), "w") as screen:
-        monkeypatch.setattr(sys, "stdin", keys)
-        monkeypatch.setattr(sys, "stdout", screen)
-        monkeypatch.setenv("TERM", "xterm-256color")
-        person_acts.start()
-        code = run(admin, "gear-admin", ["top", "--interval", "0.1", *servers(port, dead)])
-        person_acts.join()
-    assert code == 0
+    assert here(act, *servers(port, dead)) == 0
+
+
+@pytest.mark.peer
+def test_a_gearmand_that_tells_less(person: Person, tmp_path: Path, here: Here) -> None:
+    gearmand = Gearmand(tmp_path)
+
+    def act() -> None:
+        with running_job(gearmand.port):
+            person.wait_for("hold")
+            person.type("q")
+
+    try:
+        assert here(act, *servers(gearmand.port)) == 0
+    finally:
+        gearmand.stop()
+
+
+def test_signals(person: Person, start: Start, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    geard = start()
+    kill = os.kill
+    stopped = threading.Event()
+    # This process cannot stop; that a program does is tested above.
+    monkeypatch.setattr("gear_admin.cli.top.live.os.kill", lambda process, number: stopped.set())
+
+    def act() -> None:
+        person.wait_for("function")
+        kill(os.getpid(), signal.SIGTSTP)
+        assert stopped.wait(60)
+        person.wait_for("\x1b[?1049l")
+        person.wait_for("function")
+        kill(os.getpid(), signal.SIGTERM)
+
+    assert here(act, *servers(geard.port)) == 128 + signal.SIGTERM
+
+
+def test_a_terminal_that_goes(person: Person, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(terminal: Terminal) -> bytes:
+        raise OSError(errno.EIO, "it is gone")
+
+    monkeypatch.setattr(Terminal, "read", read)
+
+    def act() -> None:
+        person.wait_for("function")
+        person.type("x")
+
+    assert here(act, *servers(free_port())) == 128 + signal.SIGHUP
 
 
 def test_a_server_that_says_nothing(person: Person) -> None:
