@@ -22,6 +22,8 @@ from gear_worker.schedule.plan import AHEAD, FAILOVER, LAG, MARGIN, Holder, Plan
 from gear_worker.schedule.session import ScheduleSession
 from gear_worker.schedule.times import Regular, Times, times_of
 
+pytest.importorskip("cronsim", reason="it comes with the extra cli, not with gear-worker alone")
+
 MIDNIGHT = 1_800_057_600  # 2027-01-16T00:00:00Z, a Saturday
 FIRST, SECOND = Holder("one", 1), Holder("two", 2)
 AGAIN = Holder("one", 3)
