@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -331,6 +332,15 @@ def test_the_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == (
         "gear-admin: click is missing: pip install 'gear-admin[cli]'\n"
     )
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "from gear_admin.cli import entry; code = entry.main(); print(*sys.modules); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", f"import sys; {code}", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert not {"asyncio", "ssl", "rich"} & {*done.stdout.splitlines()[-1].split()}
 
 
 def test_version(call: Call) -> None:

@@ -1,6 +1,5 @@
-"""The commands of ``gear-admin``."""
+"""The commands of ``gear-admin``; what takes long to load is loaded by who needs it."""
 
-import asyncio
 import logging
 import os
 import sys
@@ -84,6 +83,8 @@ def _ask(
     target: Target, question: "Callable[[AsyncAdminClient], Awaitable[Result]]"
 ) -> "Answers[Result]":
     """Ask all servers, and name those that cannot be asked."""
+    import asyncio
+
     from gear_admin.cli.answers import ask_all
 
     answers = asyncio.run(ask_all(target.servers, Deadline(target.timeout), question))
@@ -331,6 +332,8 @@ def wait(target: Target, function: bytes, interval: float) -> Exit:
 
     Ends with an error if a server cannot be asked: it may have some.
     """
+    import asyncio
+
     from gear_admin.cli.answers import ask_all
 
     end = Deadline(target.limit)
