@@ -1,5 +1,6 @@
 """Typed functions called from threads and from asyncio, over gear's server and gearmand."""
 
+import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -9,9 +10,13 @@ import pytest
 
 import gear
 from gear_wire.packets import BasePacket, WorkData, WorkStatus, WorkWarning
+from gear_worker.runner import RunnerSettings
+from gear_worker.runner.background import BackgroundRunner
+from gear_worker.runner.settings import Pool
 from support.app_worker import (
     OutOfStock,
     Thumbnail,
+    app,
     app_worker,
     count,
     count_slowly,
@@ -208,16 +213,22 @@ def caller(request: pytest.FixtureRequest, address: tuple[str, int]) -> Iterator
             yield ThreadCaller(face)
 
 
-@pytest.fixture(params=[False, True], ids=["exception", "exception and fail"])
-def failing(request: pytest.FixtureRequest, address: tuple[str, int]) -> Iterator[None]:
-    with app_worker(*address, fails=request.param):
+@contextlib.contextmanager
+def runner(address: tuple[str, int], pool: Pool) -> Iterator[None]:
+    settings = RunnerSettings(servers=("{}:{}".format(*address),), pool=pool, concurrency=2)
+    with BackgroundRunner(app, settings):
         yield
 
 
-@pytest.fixture
-def worker(address: tuple[str, int]) -> Iterator[None]:
-    with app_worker(*address):
-        yield
+@pytest.fixture(params=["exception", "exception and fail", "runner"])
+def worker(request: pytest.FixtureRequest, address: tuple[str, int]) -> Iterator[None]:
+    """What runs the app: a loop that ends failed jobs in one way or the other, or gear's runner."""
+    if request.param == "runner":
+        with runner(address, "threads"):
+            yield
+    else:
+        with app_worker(*address, fails=request.param == "exception and fail"):
+            yield
 
 
 @pytest.mark.usefixtures("worker")
@@ -246,7 +257,7 @@ def test_the_items_of_a_stream_are_no_news(caller: Caller) -> None:
     assert (progress, result) == (0.0, [0, 1, 2])
 
 
-@pytest.mark.usefixtures("failing")
+@pytest.mark.usefixtures("worker")
 def test_an_exception_is_raised_with_its_type_message_and_traceback(caller: Caller) -> None:
     for _ in range(2):  # nothing is left over of the first
         with pytest.raises(gear.RemoteError, match=r"^order: KeyError: 'hats'\n") as failure:
@@ -257,7 +268,7 @@ def test_an_exception_is_raised_with_its_type_message_and_traceback(caller: Call
         assert failure.value.__notes__[0].startswith("In the worker:\nTraceback")
 
 
-@pytest.mark.usefixtures("failing")
+@pytest.mark.usefixtures("worker")
 def test_a_declared_exception_is_raised_as_itself(caller: Caller) -> None:
     with pytest.raises(OutOfStock) as failure:
         caller.call(order, "socks", 1)
@@ -266,14 +277,14 @@ def test_a_declared_exception_is_raised_as_itself(caller: Caller) -> None:
     assert caller.call(order, "shoes", 5) == 5
 
 
-@pytest.mark.usefixtures("failing")
+@pytest.mark.usefixtures("worker")
 def test_arguments_that_do_not_fit_are_refused_by_the_worker(caller: Caller) -> None:
     with pytest.raises(gear.RemoteError, match="unexpected keyword argument 'number'") as failure:
         caller.call(strange_order, b"", "many")
     assert failure.value.type == "InvalidArgumentsError"
 
 
-@pytest.mark.usefixtures("failing")
+@pytest.mark.usefixtures("worker")
 def test_items_come_before_the_exception(caller: Caller) -> None:
     assert caller.items(count, 4) == ([0, 1, 2, 3], None)
     assert caller.items(count_slowly, 4) == ([0, 1, 2, 3], None)
@@ -320,3 +331,18 @@ def test_wrong_arguments_are_refused_here(caller: Caller) -> None:
     wrong: gear.Function[..., object, object] = order
     with pytest.raises(TypeError, match=r"^order\(\) missing 1 required .* 'count'$"):
         caller.call(wrong, "hats")
+
+
+@pytest.mark.parametrize("address", ["gear.Server"], indirect=True)
+def test_processes_send_what_threads_do(caller: Caller, address: tuple[str, int]) -> None:
+    with runner(address, "processes"):
+        updates, warnings, progress, result = caller.follow(thumbnail, b"image")
+        assert [type(update) for update in updates] == [WorkStatus, WorkWarning, WorkData]
+        assert (warnings, progress, result) == (["too small"], 0.5, Thumbnail(128, b"image"))
+        assert caller.items(count, 4) == ([0, 1, 2, 3], None)
+        with pytest.raises(OutOfStock) as failure:
+            caller.call(order, "socks", 1)
+        assert failure.value.left == 3
+        with pytest.raises(gear.RemoteError, match="KeyError: 'hats'") as other:
+            caller.call(order, "hats", 1)
+        assert "raise KeyError(article)" in (other.value.traceback or "")
