@@ -10,7 +10,7 @@ from benchmarks.entrants import Entrant, Variant
 from benchmarks.generator import LoadError
 from benchmarks.library import LibraryError
 from benchmarks.postgresql import Cluster
-from benchmarks.question import Case, Figure, Measure, Placement, Question, Scale, Stage
+from benchmarks.question import FREE, Case, Figure, Measure, Placement, Question, Scale, Stage
 from benchmarks.servers import ServerError, TLSFiles, site
 
 
@@ -131,7 +131,9 @@ class Contest:
         return [result for result in results if result.series]
 
     def _placements(self, case: Case) -> tuple[Placement, ...]:
-        return self.placements[-1:] if case.once or not case.pinned else self.placements
+        if not case.pinned:
+            return (FREE,)
+        return self.placements[-1:] if case.once else self.placements
 
     def _turn(
         self, case: Case, entrant: Entrant, variant: Variant, placement: Placement,

@@ -207,10 +207,12 @@ class Question:
     cases: tuple[Case, ...]
 
 
+FREE = Placement("free", None, None)
+
+
 def placements() -> tuple[Placement, ...]:
     """Return the placements that this machine allows: apart on two cores, and free on all."""
-    free = Placement("free", None, None)
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
-        return (free,)
-    return (Placement("alone", cores[0], cores[1]), free)
+        return (FREE,)
+    return (Placement("alone", cores[0], cores[1]), FREE)

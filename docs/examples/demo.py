@@ -151,14 +151,20 @@ def running_geard(console: Console) -> Iterator[int]:
 
 @contextlib.contextmanager
 def running_workers(port: int, console: Console) -> Iterator[None]:
-    """Run the workers."""
+    """Run the workers, and wait until the server has them all."""
     options = ["words:app", "--server", f"{HOST}:{port}", "--concurrency", "2", "--grace", "0"]
     command = [program("gear-worker"), *options, "--log-level", "error"]
     with contextlib.ExitStack() as stack:
+        processes = []
         for number in range(1, WORKERS + 1):
-            process = subprocess.Popen(command, cwd=HERE, text=True)
-            stack.enter_context(ended(process))
-            console.print(f"gear-worker {number} runs words:app, process {process.pid}")
+            processes.append(subprocess.Popen(command, cwd=HERE, text=True))
+            stack.enter_context(ended(processes[-1]))
+            console.print(f"gear-worker {number} runs words:app, process {processes[-1].pid}")
+        with gear.AdminClient(HOST, port) as admin:
+            while sum(row.workers for row in admin.status()) < WORKERS:
+                if any(process.poll() is not None for process in processes):
+                    raise RuntimeError("a worker does not start")
+                time.sleep(0.02)  # a server tells nobody of new workers
         yield
 
 

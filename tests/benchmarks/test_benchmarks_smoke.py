@@ -52,6 +52,21 @@ def test_quick_run_of_one_question_writes_figures_and_chart(tmp_path: Path) -> N
         assert row["figures"]["gear"] == series["figures"][0] > 0
 
 
+def test_quick_run_beside_a_bare_loop() -> None:
+    peers.require_program("cc", "gcc")
+    words = ["--quick", "--only", "13", "--entrants", "gear,bare"]
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks.run", *words, "--installed", f"gear={sys.executable}"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "libssl-dev" in result.stderr and not os.environ.get("GEAR_REQUIRE_PEERS"):
+        pytest.skip(result.stderr)
+    assert result.returncode == 0, result.stderr
+    assert "FAILED" not in result.stderr
+    for measure in ("13", "13-p50", "13-threads", "13-tasks"):
+        assert f"\n{measure} round 1 gear free: " in f"\n{result.stderr}"
+
+
 def test_unknown_question_is_refused() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "benchmarks.run", "--only", "99"],
