@@ -1,4 +1,4 @@
-"""Typed functions: what clients call and workers run, described once for both; pure."""
+"""Typed functions: what clients call and workers run, described once for both."""
 
 from gear_wire.functions.app import App
 from gear_wire.functions.current import CurrentJob, Reports, current_job
