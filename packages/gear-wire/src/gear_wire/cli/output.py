@@ -65,7 +65,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         # Text, since rich would take brackets and colons in a str for orders of ours.
         table.add_row(*(Text(printable(value)) for value in row))
     console = Output(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console = Output(highlight=False, width=100_000)
-        table.box = None
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    table.box = None
+    plain = Output(highlight=False, width=100_000)
+    with plain.capture() as captured:
+        plain.print(table)
+    for line in captured.get().splitlines():
+        sys.stdout.write(line.rstrip() + "\n")
+    sys.stdout.flush()

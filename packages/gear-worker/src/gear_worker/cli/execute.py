@@ -27,6 +27,10 @@ class ProgramFailed(Exception):
     """A program ended with an exit code other than 0, or by a signal."""
 
 
+EXPECTED: Final = (ProgramFailed, OSError)
+"""What is logged in a line, without a traceback: the program's fault, or that of its name."""
+
+
 class _Bytes:
     """Payload and results as they are: for a stream too, which the usual functions encode."""
 
@@ -83,11 +87,11 @@ def program_app(
                 async for part in parts:
                     yield part
 
-        options = FunctionOptions(timeout=timeout)
+        options = FunctionOptions(timeout=timeout, raises=EXPECTED)
         app.functions[name] = _Streaming(name, run_streaming, options)
         return app
 
-    @app.function(name, timeout=timeout)
+    @app.function(name, timeout=timeout, raises=EXPECTED)
     async def run_whole(payload: bytes) -> bytes:
         async with contextlib.aclosing(run_program(command, payload)) as parts:
             return b"".join([part async for part in parts])

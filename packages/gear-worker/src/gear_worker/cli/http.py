@@ -57,7 +57,8 @@ class PageServer:
             self._serve, self._listen.host, self._listen.port, limit=8192
         )
         host, port = self._server.sockets[0].getsockname()[:2]
-        log.info("Serving %s on http://%s:%d", ", ".join(self._pages), host, port)
+        name = f"[{host}]" if ":" in host else host
+        log.info("Serving %s on http://%s:%d", ", ".join(self._pages), name, port)
 
     async def __aexit__(self, *error: object) -> None:
         """Stop listening, and cut off whoever is still connected."""

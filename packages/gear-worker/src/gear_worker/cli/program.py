@@ -8,6 +8,8 @@ import traceback
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
+import msgspec
+
 from gear_wire.cli.command import fail
 from gear_wire.cli.exits import Exit, describe
 from gear_wire.cli.output import print_json, print_table
@@ -89,7 +91,12 @@ async def _beside(app: App, runner: Runner, options: Options) -> AsyncIterator[N
         for listen, served in pages.items():
             await stack.enter_async_context(PageServer(listen, served))
         if options.schedule:
-            await stack.enter_async_context(scheduling(app, options.settings))
+            settings = options.settings
+            await stack.enter_async_context(
+                scheduling(
+                    app, settings.addresses(), settings.client_id, settings.heartbeat or None
+                )
+            )
         yield
 
 
@@ -124,5 +131,7 @@ def _check(app: App, options: Options) -> int:
 
 
 def _print_schema(app: App) -> int:
-    """Print what an app's functions take and return."""
-    raise NotImplementedError
+    """Print what an app's functions take and return, as JSON."""
+    document = msgspec.json.format(msgspec.json.encode(app.schema()), indent=2)
+    sys.stdout.write(document.decode() + "\n")
+    return Exit.OK

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -11,8 +12,8 @@ from typing import Final
 
 from gear_worker.cli.logs import start_logging
 
-LOOK: Final = 200
-"""Milliseconds between two looks at the child, when no file changes."""
+LOOK: Final = 0.2
+"""Seconds between two looks at the child, when no file changes."""
 log: Final = logging.getLogger("gear.Worker.reload")
 
 
@@ -67,6 +68,17 @@ class Child:
             self._process = None
 
 
+def _watch(found: "queue.SimpleQueue[set[str]]", stopping: threading.Event) -> None:
+    """Tell of each change of source below the current directory."""
+    import watchfiles
+
+    # Without a time limit: watchfiles forgets what comes just when one is over.
+    for changes in watchfiles.watch(
+        ".", watch_filter=watchfiles.PythonFilter(), stop_event=stopping, rust_timeout=0
+    ):
+        found.put({os.path.relpath(path) for _, path in changes})
+
+
 def run_reloading(grace: float, arguments: Sequence[str] | None = None) -> int:
     """Run the worker until a signal comes; returns its exit code.
 
@@ -74,11 +86,10 @@ def run_reloading(grace: float, arguments: Sequence[str] | None = None) -> int:
         grace: Seconds that its jobs may take to end.
         arguments: The command line without the program's name; by default, that of the process.
     """
-    import watchfiles
-
     start_logging("info", "text")
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     child = Child(child_command(sys.argv[1:] if arguments is None else arguments), grace)
+    found: queue.SimpleQueue[set[str]] = queue.SimpleQueue()
     stopping = threading.Event()
 
     def stop(number: int, frame: object) -> None:
@@ -88,18 +99,20 @@ def run_reloading(grace: float, arguments: Sequence[str] | None = None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    watcher = threading.Thread(target=_watch, args=(found, stopping), daemon=True)
+    watcher.start()
     child.start()
-    for changes in watchfiles.watch(
-        ".", watch_filter=watchfiles.PythonFilter(), stop_event=stopping, raise_interrupt=False,
-        rust_timeout=LOOK, yield_on_timeout=True,
-    ):  # fmt: skip
-        if changes:
-            files = sorted(os.path.relpath(path) for _, path in changes)
-            log.info("Restarting: %s changed", ", ".join(files))
+    while not stopping.is_set():
+        try:
+            files = found.get(timeout=LOOK)
+        except queue.Empty:
+            code = child.ended()
+            if code is not None:
+                log.warning("The worker ended with exit code %d; the next change starts it", code)
+        else:
+            log.info("Restarting: %s changed", ", ".join(sorted(files)))
             child.stop()
             child.start()
-        elif (code := child.ended()) is not None:
-            log.warning(
-                "The worker ended with exit code %d; it is started on the next change", code
-            )
-    return child.stop()
+    code = child.stop()
+    watcher.join()
+    return code

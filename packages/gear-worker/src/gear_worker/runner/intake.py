@@ -81,7 +81,8 @@ class Intake(AsyncWorker):
         """Return whether each server is connected, over all of its connections."""
         found: dict[str, bool] = {}
         for link in self._lane_of:
-            name = f"{link.host}:{link.port}"
+            host = f"[{link.host}]" if ":" in link.host else link.host
+            name = f"{host}:{link.port}"
             found[name] = found.get(name, True) and link.connected
         return found
 

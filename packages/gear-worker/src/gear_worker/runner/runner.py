@@ -27,6 +27,7 @@ from gear_worker.runner.settings import RunnerSettings
 from gear_worker.runner.status import FunctionCounts, RunnerStatus
 from gear_worker.runner.tasks import TaskPool
 from gear_worker.runner.threads import ThreadPool
+from gear_worker.schedule.missed import Missed
 
 SERVER_PATIENCE: Final = 5.0
 """Seconds that a server waits longer for the end of a job than its runner: it is the runner who
@@ -70,6 +71,7 @@ class Runner:
             name.encode(errors="surrogateescape"): function
             for name, function in app.runnable().items()
         }
+        self._missed = Missed(app.schedule)
         self._counts = {name: FunctionCounts() for name in app.runnable()}
         self._lanes: dict[bytes, FunctionLane] = {}
         self._records: list[FunctionRecord] = []
@@ -281,12 +283,27 @@ class Runner:
         name = job.binary_name
         call = Call(job, self._functions[name], self._lanes.get(name))
         self._calls.add(call)
+        if self._missed.is_missed(call.function.name, job.binary_unique, time.time()):
+            self._leave_out(call)
+            return
         self._taken += 1
         if self._may_begin(call):
             self._begin(call)
         else:
             # A server that had seemed to hang gave a job after all.
             self._held.append(call)
+        self._ask()
+
+    def _leave_out(self, call: Call) -> None:
+        """End a job of the schedule whose time was missed."""
+        handle = call.job.handle or b""
+        self.log.info(
+            "%s %s: left out, its time was missed", call.function.name, escaped(handle),
+            extra=self._fields(call),
+        )  # fmt: skip
+        self.report(call, WorkComplete(Handle(handle), b""))
+        self._forget(call)
+        self._intake.noticed_end()
         self._ask()
 
     def _may_begin(self, call: Call) -> bool:

@@ -7,16 +7,16 @@ import functools
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 from gear_wire.errors import ConfigurationError, ConnectionError, GearmanError
 from gear_wire.functions.app import App
 from gear_wire.jobs import BaseJob
+from gear_wire.link.address import ServerAddress
 from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
-from gear_worker.runner.settings import RunnerSettings
 from gear_worker.schedule.plan import Holder, Plan
 from gear_worker.schedule.session import ScheduleSession
 from gear_worker.schedule.times import times_of
@@ -183,25 +183,30 @@ def _shown(due: int) -> str:
 
 
 @contextlib.asynccontextmanager
-async def scheduling(app: App, settings: RunnerSettings) -> AsyncIterator[Scheduler]:
+async def scheduling(
+    app: App,
+    addresses: Iterable[ServerAddress],
+    client_id: str | None = None,
+    heartbeat: float | None = None,
+) -> AsyncIterator[Scheduler]:
     """Keep an app's schedule on this loop while the block lasts.
 
     Args:
         app: The app.
-        settings: Those of its runner: which servers, and how to talk to them.
+        addresses: The servers.
+        client_id: As for `Scheduler`; the name of the host if None.
+        heartbeat: As for `Scheduler`.
 
     Raises:
         ConfigurationError: The app has no schedule, or a cron expression cannot be read.
     """
     if not app.schedule:
         raise ConfigurationError("the app has no schedule: no function of it has @app.every")
-    async with Scheduler(
-        app, settings.client_id or socket.gethostname(), heartbeat=settings.heartbeat or None
-    ) as scheduler:
-        for address in settings.addresses():
-            scheduler.add_server(
-                address.host, address.port, settings.ssl_key, settings.ssl_cert, settings.ssl_ca
-            )
+    async with Scheduler(app, client_id or socket.gethostname(), heartbeat=heartbeat) as scheduler:
+        for address in addresses:
+            tls = address.tls
+            files = (None, None, None) if tls is None else (tls.key, tls.cert, tls.ca)
+            scheduler.add_server(address.host, address.port, *files)
         task = asyncio.create_task(scheduler.run())
         task.add_done_callback(functools.partial(_complain, scheduler.log))
         try:
