@@ -162,15 +162,17 @@ def test_one_job_at_a_time_waits_for_no_timer(server: gear.Server, line: Lines) 
     """0.16 left Nagle's algorithm on: 23 jobs a second, one after the other."""
     client, worker = line(), line()
     worker.say(c.CAN_DO, b"f")
-    begun = time.monotonic()
-    for _ in range(100):
+    fastest = 60.0
+    for _ in range(50):
+        begun = time.monotonic()
         handle = client.submit(b"f", b"", b"")
         worker.grab()
         worker.say(c.WORK_DATA, handle, b"a")
         worker.say(c.WORK_COMPLETE, handle, b"b")
         client.hear()
         client.hear()
-    assert time.monotonic() - begun < 3  # 0.16: more than 8
+        fastest = min(fastest, time.monotonic() - begun)
+    assert fastest < 0.03  # that of 0.16: more than 0.04, the delay of an acknowledgement
     (peer, _) = server.active_connections
     with socket.socket(fileno=socket.dup(peer.conn.fileno())) as sock:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
