@@ -195,7 +195,8 @@ def test_what_takes_too_long(call: Call, port: int, silent: int) -> None:
     begin = time.monotonic()
     ended = call("run", "nobody", "--timeout", "0.3", ports=(port,))
     assert (ended.code, ended.out) == (TIMED_OUT, b"")
-    assert ended.err == "gear-client: nobody: the job has not ended in 0.3 s\n"
+    # A busy machine may not even have taken the job by then.
+    assert ended.err.startswith("gear-client: ") and ended.err.endswith(" in 0.3 s\n")
     ended = call("run", "nobody", "--timeout", "0.3", ports=(silent,))
     assert ended.code == TIMED_OUT
     assert ended.err.count("\n") == 1

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gear_wire.errors import ConfigurationError, GearmanError, InvalidDataError
@@ -353,6 +353,7 @@ def everything(
 packed_everything = packed.function("everything")(everything.body)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(
     things=st.lists(EVERYTHING, max_size=3),
     flag=st.none() | st.booleans(),
