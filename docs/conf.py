@@ -55,6 +55,7 @@ nitpick_ignore_regex = [
         r"gear_(client|worker|wire|server)\.(session|link|face|network|engine|async_job)\..*",
     ),
     ("py:class", r"gear_wire\.text\.Row"),
+    ("py:class", r"gear_worker\.runner\.calls\.(Call|Ending)"),
     ("py:class", r"gear_client\.(calls|typed|async_typed)\.(Async)?(CallJob|JobKeeper)"),
     ("py:class", r"gear_wire\.functions\.(coding|current)\.(Codec|Reports)"),
     ("py:class", r"gear_wire\.functions\.(failures\.Failure|testing\.Testing)|Testing"),
