@@ -60,7 +60,6 @@ nitpick_ignore_regex = [
     ("py:class", r"gear_wire\.functions\.(coding|current)\.(Codec|Reports)"),
     ("py:class", r"gear_wire\.functions\.(failures\.Failure|testing\.Testing)|Testing"),
     ("py:class", r"gear_wire\.functions\.app\.(Decorator|(Stream)?Implementation)"),
-    ("py:class", r"gear_worker\.runner\.calls\.(Call|Ending)"),
     # Type variables.
     ("py:class", r"P|gear_.*\.(DueT|Item|Local|MiddlewareT|Result|State)(_co)?"),
 ]
