@@ -94,11 +94,13 @@ def measure(options: argparse.Namespace, entrants: Entrants, folder: Path) -> li
 
     Raises:
         SetupError: Something that a question needs is not here.
-        ServerError: gearmand is not here.
+        ServerError: A server that takes part is not here.
     """
     cases = [
         (question, case) for question in chosen_questions(options.only) for case in question.cases
     ]
+    # All of them first: what is missing is said at once, and not after half an hour.
+    entered = [entrants.of(case) for _, case in cases]
     all_placements = placements()
     results = []
     with ExitStack() as stack:
@@ -114,8 +116,8 @@ def measure(options: argparse.Namespace, entrants: Entrants, folder: Path) -> li
             cluster=cluster,
             tell=tell,
         )
-        for question, case in cases:
-            results += contest.run(question, case, entrants.of(case))
+        for (question, case), taking_part in zip(cases, entered, strict=True):
+            results += contest.run(question, case, taking_part)
     return results
 
 
