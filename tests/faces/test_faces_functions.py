@@ -295,7 +295,8 @@ def test_items_come_before_the_exception(caller: Caller) -> None:
 
 
 def test_a_call_that_takes_too_long(caller: Caller) -> None:
-    with pytest.raises(gear.TimeoutError, match=r"has not ended in 0\.05 s"):
+    # A busy machine may not even have taken the job by then.
+    with pytest.raises(gear.TimeoutError, match=r" in 0\.0\d+ s"):
         caller.call(undone.using(timeout=0.05))
     _, error = caller.items(count.using(timeout=0.05), 3)
     assert isinstance(error, gear.TimeoutError)

@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -41,14 +43,21 @@ class Environment:
         return self._interpreter.exists() and _run(self._interpreter, "-I", "-c", "import gear")[0]
 
     def _make(self) -> None:
-        for command in (
-            (sys.executable, "-m", "venv", "--clear", self._directory),
-            (self._interpreter, "-I", "-m", "pip", "install", "--quiet", REQUIREMENT),
-        ):
-            made, errors = _run(*command)
-            if not made:
-                self._failure = errors.strip()[-500:]
-                return
+        # Apart, and moved into its place when it is whole: whoever ran out of time here may have
+        # left a program that still writes.
+        parent = self._directory.parent
+        with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
+            fresh = Path(folder) / "environment"
+            for command in (
+                (sys.executable, "-m", "venv", fresh),
+                (fresh / "bin" / "python", "-I", "-m", "pip", "install", "--quiet", REQUIREMENT),
+            ):
+                made, errors = _run(*command)
+                if not made:
+                    self._failure = errors.strip()[-500:]
+                    return
+            shutil.rmtree(self._directory, ignore_errors=True)
+            fresh.rename(self._directory)
 
 
 def _run(*command: str | Path) -> tuple[bool, str]:
