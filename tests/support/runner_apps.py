@@ -185,6 +185,13 @@ def paced(path: str) -> int:
     return 0
 
 
+@plain.function(rate=1000)
+def rest(seconds: float) -> float:
+    """Take long, over a connection of its own."""
+    time.sleep(seconds)
+    return seconds
+
+
 @plain.function()
 def die(how: str) -> int:
     """End the process that runs it."""
@@ -338,6 +345,13 @@ async def paced_async(path: str) -> int:
     """Note when it runs."""
     note(path, f"{time.monotonic():.4f}")
     return 0
+
+
+@tasks.function("rest", rate=1000)
+async def rest_async(seconds: float) -> float:
+    """Take long, over a connection of its own."""
+    await asyncio.sleep(seconds)
+    return seconds
 
 
 @tasks.function("forsaken")

@@ -325,6 +325,7 @@ class WorkerSession(Session, Generic[Job]):
         self.late: bool = False
         self.overslept: bool = False
         self._since: float | None = None
+        self._timed: bytes | None = None
         self._last_exception: bytes | None = None
         self._needless_fails = 0
         self._told: set[bytes] = set()
@@ -393,6 +394,15 @@ class WorkerSession(Session, Generic[Job]):
         waited = now - self._since
         self.late = bool(self.grabs) and (self.late or waited >= GRAB_PATIENCE)
         self.overslept = self.state is State.SLEEP and waited >= ASK_AGAIN
+        if self._timed is not None and self.state is State.IDLE and self._timed not in self.jobs:
+            # gearmand's timer of a job goes on when the job has ended, and then counts it as ended
+            # once more. An assignment stops it, and PRE_SLEEP unless it is answered with NOOP.
+            self._pre_sleep()
+
+    def _pre_sleep(self) -> None:
+        self.queue(PreSleep())
+        self._timed = None
+        self._follow(Event.PRE_SLEEP)
 
     def ask(self) -> None:
         """Ask for a job."""
@@ -465,8 +475,7 @@ class WorkerSession(Session, Generic[Job]):
         self._answered(Event.NO_JOB)
         if self.state is State.IDLE and self.assignments.needed:
             # A job that comes now makes the server answer PRE_SLEEP with a NOOP: none is missed.
-            self.queue(PreSleep())
-            self._follow(Event.PRE_SLEEP)
+            self._pre_sleep()
         self.assignments.ask()
 
     def _job_assign(self, packet: Assigned) -> Job:
@@ -476,6 +485,9 @@ class WorkerSession(Session, Generic[Job]):
         if earlier is not None:
             self.assignments.discard(earlier)
         job = self.assignments.make_job(self, packet)
+        source = self.assignments if self.lane is None else self.lane
+        record = source.functions.get(packet.function)
+        self._timed = packet.handle if record is not None and record.timeout else None
         if self.lane is not None:
             self.lane.assigned()
         self.jobs[packet.handle] = job
