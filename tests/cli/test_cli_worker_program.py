@@ -331,8 +331,10 @@ def test_tls(start: Start, tmp_path: Path, run: Run) -> None:
     folder = tmp_path / "tls"
     folder.mkdir()
     server = start(*tls, folder=folder)
-    worker = run(f"--server={HOST}:{server.port}", *tls, server=False, function="")
-    worker.wait_for_log("Connected to")
+    where = f"--server={HOST}:{server.port}"
+    worker = run(where, *tls, "--schedule", server=False, function="")
+    worker.wait_for_log(r"gear\.Runner.* Connected to")
+    worker.wait_for_log(r"gear\.Scheduler.* Connected to")
     with gear.Client() as client:
         client.addServer(HOST, server.port, *files)
         client.waitForServer(TIMEOUT)

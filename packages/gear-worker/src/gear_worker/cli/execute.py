@@ -179,12 +179,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is not None:
         return
     _signal(process, signal.SIGTERM)
-    try:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
             await process.wait()
-    except TimeoutError:
-        _signal(process, signal.SIGKILL)
-        await process.wait()
+    # The program, if it ignored that; and what it had started, which may have.
+    _signal(process, signal.SIGKILL)
+    await process.wait()
 
 
 def _signal(process: asyncio.subprocess.Process, number: int) -> None:
