@@ -282,3 +282,45 @@ def test_help_loads_neither_asyncio_nor_what_talks_to_servers() -> None:
     loaded = set(done.stderr.split())
     heavy = {"asyncio", "ssl", "rich", "cronsim", "watchfiles", "prometheus_client"}
     assert not loaded & {*heavy, "gear_worker.worker", "gear_wire.functions", "tomllib", "difflib"}
+
+
+# Without what an extra brings
+
+
+def run_without(module: str, *words: str) -> tuple[int, str]:
+    """Run gear-worker where a library is not installed; returns its exit code and what it says."""
+    program = (
+        f"import sys; sys.modules[{module!r}] = None; sys.argv[0] = 'gear-worker'\n"
+        "from gear_worker.cli.entry import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "said"),
+    [
+        ("click", (), "click is missing: pip install 'gear-worker[cli]'"),
+        (
+            "prometheus_client",
+            ("jobs", "--metrics", ":0"),
+            "--metrics needs prometheus_client: pip install 'gear-worker[metrics]'",
+        ),
+        (
+            "watchfiles",
+            ("jobs", "--reload"),
+            "--reload needs watchfiles: pip install 'gear-worker[reload]'",
+        ),
+        (
+            "cronsim",
+            ("jobs", "--check"),
+            "sweep: cron expressions need cronsim: pip install 'gear-worker[cli]'",
+        ),
+    ],
+)
+def test_a_library_that_is_missing_is_named(
+    call: Call, module: str, words: tuple[str, ...], said: str
+) -> None:
+    assert run_without(module, *words) == (USAGE, f"gear-worker: {said}\n")
