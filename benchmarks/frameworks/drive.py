@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -50,7 +51,7 @@ class Library(Protocol):
 
 @contextlib.contextmanager
 def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker; it ends with this process, even if that is killed."""
+    """Run a worker; at the end it is killed, with all that it started: it has nothing to finish."""
     words = [*command]
     environment = dict(os.environ)
     while "=" in words[0]:
@@ -59,17 +60,13 @@ def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     program = str(Path(sys.executable).with_name(words[0]))
     process = subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", program, *words[1:]],
-        env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr,
+        env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True,
     )  # fmt: skip
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def drain(library: Library, role: str, folder: Path, seconds: float) -> dict[str, float]:
