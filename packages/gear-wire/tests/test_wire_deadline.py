@@ -48,3 +48,6 @@ def test_its_error_names_what_did_not_happen_and_the_timeout() -> None:
     error = Deadline(2).error("no answer from the server")
     assert isinstance(error, TimeoutError)
     assert str(error) == "no answer from the server in 2 s"
+    assert str(Deadline(0.04998947).error("no answer")) == "no answer in 0.05 s"
+    assert str(Deadline(0.00004).error("no answer")) == "no answer in 4e-05 s"
+    assert str(Deadline(0).error("no answer")) == "no answer in 0 s"

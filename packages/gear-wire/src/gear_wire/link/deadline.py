@@ -56,7 +56,9 @@ class Deadline:
         Args:
             what: What did not happen, such as ``no answer from ...``.
         """
-        return TimeoutError(f"{what} in {self.timeout} s")
+        # What is left of a longer time has many digits.
+        seconds = self.timeout and (round(self.timeout, 3) or self.timeout)
+        return TimeoutError(f"{what} in {seconds} s")
 
     def __repr__(self) -> str:
         return f"<Deadline timeout: {self.timeout} left: {self.left()}>"
