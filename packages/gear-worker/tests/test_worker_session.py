@@ -387,6 +387,47 @@ def test_the_next_connection_is_asked_when_one_has_no_job(place: Workplace) -> N
     assert (first.packets_to_send(), second.packets_to_send()) == ([], [SLEEP])
 
 
+def test_a_server_that_gives_jobs_is_asked_for_several_at_once(place: Workplace) -> None:
+    place.assignments.most_grabs = 3
+    session = place.open()
+    session.packets_to_send()
+    place.assignments.want(5)
+    assert session.packets_to_send() == [GRAB]  # whether it has any is not known yet
+    session.apply(assignment(1))
+    assert session.packets_to_send() == [GRAB]
+    place.assignments.jobs.clear()  # they run now
+    place.assignments.want(4)
+    assert session.packets_to_send() == [GRAB]
+    for number in range(2, 5):
+        session.apply(assignment(number))
+        place.assignments.jobs.clear()
+        place.assignments.want(4)
+    assert len(session.packets_to_send()) == 4
+    assert len(session.grabs) == 3
+    place.assignments.want(0)  # none is asked for that could not start
+    session.apply(assignment(5))
+    assert session.packets_to_send() == []
+
+
+def test_a_server_without_jobs_is_asked_once_and_then_slept_at(place: Workplace) -> None:
+    place.assignments.most_grabs = 3
+    session = place.open()
+    place.assignments.want(5)
+    for number in range(3):
+        session.apply(assignment(number))
+        place.assignments.jobs.clear()
+        place.assignments.want(5)
+    assert len(session.grabs) == 3
+    session.packets_to_send()
+    session.apply(NoJob())
+    session.apply(NoJob())
+    assert session.packets_to_send() == []  # the rest of what was asked for is awaited
+    session.apply(NoJob())
+    assert session.packets_to_send() == [SLEEP]
+    session.apply(Noop())
+    assert session.packets_to_send() == [GRAB]
+
+
 def test_several_callers_on_one_connection_have_jobs_one_by_one(place: Workplace) -> None:
     session = place.open()
     session.packets_to_send()

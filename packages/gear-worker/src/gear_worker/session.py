@@ -83,6 +83,8 @@ class Assignments(Generic[Job]):
         draining: Whether no more jobs are asked for.
         cut_off: How many jobs were lost with their connections before their end had left, while
             draining.
+        most_grabs: How many jobs a server may be asked for at once, if it has just given some: so
+            the next ones need not wait for a round trip each.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Assignments(Generic[Job]):
         self.grab: BasePacket = GrabJobAll() if grab_all else GrabJobUniq()
         self.draining: bool = False
         self.cut_off: int = 0
+        self.most_grabs: int = 1
         self._reports = 0
         self._on_change: Callable[[], object] | None = None
         self._sessions: collections.deque[WorkerSession[Job]] = collections.deque()
@@ -161,7 +164,7 @@ class Assignments(Generic[Job]):
         for session in tuple(self._sessions):
             if needed <= 0:
                 return
-            if session.state is State.IDLE and self._may_ask(session):
+            if session.may_ask and self._may_ask(session):
                 session.ask()
                 self._sessions.remove(session)
                 self._sessions.append(session)
@@ -303,6 +306,8 @@ class WorkerSession(Session, Generic[Job]):
         grabs: The GRAB_JOBs that are not answered, oldest first.
         late: Whether they have not been answered for `GRAB_PATIENCE`.
         overslept: Whether the worker has slept for `ASK_AGAIN`.
+        window: How many jobs it may be asked for at once: one more with each job that it gives, and
+            one again when it has none.
     """
 
     def __init__(
@@ -324,6 +329,7 @@ class WorkerSession(Session, Generic[Job]):
         self.grabs: collections.deque[type[BasePacket]] = collections.deque()
         self.late: bool = False
         self.overslept: bool = False
+        self.window: int = 1
         self._since: float | None = None
         self._timed: bytes | None = None
         self._last_exception: bytes | None = None
@@ -404,6 +410,13 @@ class WorkerSession(Session, Generic[Job]):
         self._timed = None
         self._follow(Event.PRE_SLEEP)
 
+    @property
+    def may_ask(self) -> bool:
+        """Whether it can be asked for a job, for another one perhaps."""
+        if self.state is State.GRAB_WAIT:
+            return len(self.grabs) < self.window and not self.late
+        return self.state is State.IDLE
+
     def ask(self) -> None:
         """Ask for a job."""
         self.queue(self.assignments.grab)
@@ -473,6 +486,7 @@ class WorkerSession(Session, Generic[Job]):
         if not self.grabs:
             return  # it gives nothing and takes nothing, and some servers are free with it
         self._answered(Event.NO_JOB)
+        self.window = 1
         if self.state is State.IDLE and self.assignments.needed:
             # A job that comes now makes the server answer PRE_SLEEP with a NOOP: none is missed.
             self._pre_sleep()
@@ -481,6 +495,7 @@ class WorkerSession(Session, Generic[Job]):
     def _job_assign(self, packet: Assigned) -> Job:
         self._check(packet)
         self._answered(Event.JOB_ASSIGN)
+        self.window = min(self.window + 1, self.assignments.most_grabs)
         earlier = self.jobs.get(packet.handle)
         if earlier is not None:
             self.assignments.discard(earlier)
@@ -516,6 +531,7 @@ class WorkerSession(Session, Generic[Job]):
         if not self.grabs:
             self._withdrawn.clear()
         self.late = False
+        self._since = None
         if not self.grabs and self.state is State.GRAB_WAIT:
             self._follow(event)
         self.assignments.changed()

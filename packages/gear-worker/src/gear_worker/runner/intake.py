@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from gear_wire.errors import TimeoutError
 from gear_wire.link.address import ServerAddress
@@ -15,6 +16,9 @@ from gear_worker.async_worker import AsyncWorker
 from gear_worker.functions import FunctionRecord
 from gear_worker.runner.lanes import FunctionLane
 from gear_worker.session import GRAB_PATIENCE, WorkerSession
+
+MOST_GRABS: Final = 16
+"""How many jobs a server that has many is asked for at once, if there are as many free places."""
 
 
 class Intake(AsyncWorker):
@@ -37,6 +41,7 @@ class Intake(AsyncWorker):
         on_job: Callable[[AsyncWorkerJob], object],
     ) -> None:
         super().__init__(client_id, heartbeat=heartbeat)
+        self._assignments.most_grabs = MOST_GRABS
         self._on_job = on_job
         self._lanes: list[FunctionLane | None] = []
         self._lane_of: dict[AsyncLink, FunctionLane | None] = {}
