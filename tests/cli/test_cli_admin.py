@@ -343,8 +343,9 @@ def test_help_loads_nothing_heavy() -> None:
     assert not {"asyncio", "ssl", "rich"} & {*done.stdout.splitlines()[-1].split()}
 
 
-def test_version(call: Call) -> None:
-    assert call("--version").out == f"gear-admin {gear.__version__}\n"
+@pytest.mark.parametrize("spelling", ["--version", "-V"])
+def test_version(call: Call, spelling: str) -> None:
+    assert call(spelling).out == f"gear-admin {gear.__version__}\n"
 
 
 def test_the_answer_of_a_server_that_goes(call: Call) -> None:

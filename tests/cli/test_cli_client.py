@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import gear
+from gear_client.__about__ import __version__
 from gear_client.cli.program import program
 from gear_wire.cli.command import run
 from support.certificates import Authority
@@ -79,6 +80,11 @@ def silent() -> Iterator[int]:
     """A port where connections are taken, and nothing is said."""
     with socket.create_server((HOST, 0)) as listener:
         yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("spelling", ["--version", "-V"])
+def test_version(call: Call, spelling: str) -> None:
+    assert call(spelling).out == f"gear-client {__version__}\n".encode()
 
 
 # run
@@ -229,8 +235,13 @@ def test_a_server_that_is_lost(call: Call, start: Start, tmp_path: Path) -> None
 
 
 def test_on_a_terminal(call: Call, geard: Geard, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b""
+
     def count(job: gear.WorkerJob) -> None:
+        nonlocal text
         job.sendWorkStatus(5, 10)
+        while b"5/10" not in text:  # or the next one might come before it was drawn
+            text += shown.read(65536)
         job.sendWorkData(b"o\x1b[2Jne\n")
         job.sendWorkStatus(6, 10)
         job.sendWorkData(b"tw")
@@ -246,8 +257,7 @@ def test_on_a_terminal(call: Call, geard: Geard, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr("sys.stderr", terminal)
         with command_worker(geard.port, count=count):
             assert run(program, "gear-client", ["run", "count", "-s", f"{HOST}:{geard.port}"]) == OK
-        text = shown.read(65536)
-    assert b"5/10" in text
+        text += shown.read(65536)
     assert b"7/10" not in text
     # The bar is erased before data comes, of which control characters are escaped; what follows,
     # such as a prompt, has a line of its own.

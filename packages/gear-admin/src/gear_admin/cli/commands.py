@@ -60,14 +60,15 @@ def _word(value: str) -> bytes:
 
 \b
 Exit codes:
-  0  ok
-  1  a server refused
-  2  wrong usage
-  3  a server could not be reached
-  4  a server, or what is waited for, took longer than --timeout
+    0  ok
+    1  a server refused
+    2  wrong usage
+    3  a server could not be reached
+    4  a server, or what is waited for, took longer than --timeout
+  130  interrupted with Ctrl-C
 """,
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 @completion_option
 def admin() -> None:
     """Look at Gearman job servers, and change what they do.

@@ -39,15 +39,16 @@ R = TypeVar("R")
 
 \b
 Exit codes:
-  0  ok
-  1  a job failed, or no server knows it
-  2  wrong usage
-  3  no server could be reached, or it was lost
-  4  a server or a job took longer than --timeout
+    0  ok
+    1  a job failed, or no server knows it
+    2  wrong usage
+    3  no server could be reached, or it was lost
+    4  a server or a job took longer than --timeout
+  130  interrupted with Ctrl-C
 """,
 )
 @completion_option
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def program() -> None:
     """Run jobs on Gearman job servers, and ask what became of them.
 

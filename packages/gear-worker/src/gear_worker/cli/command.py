@@ -40,9 +40,10 @@ Examples:
   gear-worker --exec resize -- convert - -resize 200x200 png:-
 
 Exit codes:
-  0  stopped, and all jobs have ended
-  1  failed, or jobs went back to their servers
-  2  wrong usage
+    0  stopped, and all jobs have ended
+    1  failed, or jobs went back to their servers
+    2  wrong usage
+  130  interrupted with Ctrl-C before it had started
 A worker whose servers are away is no failure: it connects when they are back.
 """
 
