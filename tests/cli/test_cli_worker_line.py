@@ -127,6 +127,11 @@ def test_an_app_that_is_not_there_is_one_line(
         ("1 / 0", "ZeroDivisionError"),
         ("def", "SyntaxError"),
         ("import gear\ngear.App(encoding='xml')", "encoding is 'json' or 'msgpack'"),
+        (
+            "import gear\napp = gear.App()\n"
+            "@app.every('61 * * * *')\n@app.function()\ndef f() -> None: ...",
+            "f: '61 * * * *' is not a cron expression: the minute is from 0 to 59, not '61'",
+        ),
     ],
 )
 def test_what_a_users_module_raises_has_the_users_traceback(
@@ -168,7 +173,7 @@ def test_check_lists_the_functions_as_json(call: Call) -> None:
     ("source", "said"),
     [
         ("@app.function()\ndef f(x) -> None: ...", "f: "),
-        ('@app.every("x * * * *")\n@app.function()\ndef f() -> None: ...', "not a cron expression"),
+        ('@app.every("0 0 30 2 *")\n@app.function()\ndef f() -> None: ...', "that is ever due"),
     ],
 )
 def test_check_finds_what_would_fail_later(

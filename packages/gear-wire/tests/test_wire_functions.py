@@ -302,8 +302,8 @@ def test_every_takes_cron_expressions_and_seconds() -> None:
         ("*/5 * * * *", 0.0),
     ]
     assert timed.schedule[0].unique(60) == "every:sweep:60"
-    for wrong in ("* * *", 0, -5):
-        with pytest.raises(ConfigurationError):
+    for wrong in ("* * *", "61 * * * *", 0, -5):
+        with pytest.raises(ConfigurationError, match=r"^sweep: "):
             timed.every(wrong)(sweep)
 
 
@@ -472,3 +472,17 @@ def test_every_is_for_functions_of_the_app() -> None:
     other = App()
     with pytest.raises(ConfigurationError, match="not a function of this app"):
         other.every(60)(App().function("tidy")(lambda: None))
+
+
+def test_every_stands_above_function() -> None:
+    app = App()
+
+    def tidy() -> None: ...
+
+    with pytest.raises(
+        ConfigurationError, match=r"tidy .*: write @app\.every above @app\.function"
+    ):
+        app.function()(app.every(60)(tidy))  # type: ignore[type-var, arg-type]  # what it is about
+    with pytest.raises(TypeError, match=r"write @app\.every\(\.\.\.\)"):
+        app.every(tidy)  # type: ignore[arg-type]  # what it is about
+    assert app.schedule == []

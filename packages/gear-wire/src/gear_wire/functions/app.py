@@ -262,11 +262,15 @@ class App:
                 when the next time comes.
 
         Raises:
-            ConfigurationError: It is no time at all, or the function is not one of this app.
+            ConfigurationError: It is no time at all, or the function is not one of this app. That
+                an expression is never due, as on 30 February, ``gear-worker --check`` finds.
         """
+        if callable(when):
+            raise TypeError("write @app.every(...), with a cron expression or seconds")
 
         def decorate(function: DueT) -> DueT:
-            if self.functions.get(function.name) is not function:
+            # By identity: what is decorated may be a plain function, which has no name on the wire.
+            if not any(known is function for known in self.functions.values()):
                 raise ConfigurationError(
                     f"{function!r} is not a function of this app: write @app.every above "
                     "@app.function"

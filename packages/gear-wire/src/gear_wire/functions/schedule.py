@@ -6,6 +6,7 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from gear_wire.errors import ConfigurationError
+from gear_wire.functions.cron import check_cron
 
 Missed = Literal["once", "skip"]
 LONGEST_NAME: Final = 40
@@ -46,17 +47,16 @@ def to_every(function: str, when: str | float, missed: Missed) -> Every:
     """Return what `App.every` was given as one value.
 
     Raises:
-        ConfigurationError: The seconds are not positive, the expression has not five fields, or
+        ConfigurationError: The seconds are less than one, the expression cannot be read, or
             `missed` is unknown.
     """
     if missed not in get_args(Missed):
         raise ConfigurationError(f"missed is 'once' or 'skip', not {missed!r}")
     if isinstance(when, str):
-        if len(when.split()) != 5:
-            raise ConfigurationError(
-                f"{function}: a cron expression has five fields (minute, hour, day, month, day of "
-                f"week), not {when!r}"
-            )
+        try:
+            check_cron(when)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{function}: {error}") from None
         return Every(function, cron=when, missed=missed)
     if not when >= 1:
         raise ConfigurationError(f"{function}: every takes at least 1 second, not {when!r}")
