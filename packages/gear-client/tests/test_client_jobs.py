@@ -61,7 +61,7 @@ def test_a_result_of_a_job_that_failed() -> None:
 def test_a_job_that_does_not_end_in_time() -> None:
     job = Job("reverse", b"")
     assert not job.wait(0.01)
-    with pytest.raises(TimeoutError, match=r"has not ended in 0\.01 s"):
+    with pytest.raises(TimeoutError, match=r"^reverse has not ended in 0\.01 s$"):
         job.result(0.01)
     assert job._observers == []
 

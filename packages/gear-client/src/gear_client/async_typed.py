@@ -163,7 +163,7 @@ class AsyncTypedJob(Generic[Result_co]):
         if limit.timeout is None:
             await self.job._until(done)
             return
-        async with within(limit, "%r has not ended", self.job):
+        async with within(limit, "%s has not ended", self.job._title):
             await self.job._until(done)
 
     def _limit(self, timeout: float | None) -> Deadline:

@@ -101,5 +101,5 @@ def failure_of(job: CallJob, function: AnyFunction) -> Exception | None:
     if not job.failure:
         return None
     if job.exception is None:
-        return JobFailedError(f"{job!r} {job._reason}")
+        return JobFailedError(f"{job._title} {job._reason}")
     return decode_failure(job.exception, function.name, function.options.raises)

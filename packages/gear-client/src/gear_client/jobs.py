@@ -7,6 +7,7 @@ from typing import ClassVar, Final, Self, TypeVar
 
 from gear_client.outcome import Outcome
 from gear_wire.errors import InvalidDataError, JobFailedError
+from gear_wire.escape import escaped
 from gear_wire.jobs import BaseJob, to_bytes
 from gear_wire.link.deadline import Deadline
 from gear_wire.packets import BasePacket, StatusRes, WorkData, WorkStatus, WorkWarning
@@ -88,6 +89,12 @@ class Job(BaseJob):
     def exception(self, exception: bytes | None) -> None:
         self._exception = exception
 
+    @property
+    def _title(self) -> str:
+        """The job as people are told of it."""
+        name = escaped(self._name)
+        return f"{name} ({escaped(self.handle)})" if self.handle else name
+
     # Waiting
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -119,7 +126,7 @@ class Job(BaseJob):
         """
         deadline = Deadline(timeout)
         if not self._wait_until(self._has_ended, deadline):
-            raise deadline.error(f"{self!r} has not ended")
+            raise deadline.error(f"{self._title} has not ended")
         return self._result()
 
     def stream(self, timeout: float | None = None) -> Iterator[bytes]:
@@ -147,7 +154,7 @@ class Job(BaseJob):
                 self._check_failure()
                 return
             yield self._pop_part()
-        raise deadline.error(f"{self!r} has not ended")
+        raise deadline.error(f"{self._title} has not ended")
 
     def _has_ended(self) -> bool:
         return self.complete
@@ -187,7 +194,7 @@ class Job(BaseJob):
 
     def _check_failure(self) -> None:
         if self.failure:
-            raise JobFailedError(f"{self!r} {self._reason}", self._exception)
+            raise JobFailedError(f"{self._title} {self._reason}", self._exception)
 
     # Its life: what clients and their sessions call
 

@@ -103,7 +103,7 @@ class TypedJob(Generic[Result_co]):
         """
         limit = self._limit(timeout)
         if not self.job.wait(limit.left()):
-            raise limit.error(f"{self.job!r} has not ended")
+            raise limit.error(f"{self.job._title} has not ended")
         return result_of(self.job, self._function)
 
     def updates(self, timeout: float | None = None) -> Iterator[Update]:
@@ -127,7 +127,7 @@ class TypedJob(Generic[Result_co]):
             if not job.updates:
                 return
             yield job.updates.popleft()
-        raise limit.error(f"{job!r} has not ended")
+        raise limit.error(f"{job._title} has not ended")
 
     def status(self, timeout: float | None = 30) -> JobState:
         """Ask the server for the state of the job; raises as `Client.getStatus` does."""
@@ -186,4 +186,4 @@ class StreamJob(TypedJob[list[Item_co]], Generic[Item_co]):
                     raise failure
                 return
             yield self._stream.decode_item(job._pop_part())
-        raise limit.error(f"{job!r} has not ended")
+        raise limit.error(f"{job._title} has not ended")
