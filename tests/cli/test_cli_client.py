@@ -112,6 +112,19 @@ def test_data_and_warnings_go_out_apart(call: Call, port: int) -> None:
         assert row == {"warnings": ["careful\x1b[2J\n"], "error": None}
 
 
+def test_each_warning_has_lines_of_its_own(call: Call, port: int) -> None:
+    """With the end of a line or without, as typed functions and programs send them."""
+
+    def warn(job: gear.WorkerJob) -> None:
+        for warning in (b"w0", b"w1\n", b"w2\nw3"):
+            job.sendWorkWarning(warning)
+        job.sendWorkException(b"enough")
+
+    with command_worker(port, warn=warn):
+        ended = call("run", "warn", ports=(port,))
+    assert ended.err == "w0\nw1\nw2\nw3\ngear-client: warn: enough\n"
+
+
 @pytest.mark.parametrize(
     ("function", "error"),
     [
@@ -260,9 +273,10 @@ def test_on_a_terminal(call: Call, geard: Geard, monkeypatch: pytest.MonkeyPatch
         text += shown.read(65536)
     assert b"7/10" not in text
     # The bar is erased before data comes, of which control characters are escaped; what follows,
-    # such as a prompt, has a line of its own.
+    # such as a prompt, has a line of its own, and so has a warning.
     assert b"\x1b[2Ko\\x1b[2Jne\r\n" in text
     assert b"\x1b[2J" not in text
+    assert b"tw\r\nhot\r\n" in text
     assert text.endswith(b"\n")
 
 

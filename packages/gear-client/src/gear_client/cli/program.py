@@ -103,8 +103,9 @@ def run(target: Target, request: Request, parallel: int, as_json: bool) -> int:
     """Run jobs, and wait for them.
 
     Each DATA is the data of a job, and - is all of standard input; without any, one job without
-    data is run. The result goes to standard output as it comes, and warnings to standard error.
-    Files and pipes get both unchanged, a terminal gets them without control characters.
+    data is run. The result goes to standard output as it comes, and warnings to standard error,
+    each in lines of its own. Files and pipes get the result unchanged, a terminal without control
+    characters.
 
     The results of several jobs come in the order of the jobs, and each ends with the end of a
     line; a job that failed has an empty line.

@@ -58,7 +58,7 @@ class PlainResults:
     def progress(self, numerator: bytes, denominator: bytes, fraction: float | None) -> None:
         """Show how far it has come."""
         free = self._data.at_line_start or not self._data.is_terminal
-        if not self._many and free and self._warnings.at_line_start:
+        if not self._many and free:
             self._bar.show(f"{escaped(numerator, 20)}/{escaped(denominator, 20)}", fraction)
 
     def part(self, data: bytes, warning: bool) -> None:
@@ -66,10 +66,16 @@ class PlainResults:
         if warning or self._data.is_terminal:
             self._bar.hide()
         if warning:
-            self._warnings.write(data)
+            self._warn(data)
         elif data:
             self._empty = False
             self._data.write(data)
+
+    def _warn(self, text: bytes) -> None:
+        """Write a warning in lines of its own: workers send them with the end of a line or not."""
+        if self._warnings.is_terminal and self._data.is_terminal:
+            self._data.end_line()
+        self._warnings.write(text if text.endswith(b"\n") else text + b"\n")
 
     def completed(self) -> None:
         """Take note that it has ended well."""
@@ -89,8 +95,6 @@ class PlainResults:
             self._data.end_line()
         if not self._many:
             self._bar.hide()
-        if self._warnings.is_terminal:
-            self._warnings.end_line()
         if self._many and not self._data.is_terminal:
             self._bar.show(f"{self._done} done")
 
