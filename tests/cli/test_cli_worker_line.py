@@ -11,7 +11,7 @@ import pytest
 
 from gear_wire.cli.command import run
 from gear_wire.errors import ConfigurationError
-from gear_worker.cli.addresses import Listen, find_listen, to_listen
+from gear_worker.cli.addresses import Listen, check_health, find_listen, to_listen
 from gear_worker.cli.command import make_command
 from gear_worker.cli.configfile import read_toml
 from gear_worker.cli.options import OPTIONS, settle
@@ -79,6 +79,17 @@ def call(
         (("jobs", "--timeout", "3"), "--timeout goes with --exec"),
         (("jobs", "--stream"), "--stream goes with --exec"),
         (("--exec", "f"), "--exec needs a program: --exec FUNCTION -- COMMAND"),
+        (("--exec", "f", "cat"), "--exec needs a program: --exec FUNCTION -- COMMAND"),
+        (("jobs", "--exec", "f"), "--exec needs a program: --exec FUNCTION -- COMMAND"),
+        (("jobs", "--exec", "f", "--", "cat"), "'jobs' does not go with --exec, which runs no app"),
+        (("jobs", "--", "cat"), "name one app as MODULE:APP, or a program with --exec"),
+        (("--", "cat", "more"), "name one app as MODULE:APP, or a program with --exec"),
+        (("jobs", "--check", "--schema"), "--check and --schema do not go together"),
+        (("jobs", "--json"), "--json goes with --check"),
+        (("jobs", "--health", "xx:yy"), "health must be HOST:PORT or a file, not 'xx:yy'"),
+        (("jobs", "--health", "[::1]"), "a file of that name is ./[::1]"),
+        (("jobs", "--health", ":99999"), "99999"),
+        (("jobs", "--metrics", "xx:yy"), "metrics must be HOST:PORT, not 'xx:yy'"),
         (("--exec", "f", "--schedule", "--", "cat"), "--schedule does not go with --exec"),
         (
             ("jobs", "--pool", "fibres"),
@@ -251,7 +262,9 @@ def test_addresses() -> None:
     assert find_listen("healthy") is None
     for wrong in ("healthy", "host:99999", "host:x"):
         with pytest.raises(ConfigurationError):
-            to_listen(wrong, "metrics")
+            to_listen(wrong)
+    for file in ("healthy", "/run/worker:one", "./xx:yy"):
+        assert check_health(file) == file
 
 
 # What it says of itself

@@ -22,7 +22,7 @@ class Listen(NamedTuple):
 
 
 def find_listen(text: str) -> Listen | None:
-    """Return an address written as ``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT``; or None.
+    """Return an address written as ``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT``; None for others.
 
     Raises:
         ConfigurationError: The port is out of range.
@@ -34,17 +34,36 @@ def find_listen(text: str) -> Listen | None:
     return Listen(found["v6"] or found["host"] or None, port and check_port(port))
 
 
-def to_listen(text: str, option: str) -> Listen:
+def to_listen(text: str) -> Listen:
     """Return an address.
-
-    Args:
-        text: What was given.
-        option: The option that gave it.
 
     Raises:
         ConfigurationError: It is none.
     """
     listen = find_listen(text)
     if listen is None:
-        raise ConfigurationError(f"{option} must be HOST:PORT, not {text!r}")
+        raise ConfigurationError(f"metrics must be HOST:PORT, not {text!r}")
     return listen
+
+
+def check_metrics(text: str) -> str:
+    """Return what ``--metrics`` is given, if it is an address.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    to_listen(text)
+    return text
+
+
+def check_health(text: str) -> str:
+    """Return what ``--health`` is given, if it is an address or a file.
+
+    Raises:
+        ConfigurationError: It looks like an address, and is none.
+    """
+    if find_listen(text) is None and ":" in text and "/" not in text:
+        raise ConfigurationError(
+            f"health must be HOST:PORT or a file, not {text!r}; a file of that name is ./{text}"
+        )
+    return text

@@ -51,6 +51,13 @@ A worker whose servers are away is no failure: it connects when they are back.
 class _Command(click.Command):
     """Lists options under headings, and examples as they are written."""
 
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Keep what comes after ``--`` apart: a program, and not the app."""
+        end = args.index("--") if "--" in args else len(args)
+        rest = super().parse_args(context, args[:end])
+        context.params["program"] = args[end + 1 :]
+        return rest
+
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, group by group."""
         rows: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
@@ -116,39 +123,52 @@ _WITH_APP: Final = ("schedule", "check", "schema", "json", "reload")
 _LIBRARIES: Final = {"metrics": "prometheus_client", "reload": "watchfiles"}
 
 
-def _why_unfit(options: Options, words: Sequence[str]) -> str:
-    """Return why options do not fit together; empty if they do."""
-    if options.exec is None:
-        unfit = [name for name in _WITH_EXEC if getattr(options, name)]
-        if unfit:
-            return f"--{unfit[0]} goes with --exec"
-        return "" if len(words) == 1 else "name one app as MODULE:APP, or a program with --exec"
+def _why_no_app(options: Options, words: Sequence[str]) -> str:
+    """Return why no app can be run with these options; empty if one can."""
+    unfit = [name for name in _WITH_EXEC if getattr(options, name)]
+    if unfit:
+        return f"--{unfit[0]} goes with --exec"
+    if options.check and options.schema:
+        return "--check and --schema do not go together"
+    if options.json and not options.check:
+        return "--json goes with --check"
+    return "" if len(words) == 1 else "name one app as MODULE:APP, or a program with --exec"
+
+
+def _why_no_program(options: Options, words: Sequence[str], program: Sequence[str]) -> str:
+    """Return why no program can be run with these options; empty if one can."""
     unfit = [name for name in _WITH_APP if getattr(options, name)]
     if unfit:
         return f"--{unfit[0]} does not go with --exec"
-    return "" if words else "--exec needs a program: --exec FUNCTION -- COMMAND"
+    if not program:
+        return "--exec needs a program: --exec FUNCTION -- COMMAND"
+    return f"{words[0]!r} does not go with --exec, which runs no app" if words else ""
 
 
-def _main(words: Sequence[str], **given: object) -> int:
+def _main(words: Sequence[str], program: Sequence[str], **given: object) -> int:
     context = click.get_current_context()
     try:
         options = _read(given)
     except ConfigurationError as error:
         raise click.UsageError(describe(error), context) from error
-    why = _why_unfit(options, words)
+    if options.exec is None:
+        why = _why_no_app(options, [*words, *program])
+    else:
+        why = _why_no_program(options, words, program)
     if why:
         raise click.UsageError(why, context)
     for name, module in _LIBRARIES.items():
         if getattr(options, name) and importlib.util.find_spec(module) is None:
             fail(f"--{name} needs {module}: pip install '{NAME}[{name}]'", Exit.USAGE)
     # Loaded now, since --help and --version need nothing of it.
-    from gear_worker.cli import program, reload
+    from gear_worker.cli.program import run_app, run_program
+    from gear_worker.cli.reload import run_reloading
 
     if options.exec is not None:
-        return program.run_program(options, options.exec, words)
+        return run_program(options, options.exec, program)
     if options.reload:
-        return reload.run_reloading(options.settings.grace)
-    return program.run_app(words[0], options)
+        return run_reloading(options)
+    return run_app(words[0], options)
 
 
 def make_command() -> click.Command:

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from gear_wire.errors import ConfigurationError
 from gear_wire.option import Option, options_of
+from gear_worker.cli.addresses import check_health, check_metrics
 from gear_worker.runner.settings import LIMITS, SERVERS, WORK, YEAR, RunnerSettings, Text
 
 LogFormat = Literal["text", "json"]
@@ -61,13 +62,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     )] = False
 
     health: Annotated[Text | None, Option(
-        group=WATCH, metavar="HOST:PORT|FILE", env="GEAR_WORKER_HEALTH",
+        group=WATCH, metavar="HOST:PORT|FILE", env="GEAR_WORKER_HEALTH", read=check_health,
         help="serve /healthz and /readyz here, or touch this file every two seconds, while the "
         "worker takes jobs",
         example="127.0.0.1:8080",
     )] = None
     metrics: Annotated[Text | None, Option(
-        group=WATCH, metavar="HOST:PORT", env="GEAR_WORKER_METRICS",
+        group=WATCH, metavar="HOST:PORT", env="GEAR_WORKER_METRICS", read=check_metrics,
         help="serve /metrics for Prometheus here; may be the address of --health",
         example="127.0.0.1:8080",
     )] = None

@@ -86,7 +86,7 @@ async def _beside(app: App, runner: Runner, options: Options) -> AsyncIterator[N
         if options.metrics is not None:
             from gear_worker.cli.metrics import metrics_pages
 
-            listen = to_listen(options.metrics, "metrics")
+            listen = to_listen(options.metrics)
             pages[listen] = {**pages.get(listen, {}), **metrics_pages(runner)}
         for listen, served in pages.items():
             await stack.enter_async_context(PageServer(listen, served))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gear_worker.cli.logs import start_logging
+from gear_worker.cli.options import Options
 
 LOOK: Final = 0.2
 """Seconds between two looks at the child, when no file changes."""
@@ -79,16 +80,17 @@ def _watch(found: "queue.SimpleQueue[set[str]]", stopping: threading.Event) -> N
         found.put({os.path.relpath(path) for _, path in changes})
 
 
-def run_reloading(grace: float, arguments: Sequence[str] | None = None) -> int:
+def run_reloading(options: Options, arguments: Sequence[str] | None = None) -> int:
     """Run the worker until a signal comes; returns its exit code.
 
     Args:
-        grace: Seconds that its jobs may take to end.
+        options: How it logs, and how long its jobs may take to end.
         arguments: The command line without the program's name; by default, that of the process.
     """
-    start_logging("info", "text")
+    start_logging(options.log_level, options.log_format)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
-    child = Child(child_command(sys.argv[1:] if arguments is None else arguments), grace)
+    command = child_command(sys.argv[1:] if arguments is None else arguments)
+    child = Child(command, options.settings.grace)
     found: queue.SimpleQueue[set[str]] = queue.SimpleQueue()
     stopping = threading.Event()
 
