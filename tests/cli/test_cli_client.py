@@ -196,7 +196,30 @@ def test_arguments_of_a_typed_function(call: Call, port: int) -> None:
     with command_worker(port):
         arguments = '{"width": 64, "name": "café"}'
         ended = call("run", "echo", "--args", arguments, ports=(port,))
-        assert (ended.code, ended.out.decode()) == (OK, arguments)
+        assert (ended.code, ended.out.decode()) == (OK, f"{arguments}\n")
+
+
+def test_the_items_of_a_typed_function_stay_apart(call: Call, port: int) -> None:
+    def squares(job: gear.WorkerJob) -> None:
+        (limit,) = json.loads(job.arguments)
+        for number in range(limit):
+            job.sendWorkData(b"%d" % number**2)
+        job.sendWorkComplete()
+
+    def image(job: gear.WorkerJob) -> None:
+        job.sendWorkData(b"title\n")
+        job.sendWorkComplete(b"\xff")
+
+    with command_worker(port, squares=squares, image=image):
+        assert call("run", "squares", "--args", "[5]", ports=(port,)).out == b"0\n1\n4\n9\n16\n"
+        (row,) = call("run", "squares", "--args", "[3]", "--json", ports=(port,)).rows
+        assert (row["data"], row["parts"]) == ("014", ["0", "1", "4"])
+        (row,) = call("run", "squares", "[3]", "--json", ports=(port,)).rows
+        assert (row["data"], "parts" in row) == ("014", False)
+        # What is no text is left as it is.
+        assert call("run", "image", "--args", "[]", ports=(port,)).out == b"title\n\xff"
+        (row,) = call("run", "image", "--args", "[]", "--json", ports=(port,)).rows
+        assert (row["base64"], row["parts"]) == ("dGl0bGUK/w==", ["dGl0bGUK", "/w=="])
 
 
 def test_precedence_and_unique(call: Call, geard: Geard) -> None:

@@ -89,6 +89,7 @@ _handles = click.argument("handles", nargs=-1, required=True, metavar="HANDLE...
         "gear-client run resize - <photo.jpg >small.jpg",
         """gear-client run thumbnail --args '{"image": "aGVsbG8=", "width": 64}'""",
         "gear-client run check --lines --parallel 20 <urls.txt >results.txt",
+        "gear-client run squares --args '[5]' --json | jq -r '.parts[]'",
         "gear-client run reverse one two --json | jq -r .data",
     )
 )
@@ -108,12 +109,17 @@ def run(target: Target, request: Request, parallel: int, as_json: bool) -> int:
     characters.
 
     The results of several jobs come in the order of the jobs, and each ends with the end of a
-    line; a job that failed has an empty line.
+    line; a job that failed has an empty line. With --args, each part of a result that is text
+    does so, too: what a typed function yields is a line.
     """
     from gear_client.cli.results import JsonResults, PlainResults, Results
     from gear_client.cli.running import run_jobs
 
-    results: Results = JsonResults() if as_json else PlainResults(request.function, request.many)
+    results: Results = (
+        JsonResults(request.typed)
+        if as_json
+        else PlainResults(request.function, request.many, request.typed)
+    )
     return _run(run_jobs(target, request, parallel, results))
 
 

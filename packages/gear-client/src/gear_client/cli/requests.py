@@ -30,6 +30,7 @@ class Request:
         precedence: PRECEDENCE_NORMAL, PRECEDENCE_LOW or PRECEDENCE_HIGH.
         is_normal: Whether their precedence is neither high nor low.
         many: Whether it may be more than one job.
+        typed: Whether it is for a typed function: each part of its data is an item.
 
     Raises:
         UsageError: The options contradict each other, or the arguments are not JSON.
@@ -55,6 +56,7 @@ class Request:
         if high and low:
             raise click.UsageError("--high and --low exclude each other")
         self.many: bool = lines or len(data) > 1
+        self.typed: bool = arguments is not None
         if self.many and unique is not None:
             raise click.UsageError("--unique is for one job: several would be merged")
         self.function: bytes = to_function_name(os.fsencode(function))

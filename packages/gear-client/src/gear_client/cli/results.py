@@ -41,10 +41,13 @@ class PlainResults:
         name: The function.
         many: Whether there may be several jobs: then each result ends with the end of a line, and
             the number of jobs that have ended is shown instead of the progress of one.
+        typed: Whether the function is a typed one: then each part that is text ends with the end
+            of a line, as the items of a stream would run together.
     """
 
-    def __init__(self, name: bytes, many: bool) -> None:
+    def __init__(self, name: bytes, many: bool, typed: bool) -> None:
         self._many = many
+        self._typed = typed
         self._done = 0
         self._empty = True
         self._data = Sink(sys.stdout)
@@ -69,13 +72,13 @@ class PlainResults:
             self._warn(data)
         elif data:
             self._empty = False
-            self._data.write(data)
+            self._data.write(_ended(data) if self._typed and _is_text(data) else data)
 
     def _warn(self, text: bytes) -> None:
         """Write a warning in lines of its own: workers send them with the end of a line or not."""
         if self._warnings.is_terminal and self._data.is_terminal:
             self._data.end_line()
-        self._warnings.write(text if text.endswith(b"\n") else text + b"\n")
+        self._warnings.write(_ended(text))
 
     def completed(self) -> None:
         """Take note that it has ended well."""
@@ -104,7 +107,14 @@ class PlainResults:
 
 
 class JsonResults:
-    """A line of JSON for each job, once it has ended."""
+    """A line of JSON for each job, once it has ended.
+
+    Args:
+        typed: Whether the function is a typed one: then the parts of its data are listed, too.
+    """
+
+    def __init__(self, typed: bool) -> None:
+        self._typed = typed
 
     def begin(self, job: AsyncJob) -> None:
         """Take note of the job that all that follows is about."""
@@ -117,7 +127,8 @@ class JsonResults:
 
     def part(self, data: bytes, warning: bool) -> None:
         """Take a part of its data, or a warning."""
-        (self._warnings if warning else self._data).append(data)
+        if data:
+            (self._warnings if warning else self._data).append(data)
 
     def completed(self) -> None:
         """Take note that it has ended well."""
@@ -129,16 +140,39 @@ class JsonResults:
         complain(describe(reason))
 
     def _print(self, error: str | None) -> None:
-        row = {"handle": self._job.handle, **_readable(b"".join(self._data))}
+        row = {"handle": self._job.handle, **_readable(self._data, self._typed)}
         print_json([{**row, "warnings": self._warnings, "error": error}])
 
     def close(self) -> None:
         """Leave the terminal as it was found."""
 
 
-def _readable(data: bytes) -> dict[str, object]:
-    """Return data as JSON can hold it: as text, or in base64 where it is none."""
+def _readable(parts: list[bytes], listed: bool) -> dict[str, object]:
+    """Return data as JSON can hold it: as text, or in base64 where it is none.
+
+    Args:
+        parts: The data, in the parts in which it came.
+        listed: Whether the parts are wanted, too; all is base64 if one of them is no text.
+    """
+    data = b"".join(parts)
+    text = all(map(_is_text, parts)) if listed else _is_text(data)
+    show = bytes.decode if text else _in_base64
+    row: dict[str, object] = {"data" if text else "base64": show(data)}
+    return {**row, "parts": [show(part) for part in parts]} if listed else row
+
+
+def _in_base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _is_text(data: bytes) -> bool:
     try:
-        return {"data": data.decode()}
+        data.decode()
     except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode()}
+        return False
+    return True
+
+
+def _ended(text: bytes) -> bytes:
+    """Return text with the end of a line at its end."""
+    return text if text.endswith(b"\n") else text + b"\n"
