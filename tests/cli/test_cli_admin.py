@@ -277,6 +277,14 @@ def test_names_are_escaped(call: Call, geard: Geard) -> None:
         (("stat",), "there is no command 'stat'; the commands are status, "),
         (("create", "a b"), "Invalid value for 'FUNCTION': 'a b' must be one word"),
         (("maxqueue", "f", "1", "2"), "maxqueue takes one limit, or three: high, normal and low"),
+        (
+            ("maxqueue", "f", "ten"),
+            "Invalid value for '[LIMIT | HIGH NORMAL LOW]': 'ten' is not a whole number, 0 or more",
+        ),
+        (
+            ("jobtimeout", "f", "1.5"),
+            "Invalid value for 'SECONDS': '1.5' is not a whole number, 0 or more",
+        ),
         (("acl", "grant", "invoke", "web"), "register and invoke take a PATTERN"),
         (("acl", "grant", "see", "web", ".*"), "register and invoke take a PATTERN"),
         (("status", "-s", "x:y:z"), "a server is HOST, HOST:PORT or [IPV6]:PORT, not 'x:y:z'"),

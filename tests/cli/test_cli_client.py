@@ -429,8 +429,19 @@ def test_tls(call: Call, start: Start, tmp_path: Path) -> None:
         (("run", "f", "--high", "--low"), "--high and --low exclude each other"),
         (("run", "f", "a", "b", "--unique", "k"), "--unique is for one job"),
         (("run", "f", "-", "-"), "- stands for all of standard input"),
-        (("run", "f", "--parallel", "0"), "Invalid value for '--parallel'"),
-        (("run", "f", "--timeout", "soon"), "Invalid value for '--timeout'"),
+        (
+            ("run", "f", "--parallel", "0"),
+            "Invalid value for '--parallel': '0' is not a whole number, 1 or more; see ",
+        ),
+        (
+            ("run", "f", "--timeout", "soon"),
+            "Invalid value for '--timeout': 'soon' is not a number, 0 or more; see ",
+        ),
+        (
+            ("submit", "f", "--in", "1e99"),
+            "Invalid value for '--in': '1e99' is not a number, 0 to 1e+09; see ",
+        ),
+        (("submit", "f", "--in", "nan"), "Invalid value for '--in': 'nan' is not a number, 0 to"),
         (("run", "f", "--at", "10:00"), "No such option '--at'"),
         (("run", "f", "--server", "a:port:x"), "a server is HOST, HOST:PORT or [IPV6]:PORT"),
         (("submit", "f", "--at", "noon"), "Invalid value for '--at': 'noon' is no time such as"),

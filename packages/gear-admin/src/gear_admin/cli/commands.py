@@ -22,6 +22,7 @@ from gear_wire.cli.command import (
     server_options,
 )
 from gear_wire.cli.exits import Exit
+from gear_wire.cli.numbers import Number, Whole
 from gear_wire.cli.output import print_json, print_table, printable
 from gear_wire.cli.servers import format_server
 from gear_wire.errors import ServerError
@@ -296,7 +297,7 @@ def drop(target: Target, function: bytes) -> Exit:
     )
 )
 @_FUNCTION
-@click.argument("limits", type=click.IntRange(min=0), nargs=-1, metavar="[LIMIT | HIGH NORMAL LOW]")
+@click.argument("limits", type=Whole(0), nargs=-1, metavar="[LIMIT | HIGH NORMAL LOW]")
 @server_options
 def maxqueue(target: Target, function: bytes, limits: tuple[int, ...]) -> Exit:
     """Limit how many jobs FUNCTION may have.
@@ -311,7 +312,7 @@ def maxqueue(target: Target, function: bytes, limits: tuple[int, ...]) -> Exit:
 
 @admin.command(epilog=examples("gear-admin jobtimeout resize 60"))
 @_FUNCTION
-@click.argument("seconds", type=click.IntRange(min=0))
+@click.argument("seconds", type=Whole(0))
 @server_options
 def jobtimeout(target: Target, function: bytes, seconds: int) -> Exit:
     """Limit how long a worker may have a job.
@@ -324,7 +325,7 @@ def jobtimeout(target: Target, function: bytes, seconds: int) -> Exit:
 @admin.command(epilog=examples("gear-admin wait resize --timeout 600 && echo done"))
 @_FUNCTION
 @click.option(
-    "--interval", type=click.FloatRange(min=0.01), metavar="SECONDS", default=0.5,
+    "--interval", type=Number(0.01), metavar="SECONDS", default=0.5,
     show_default=True, help="Time between two looks.",
 )  # fmt: skip
 @job_options
@@ -362,7 +363,7 @@ def wait(target: Target, function: bytes, interval: float) -> Exit:
 
 @admin.command(epilog=examples("gear-admin top", "gear-admin top --interval 0.5"))
 @click.option(
-    "--interval", type=click.FloatRange(min=0.05), metavar="SECONDS", default=1.0,
+    "--interval", type=Number(0.05), metavar="SECONDS", default=1.0,
     show_default=True, help="Time between two drawings.",
 )  # fmt: skip
 @server_options

@@ -19,6 +19,8 @@ from gear_wire.cli.command import (
     job_options,
     server_options,
 )
+from gear_wire.cli.numbers import Number, Whole
+from gear_wire.timeouts import LONGEST
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -96,7 +98,7 @@ _handles = click.argument("handles", nargs=-1, required=True, metavar="HANDLE...
 @job_options
 @request_options
 @click.option(
-    "--parallel", type=click.IntRange(1), default=10, show_default=True, metavar="N",
+    "--parallel", type=Whole(1), default=10, show_default=True, metavar="N",
     help="How many of several jobs are at work at a time.",
 )  # fmt: skip
 @_as_json
@@ -138,7 +140,7 @@ def run(target: Target, request: Request, parallel: int, as_json: bool) -> int:
     help="Not before this time: 18:30, 2030-12-31, 2030-12-31T18:30 or 2030-12-31T18:30Z.",
 )  # fmt: skip
 @click.option(
-    "--in", "wait", type=click.FloatRange(min=0), metavar="SECONDS",
+    "--in", "wait", type=Number(0, int(LONGEST)), metavar="SECONDS",
     help="Not before so many seconds have passed.",
 )  # fmt: skip
 @_as_json

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, ParamSpec, TextIO, T
 import click
 
 from gear_wire.cli.exits import Exit, describe, exit_of, one_line
+from gear_wire.cli.numbers import Number
 from gear_wire.cli.servers import VARIABLE, server_addresses, split_servers
 from gear_wire.errors import GearmanError
 
@@ -88,7 +89,7 @@ def _targeted(function: Callable[..., R], timeout_help: str) -> Callable[..., R]
         click.option("--ssl-cert", type=path, metavar="FILE", help="Certificate of this client."),
         click.option("--ssl-ca", type=path, metavar="FILE", help="Certificates of the authority."),
         click.option(
-            "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help=timeout_help,
+            "--timeout", type=Number(0), metavar="SECONDS", help=timeout_help,
         ),
     )  # fmt: skip
     command: Callable[..., R] = run
