@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import pytest
@@ -110,6 +111,38 @@ def test_a_default_without_words_in_json_is_left_out() -> None:
         "required": [],
         "additionalProperties": False,
     }
+
+
+class Parcel(msgspec.Struct):
+    """What is sent,
+    and how heavy it is.
+
+    Attributes:
+        weight: In grams.
+    """
+
+    weight: Annotated[int, msgspec.Meta(description="In grams.\n\nWith its box.")]
+
+
+def test_descriptions_are_first_paragraphs() -> None:
+    app = App()
+
+    @app.function()
+    def send(parcel: Parcel) -> None:
+        """Send a parcel,
+        or try to.
+
+        Args:
+            parcel: The parcel.
+        """
+
+    written = msgspec.json.encode(described(app)).decode()
+    assert '"description":"Send a parcel, or try to."' in written
+    assert '"description":"What is sent, and how heavy it is."' in written
+    assert '"description":"What a worker says of an exception, as JSON."' in written
+    assert r'"description":"In grams.\n\nWith its box."' in written  # said for the schema
+    assert "Args:" not in written
+    assert "Attributes:" not in written
 
 
 def test_an_app_without_functions() -> None:

@@ -339,6 +339,8 @@ class App:
     def schema(self) -> dict[str, object]:
         """Return a document of OpenAPI 3.1 that says what the functions take and return.
 
+        Descriptions are the first paragraphs of docstrings.
+
         Its ``components`` are the types, as JSON Schema; its ``x-functions`` has each function by
         name, with its ``arguments``, its ``result`` or ``items``, its ``encoding``, the
         ``exception`` that it may end with, and the names of those that it ``raises``.

@@ -19,7 +19,16 @@ def components_of(types: Iterable[object]) -> tuple[list[Schema], dict[str, Sche
     schemas, components = msgspec.json.schema_components(
         types, schema_hook=_unknown, ref_template=_REF
     )
+    for component in components.values():
+        text = component.get("description")
+        if isinstance(text, str):
+            component["description"] = first_paragraph(text)
     return list(schemas), components
+
+
+def first_paragraph(docstring: str) -> str:
+    """Return what a docstring says to everybody: what follows is for who uses it in Python."""
+    return " ".join(docstring.strip().partition("\n\n")[0].split())
 
 
 def _unknown(kind: type) -> Schema:

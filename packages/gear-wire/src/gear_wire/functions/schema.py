@@ -6,7 +6,7 @@ from typing import Final, cast
 
 import msgspec
 
-from gear_wire.functions.components import Schema, components_of
+from gear_wire.functions.components import Schema, components_of, first_paragraph
 from gear_wire.functions.failures import Failure
 from gear_wire.functions.function import AnyFunction
 
@@ -74,4 +74,4 @@ def _add_defaults(component: Schema, function: AnyFunction) -> None:
 
 def _description(function: AnyFunction) -> Schema:
     text = inspect.getdoc(function.body)
-    return {"description": text} if text else {}
+    return {"description": first_paragraph(text)} if text else {}
