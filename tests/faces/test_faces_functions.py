@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 import gear
+from gear_server.testing import Geard
 from gear_wire.packets import BasePacket, WorkData, WorkStatus, WorkWarning
 from gear_worker.runner import RunnerSettings
 from gear_worker.runner.background import BackgroundRunner
@@ -347,3 +348,8 @@ def test_processes_send_what_threads_do(caller: Caller, address: tuple[str, int]
         with pytest.raises(gear.RemoteError, match="KeyError: 'hats'") as other:
             caller.call(order, "hats", 1)
         assert "raise KeyError(article)" in (other.value.traceback or "")
+
+
+def test_settings_of_another_type_are_refused(geard: Geard) -> None:
+    with pytest.raises(TypeError, match=r"settings must be a RunnerSettings, .* not \['host'\]"):
+        geard.run(app, ["host"])  # type: ignore[arg-type]  # what it is about

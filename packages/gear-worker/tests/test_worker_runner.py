@@ -1,5 +1,6 @@
 """Parts of the runner that need no server: settings, and what is said to processes."""
 
+import asyncio
 import os
 import time
 
@@ -8,7 +9,7 @@ import pytest
 
 from gear_wire.errors import ConfigurationError
 from gear_wire.functions import App, Retries
-from gear_worker.runner import RunnerSettings
+from gear_worker.runner import BackgroundRunner, RunnerSettings, run, running
 from gear_worker.runner.calls import Ending, failure, too_slow
 from gear_worker.runner.memory import memory_in_use
 from gear_worker.runner.runner import Runner, server_timeout
@@ -48,6 +49,24 @@ def test_servers_are_given_as_text_or_one_by_one() -> None:
 def test_wrong_settings_are_refused(changes: dict[str, object], expected: str) -> None:
     with pytest.raises((ConfigurationError, TypeError), match=expected):
         RunnerSettings(**changes)  # type: ignore[arg-type]  # that is the test
+
+
+def test_what_is_no_app_or_no_settings_is_refused() -> None:
+    app = App()
+    error = r"settings must be a RunnerSettings, such as .*, not \['host'\]"
+    with pytest.raises(TypeError, match=error):
+        run(app, ["host"])  # type: ignore[arg-type]  # what it is about
+    with pytest.raises(TypeError, match=error):
+        BackgroundRunner(app, ["host"])  # type: ignore[arg-type]  # what it is about
+
+    async def embed() -> None:
+        async with running(app, ["host"]):  # type: ignore[arg-type]  # what it is about
+            pass
+
+    with pytest.raises(TypeError, match=error):
+        asyncio.run(embed())
+    with pytest.raises(TypeError, match=r"app must be a gear\.App, not 'jobs:app'"):
+        run("jobs:app")  # type: ignore[arg-type]  # what it is about
 
 
 def test_a_server_is_more_patient_than_the_runner() -> None:

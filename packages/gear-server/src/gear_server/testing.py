@@ -142,7 +142,8 @@ class Geard:
             settings: How it is run; its servers and files for TLS do not count.
         """
         runner = _module("gear_worker.runner", "gear-worker")
-        chosen: RunnerSettings = settings or runner.RunnerSettings()
+        known = _module("gear_worker.runner.settings", "gear-worker")
+        chosen: RunnerSettings = known.to_settings(settings)
         key, cert, ca = self._files
         chosen = msgspec.structs.replace(
             chosen, servers=(f"{self.host}:{self.port}",), ssl_key=key, ssl_cert=cert, ssl_ca=ca

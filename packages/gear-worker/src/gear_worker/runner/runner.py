@@ -23,7 +23,7 @@ from gear_worker.runner.lanes import FunctionLane
 from gear_worker.runner.lifespan import entered
 from gear_worker.runner.memory import memory_in_use
 from gear_worker.runner.pool import Pool
-from gear_worker.runner.settings import RunnerSettings
+from gear_worker.runner.settings import RunnerSettings, to_settings
 from gear_worker.runner.status import FunctionCounts, RunnerStatus
 from gear_worker.runner.tasks import TaskPool
 from gear_worker.runner.threads import ThreadPool
@@ -64,8 +64,10 @@ class Runner:
     def __init__(
         self, app: App, settings: RunnerSettings | None = None, *, setup: Setup | None = None
     ) -> None:
+        if not isinstance(app, App):
+            raise TypeError(f"app must be a gear.App, not {app!r}")
         self.app: App = app
-        self.settings: RunnerSettings = settings or RunnerSettings()
+        self.settings: RunnerSettings = to_settings(settings)
         self._setup = setup
         self._functions: dict[bytes, AnyFunction] = {
             name.encode(errors="surrogateescape"): function

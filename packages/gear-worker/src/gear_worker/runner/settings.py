@@ -111,3 +111,19 @@ class RunnerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 document(RunnerSettings, "gear-worker")
+
+
+def to_settings(given: object) -> RunnerSettings:
+    """Return the settings that a program gave, or the defaults for None.
+
+    Raises:
+        TypeError: It gave something else.
+    """
+    if given is None:
+        return RunnerSettings()
+    if not isinstance(given, RunnerSettings):
+        raise TypeError(
+            "settings must be a RunnerSettings, such as RunnerSettings(servers=['localhost']), "
+            f"not {given!r}"
+        )
+    return given
