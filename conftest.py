@@ -1,6 +1,7 @@
 """Fixtures that all tests of all distributions have."""
 
 pytest_plugins = [
+    "support.fix_coverage",
     "support.fix_documents",
     "support.fix_geard",
     "support.fix_leaks",

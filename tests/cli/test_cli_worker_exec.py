@@ -15,6 +15,8 @@ from support.fix_peers import Gearmand, require_program
 from support.geard_program import TIMEOUT, wait_until
 from support.worker_program import GearWorker, wait_for_workers
 
+pytestmark = pytest.mark.usefixtures("measured_programs")
+
 Server = Daemon | Gearmand
 Exec = Callable[..., GearWorker]
 

@@ -21,6 +21,8 @@ from support.fix_peers import free_port
 from support.geard_program import HOST, TIMEOUT, Geard, wait_until
 from support.worker_program import COMMAND, GearWorker, clean_environment, wait_for_workers
 
+pytestmark = pytest.mark.usefixtures("measured_programs")
+
 JOBS = """\
 import os
 import threading
@@ -123,8 +125,7 @@ def run(tmp_path: Path, geard: Geard) -> Iterator[Run]:
 
     yield run
     for worker in started:
-        worker.process.kill()
-        worker.process.wait()
+        worker.finish()
 
 
 def call(client: gear.Client, function: str, **arguments: object) -> object:

@@ -16,6 +16,8 @@ from gear_worker.schedule.scheduler import Scheduler
 from support.daemon import Daemon, start_geard
 from support.fix_peers import Gearmand
 
+pytestmark = pytest.mark.usefixtures("measured_programs")
+
 TIMEOUT = 60.0
 Server = Daemon | Gearmand
 Start = Callable[[], Server]

@@ -14,6 +14,8 @@ from gear_worker.runner import BackgroundRunner, RunnerSettings
 from support.fix_runner import WAIT, Caller
 from support.runner_apps import APPS, notes
 
+pytestmark = pytest.mark.usefixtures("measured_programs")
+
 POOLS = ("threads", "processes", "tasks")
 PLAIN = ("threads", "processes")
 

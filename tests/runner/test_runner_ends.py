@@ -15,6 +15,8 @@ from support.fix_peers import Gearmand
 from support.fix_runner import WAIT, Caller, StartWorker
 from support.runner_apps import notes
 
+pytestmark = pytest.mark.usefixtures("measured_programs")
+
 POOLS = ("threads", "processes", "tasks")
 JOBS = 1000
 

@@ -10,6 +10,8 @@ from support.fix_peers import Gearmand
 from support.fix_runner import WAIT, Caller
 from support.runner_apps import APPS
 
+pytestmark = pytest.mark.usefixtures("measured_programs")
+
 
 @pytest.mark.peer
 @pytest.mark.parametrize("pool", ["threads", "tasks"])

@@ -17,6 +17,8 @@ from support.daemon import Daemon, start_geard
 from support.fix_runner import WAIT, Caller
 from support.runner_apps import notes, plain
 
+pytestmark = pytest.mark.usefixtures("measured_programs")
+
 
 def settings(server: Geard | Daemon, **changes: object) -> RunnerSettings:
     values = {"pool": "processes", "concurrency": 2, **changes}

@@ -18,6 +18,8 @@ from support.fix_runner import WAIT, Caller
 from support.runner_apps import APPS, UNLIMITED, notes
 from support.scripted_server import Peer, scripted_server
 
+pytestmark = pytest.mark.usefixtures("measured_programs")
+
 POOLS = ("threads", "processes", "tasks")
 ITEMS = 600
 

@@ -1,5 +1,6 @@
 """``gear-worker`` in a process of its own, and what a test wants to know of it."""
 
+import contextlib
 import os
 import re
 import signal
@@ -14,6 +15,8 @@ import gear
 from support.geard_program import TIMEOUT, wait_until
 
 COMMAND = (sys.executable, "-m", "gear_worker.cli")
+PATIENCE = 2.0
+"""Seconds until a worker whose test is over is told to end in another way."""
 
 
 def clean_environment() -> dict[str, str]:
@@ -23,7 +26,7 @@ def clean_environment() -> dict[str, str]:
 
 
 class GearWorker:
-    """``gear-worker`` in a process of its own; in a `with` block, it is killed at the end.
+    """``gear-worker`` in a process of its own; it ends with the `with` block, willing or not.
 
     Args:
         folder: Its current directory; what it logs goes there too.
@@ -79,7 +82,15 @@ class GearWorker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.process.kill()
+        self.finish()
+
+    def finish(self) -> None:
+        """Have it end, willing or not."""
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+            self.signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(PATIENCE)
+                return
         self.process.wait()
 
 
