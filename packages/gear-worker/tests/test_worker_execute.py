@@ -78,6 +78,7 @@ def test_lines_on_standard_error_are_warnings() -> None:
     [
         ("print('half'); raise SystemExit(3)", "ended with exit code 3"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "was ended by SIGKILL"),
+        ("import os, signal; os.kill(os.getpid(), 37)", "was ended by signal 37"),
     ],
 )
 def test_an_exit_code_other_than_0_is_a_failure(source: str, error: str, stream: bool) -> None:

@@ -137,3 +137,21 @@ def test_a_function_without_limits_shares_connections() -> None:
     runner = Runner(limited, RunnerSettings(concurrency=5))
     assert set(runner._lanes) == {b"few", b"slow"}
     assert [record.name for record in runner._records] == [b"many"]
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    """And the functions themselves wait for it, for as long as it takes."""
+
+    async def wait() -> None:
+        async with running(app, RunnerSettings(servers=("127.0.0.1:1",))) as runner:
+            await asyncio.sleep(0)
+            with pytest.raises(TimeoutError, match="not all servers .* 127.0.0.1 port 1"):
+                await runner.wait_for_servers(0.3)
+            assert runner.status().servers == {"127.0.0.1:1": False}
+
+    asyncio.run(wait())
+
+
+def test_a_runner_in_the_background_waits_for_its_servers() -> None:
+    with pytest.raises(TimeoutError, match="not all servers"):
+        BackgroundRunner(app, RunnerSettings(servers=("127.0.0.1:1",))).start(timeout=0.2)
