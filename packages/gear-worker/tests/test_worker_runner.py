@@ -145,7 +145,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
     async def wait() -> None:
         async with running(app, RunnerSettings(servers=("127.0.0.1:1",))) as runner:
             await asyncio.sleep(0)
-            with pytest.raises(TimeoutError, match="not all servers .* 127.0.0.1 port 1"):
+            with pytest.raises(TimeoutError, match=r"not all servers .* 127\.0\.0\.1 port 1"):
                 await runner.wait_for_servers(0.3)
             assert runner.status().servers == {"127.0.0.1:1": False}
 
