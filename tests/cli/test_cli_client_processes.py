@@ -1,6 +1,7 @@
 """``gear-client`` as a process: what its streams, signals and terminals are to it."""
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -11,16 +12,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 import gear
+from gear_client.cli.program import program
+from support.certificates import Authority
 from support.command_worker import WAIT, command_worker
 from support.fix_geard import Start
 from support.geard_program import HOST, Geard
 
 COMMAND = [sys.executable, "-W", "error", "-m", "gear_client.cli.entry"]
-INTERRUPTED = 130
+TIMED_OUT, INTERRUPTED = 4, 130
 _SEQUENCE = re.compile(rb"\x1b\[[0-?]*[a-zA-Z]")
 
 
@@ -55,6 +59,71 @@ def end(process: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
     """Wait for the end of a process; returns its exit code and what else it wrote."""
     out, err = process.communicate(timeout=WAIT)
     return process.returncode, out, err
+
+
+def test_each_option(start: Start, tmp_path: Path) -> None:
+    """Over TLS and without; none is left out."""
+    authority = Authority(tmp_path / "authority")
+    server, own = authority.issue(HOST), authority.issue("client.example.com")
+    (tmp_path / "tls").mkdir()
+    plain = start()
+    secret = start(
+        "--ssl-key", server.key, "--ssl-cert", server.cert, "--ssl-ca", server.ca,
+        folder=tmp_path / "tls",
+    )  # fmt: skip
+    tls = ("--server", f"{HOST}:{secret.port}", "--ssl-key", own.key, "--ssl-cert", own.cert,
+           "--ssl-ca", own.ca)  # fmt: skip
+    tried: set[str] = set()
+
+    def call(*words: str, given: bytes = b"") -> tuple[int, bytes]:
+        tried.update(word for word in words if word.startswith("--"))
+        with begin(plain, *words) as process:
+            out, _ = process.communicate(given, timeout=WAIT)
+        return process.returncode, out
+
+    def squares(job: gear.WorkerJob) -> None:
+        for number in range(*json.loads(job.arguments)):
+            job.sendWorkData(b"%d" % number**2)
+        job.sendWorkComplete()
+
+    with command_worker(secret.port, own):
+        assert call("run", "reverse", "abc", *tls) == (0, b"cba")
+        assert call("ping", "--timeout", "0", *tls)[0] == TIMED_OUT
+    with command_worker(plain.port, squares=squares):
+        assert call("run", "name", "--unique", "mine", "--high") == (0, b"mine")
+        lines = ("run", "echo", "--lines", "--parallel", "1", "--low")
+        assert call(*lines, given=b"a\nb") == (0, b"a\nb\n")
+        assert call("run", "squares", "--args", "[3]") == (0, b"0\n1\n4\n")
+        code, out = call("run", "squares", "--args", "[3]", "--json")
+        assert (code, json.loads(out)["parts"]) == (0, ["0", "1", "4"])
+    assert call("run", "nobody", "--timeout", "0.3") == (TIMED_OUT, b"")
+    for options in (
+        ("--high",),
+        ("--low", "--args", "{}"),
+        ("--at", "2100-01-01"),
+        ("--in", "9999"),
+    ):
+        assert call("submit", "later", *options)[0] == 0
+    with gear.AdminClient(HOST, plain.port) as admin:
+        (row,) = (row for row in admin.priorityStatus() if row.function == b"later")
+        (counts,) = (row for row in admin.status() if row.function == b"later")
+    # Those for later have no precedence before they are due.
+    assert (row.high, row.normal, row.low, counts.total) == (1, 0, 1, 4)
+    handles = [call("submit", "once", "--unique", "key")[1].decode() for _ in range(2)]
+    assert handles[0] == handles[1]
+    code, out = call("status", handles[0].strip(), "--json")
+    assert (code, json.loads(out)["state"]) == (0, "queued")
+    assert call("cancel", handles[0].strip()) == (0, b"")
+    assert call("status", handles[0].strip())[0] == 1
+
+    offered = {
+        option
+        for command in program.commands.values()
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+    assert tried >= offered
 
 
 def test_data_comes_as_it_is_sent(geard: Geard) -> None:
