@@ -303,6 +303,12 @@ def test_a_call_that_takes_too_long(caller: Caller) -> None:
     assert isinstance(error, gear.TimeoutError)
 
 
+def test_a_plain_function_is_refused(caller: Caller) -> None:
+    for way in (caller.call, caller.follow):
+        with pytest.raises(TypeError, match=r"made with @app\.function\(\), not <function"):
+            way(thumbnail.body, b"")  # type: ignore[arg-type]  # what it is about
+
+
 def test_a_call_in_the_background(caller: Caller) -> None:
     function = undone.using(background=True, unique="one", precedence=gear.PRECEDENCE_HIGH)
     handle, state, error = caller.background(function)

@@ -474,6 +474,13 @@ def test_every_is_for_functions_of_the_app() -> None:
         other.every(60)(App().function("tidy")(lambda: None))
 
 
+def test_only_a_declaration_is_implemented() -> None:
+    def plain() -> None: ...
+
+    with pytest.raises(TypeError, match=r"made with @app\.function\(\), not <function"):
+        App().implements(plain)  # type: ignore[call-overload]  # what it is about
+
+
 def test_every_stands_above_function() -> None:
     app = App()
 

@@ -189,6 +189,24 @@ def test_a_job_is_followed() -> None:
     asyncio.run(follow())
 
 
+def test_a_plain_function_is_refused() -> None:
+    def plain() -> None: ...
+
+    error = r"made with @app\.function\(\), not <function"
+    with App().testing() as client:
+        for way in (client.call, client.start):
+            with pytest.raises(TypeError, match=error):
+                way(plain)  # type: ignore[arg-type, call-overload]  # what it is about
+
+    async def call() -> None:
+        async with App().testing() as client:
+            for way in (client.call, client.start):
+                with pytest.raises(TypeError, match=error):
+                    await way(plain)  # type: ignore[arg-type, call-overload]  # what it is about
+
+    asyncio.run(call())
+
+
 def test_a_background_job_runs_at_once_and_tells_nobody() -> None:
     with app.testing() as client:
         job = client.start(order.using(background=True, unique="one"), "socks")

@@ -30,6 +30,7 @@ from gear_wire.functions.function import (
     Function,
     StreamFunction,
     check_foreground,
+    check_function,
 )
 from gear_wire.jobs import convert_to_bytes, to_handle, to_option, to_unique_key
 from gear_wire.link.aio.client import AsyncBaseClient, AsyncLink
@@ -173,6 +174,7 @@ class AsyncClient(AsyncBaseClient):
             TypeError: The arguments do not fit the function.
             InvalidDataError: The protocol has no packet for the combination asked for.
         """
+        check_function(function)
         job, deadline = await self._call(function, function.encode(*args, **kwargs))
         if isinstance(function, StreamFunction):
             return AsyncStreamJob(self, function, job, deadline)

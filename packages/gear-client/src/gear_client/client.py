@@ -21,6 +21,7 @@ from gear_wire.functions.function import (
     Function,
     StreamFunction,
     check_foreground,
+    check_function,
 )
 from gear_wire.jobs import to_handle, to_option, to_unique_key
 from gear_wire.link.deadline import Deadline
@@ -243,6 +244,7 @@ class Client(BaseClient):
             InvalidDataError: The protocol has no packet for the combination asked for.
             GearmanError: Called in a handler.
         """
+        check_function(function)
         job, deadline = self._call(function, function.encode(*args, **kwargs))
         if isinstance(function, StreamFunction):
             return StreamJob(self, function, job, deadline)

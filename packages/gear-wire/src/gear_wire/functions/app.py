@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar, cast, overload
 from gear_wire.errors import ConfigurationError
 from gear_wire.functions.coding import Encoding, is_stream
 from gear_wire.functions.execution import Middleware
-from gear_wire.functions.function import AnyFunction, Function, FunctionOptions, StreamFunction
+from gear_wire.functions.function import (
+    AnyFunction,
+    Function,
+    FunctionOptions,
+    StreamFunction,
+    check_function,
+)
 from gear_wire.functions.lifespan import Lifespan
 from gear_wire.functions.retries import Retries, check_exceptions, to_retries
 from gear_wire.functions.schedule import Every, Missed, to_every
@@ -197,6 +203,7 @@ class App:
         Raises:
             ConfigurationError: The app runs a function of this name already.
         """
+        check_function(function)
         options = self._options(timeout, retries, function.options.raises, rate, concurrency)
 
         def decorate(body: Callable[..., object]) -> AnyFunction:

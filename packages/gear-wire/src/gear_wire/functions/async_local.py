@@ -10,6 +10,7 @@ from gear_wire.functions.function import (
     Function,
     StreamFunction,
     check_foreground,
+    check_function,
 )
 from gear_wire.functions.stage import Running, Stage, Update
 
@@ -161,6 +162,7 @@ class AsyncLocalClient:
             GearmanError: The app does not run the function.
             Exception: A call in the background raised.
         """
+        check_function(function)
         payload = function.encode(*args, **kwargs)
         if isinstance(function, StreamFunction):
             return AsyncLocalStreamJob(await self._run(function, payload), function)

@@ -208,8 +208,15 @@ class StreamFunction(Function[P, Local_co, list[Item_co]], Generic[P, Local_co, 
 AnyFunction = Function[..., object, object]
 
 
+def check_function(given: object) -> None:
+    """Raise TypeError for a function that no app has made one of its own."""
+    if not isinstance(given, Function):
+        raise TypeError(f"function must be one of an app, made with @app.function(), not {given!r}")
+
+
 def check_foreground(function: AnyFunction) -> None:
     """Raise InvalidDataError for a call whose result nobody would hear of."""
+    check_function(function)
     if function.call_options.background:
         raise InvalidDataError(
             f"{function.name} is called in the background, where nobody hears of its result: use "
