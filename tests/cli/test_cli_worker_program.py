@@ -516,7 +516,7 @@ def test_an_app_without_a_schedule(run: Run) -> None:
 
 def test_reload(run: Run, client: gear.Client, tmp_path: Path) -> None:
     source = tmp_path / "tasks.py"
-    worker = run("--reload", app="tasks:main")
+    worker = run("--reload", "--log-format", "json", app="tasks:main")
     assert call(client, "double", number=4) == 8
     source.write_text(ASYNC.replace("2 *", "3 *"))
     worker.wait_for_log(r"Restarting: tasks\.py changed")
@@ -527,6 +527,8 @@ def test_reload(run: Run, client: gear.Client, tmp_path: Path) -> None:
     assert call(client, "double", number=4) == 8
     worker.signal(signal.SIGTERM)
     assert worker.end() == 0
+    said = [json.loads(line) for line in worker.log.splitlines() if "Restarting" in line]
+    assert {row["logger"] for row in said} == {"gear.Worker.reload"}
 
 
 def test_ctrl_c_of_a_worker_that_reloads_is_graceful(
