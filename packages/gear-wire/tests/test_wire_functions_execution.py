@@ -328,6 +328,22 @@ def test_a_traceback_begins_in_the_users_code() -> None:
     assert "functions/execution.py" not in told
 
 
+def test_a_generator_is_no_context_manager() -> None:
+    app = App()
+
+    def plain() -> Iterator[None]:
+        yield
+
+    async def asynchronous() -> AsyncIterator[None]:
+        yield
+
+    expected = r"write @contextlib\.contextmanager between @app\.lifespan and it"
+    with pytest.raises(TypeError, match=expected):
+        app.lifespan(plain)  # type: ignore[arg-type]  # what it is about
+    with pytest.raises(TypeError, match=r"@contextlib\.asynccontextmanager between @app\.middle"):
+        app.middleware(asynchronous)  # type: ignore[type-var]  # what it is about
+
+
 def test_the_lifespan_says_what_type_its_value_has() -> None:
     app = App()
 

@@ -1,5 +1,6 @@
 """An app: the functions that clients and workers share, by name."""
 
+import inspect
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -310,7 +311,9 @@ class App:
 
         Raises:
             ConfigurationError: The app has one already.
+            TypeError: The function is a generator, and makes no context manager.
         """
+        _check_manager(span, "lifespan")
         if self.span is not None:
             raise ConfigurationError("the app has a lifespan already")
         made = Lifespan(span)
@@ -323,7 +326,11 @@ class App:
         Args:
             around: Given the job, returns a context manager, which sees what the call raises. An
                 asynchronous one can only go around asynchronous functions.
+
+        Raises:
+            TypeError: The function is a generator, and makes no context manager.
         """
+        _check_manager(around, "middleware")
         self.middlewares.append(around)
         return around
 
@@ -367,3 +374,16 @@ class App:
         """
         for function in self.functions.values():
             _ = function.codec
+
+
+def _check_manager(made: Callable[..., object], what: str) -> None:
+    """Refuse a generator where what makes a context manager is wanted."""
+    for is_one, decorator in (
+        (inspect.isgeneratorfunction, "contextmanager"),
+        (inspect.isasyncgenfunction, "asynccontextmanager"),
+    ):
+        if is_one(made):
+            raise TypeError(
+                f"{made.__name__} is a generator: write @contextlib.{decorator} between "
+                f"@app.{what} and it"
+            )
