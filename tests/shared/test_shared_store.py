@@ -1,6 +1,7 @@
 """The store in PostgreSQL, without a server."""
 
 import itertools
+import logging
 import os
 import re
 import threading
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from gear_server.levels import NOTICE
 from gear_server.queue.postgresql import ALONE, LOOKS, PAGE, SILENCE, PostgreSQLStore, check_url
 from gear_server.queue.schema import SCHEMA, VERSION
 from gear_server.queue.store import Batch, SharedStore, StoredJob, StoreError, StoreMoved
@@ -211,6 +213,34 @@ def test_of_several_one_takes_over(open_store: Open) -> None:
     for thread in threads:
         thread.join()
     assert sorted(found, key=lambda stored: stored.number) == jobs
+
+
+def test_who_takes_over_is_not_taken_for_a_frozen_server(
+    open_store: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store()
+    jobs = [job(store.reserved + 1)]
+    store.write(Batch(added=jobs))
+    heir, other = open_store(), open_store()
+    leave(store)  # it was seen last before a whole lease
+
+    class InBetween(logging.Handler):
+        """Has the other look while the heir takes over."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.msg.startswith("Taking over"):
+                look(other, 1)
+
+    logger, between = logging.getLogger("gear.Server"), InBetween()
+    logger.addHandler(between)
+    try:
+        with caplog.at_level(NOTICE, "gear.Server"):
+            assert look(heir) == jobs
+    finally:
+        logger.removeHandler(between)
+    assert "Taking over" in caplog.text
+    assert "frozen" not in caplog.text
+    assert look(other) == []
 
 
 def test_batches_may_be_written_while_jobs_are_taken_over(

@@ -113,12 +113,18 @@ SELECT n.node, l.pid,
     n.seen > now() - make_interval(secs => %(alone)s)
 FROM gear_node n
 LEFT JOIN pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.classid = {_CLASS}
+    AND l.mode = 'ExclusiveLock'
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND l.objid = n.node AND l.objsubid = 2
 LEFT JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE n.adopter IS NULL AND n.node <> %(node)s
 """
-_TRY: Final = f"SELECT pg_try_advisory_xact_lock({_CLASS}, %s)"
+# Shared: by that, others can tell who adopts a node from its own server, which may look frozen. Of
+# several, the lock of the row lets one adopt it.
+_TRY: Final = f"""
+SELECT pg_try_advisory_xact_lock_shared({_CLASS}, node) FROM gear_node
+WHERE node = %s AND adopter IS NULL FOR UPDATE SKIP LOCKED
+"""
 _ADOPT: Final = """
 UPDATE gear_node SET adopter = %(node)s
 WHERE (node = %(dead)s AND adopter IS NULL) OR adopter = %(dead)s
@@ -547,7 +553,7 @@ class PostgreSQLStore:
                 continue
             with connection.transaction():
                 # Nobody else adopts it meanwhile, and its own server does not come back.
-                if _one(connection, _TRY, node):
+                if connection.execute(_TRY, (node,)).fetchone() == (True,):
                     self._log.log(NOTICE, "Taking over the jobs of server %d, which is gone", node)
                     connection.execute(_ADOPT, {"node": self._node, "dead": node})
                     self._unread = True
