@@ -2,7 +2,8 @@
 
 Each start of a server is a node, with a row of its own and an advisory lock on its number. The
 session that holds the lock also writes the node's jobs: a server that has lost the lock cannot
-write. When a node's lock is free, another one adopts it: from then on it holds its jobs in memory.
+write. When a node's lock is free, another one adopts it, under a shared lock on the same number:
+from then on it holds its jobs in memory.
 """
 
 import contextlib
