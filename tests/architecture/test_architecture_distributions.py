@@ -18,6 +18,7 @@ DEPENDENCIES = {
     "gear-admin": ["gear-wire"],
     "gear-server": ["gear-wire", "uvloop"],
 }
+EXTRAS = ("cli", "http", "metrics", "reload")
 all_of_them = pytest.mark.parametrize("distribution", workspace.FOLDERS)
 
 
@@ -76,7 +77,7 @@ def test_it_depends_on_what_it_needs_and_pins_its_siblings(distribution: str) ->
             major = int(version_of(name).split(".")[0])
             # Who installs all of gear has the command lines too, with all that they can do.
             offered = workspace.project(name).get("optional-dependencies", {})
-            brought = ",".join(each for each in ("cli", "metrics", "reload") if each in offered)
+            brought = ",".join(each for each in EXTRAS if each in offered)
             wanted = distribution == "gear" and name != "gear-wire" and brought
             extra = f"[{brought}]" if wanted else ""
             assert requirement == f"{name}{extra}>={major},<{major + 1}"

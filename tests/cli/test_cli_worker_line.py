@@ -11,7 +11,8 @@ import pytest
 
 from gear_wire.cli.command import run
 from gear_wire.errors import ConfigurationError
-from gear_worker.cli.addresses import Listen, check_health, find_listen, to_listen
+from gear_wire.link.listen import Listen, find_listen
+from gear_worker.cli.addresses import check_health, to_listen
 from gear_worker.cli.command import make_command
 from gear_worker.cli.configfile import read_toml
 from gear_worker.cli.options import OPTIONS, settle

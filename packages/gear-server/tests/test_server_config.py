@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gear_server.network.listening import listen, read_acl
-from gear_server.settings import ServerSettings
 from gear_wire.errors import ConfigurationError
+from gear_wire.link.listen import Listen
 
 
 def has_ipv6() -> bool:
@@ -20,7 +20,7 @@ def has_ipv6() -> bool:
 
 
 def test_a_free_port_is_the_same_on_every_address() -> None:
-    sockets = listen(ServerSettings(port=0))
+    sockets = listen(Listen(None, 0), 1)
     try:
         assert len({sock.getsockname()[1] for sock in sockets}) == 1
         families = {sock.family for sock in sockets}
@@ -35,7 +35,7 @@ def test_a_port_in_use_is_named_with_its_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError) as caught:
-            listen(ServerSettings(host="127.0.0.1", port=port))
+            listen(Listen("127.0.0.1", port), 1)
     assert caught.value.errno == errno.EADDRINUSE
     assert caught.value.strerror == (
         f"cannot listen on 127.0.0.1 port {port}: Address already in use"
@@ -44,14 +44,14 @@ def test_a_port_in_use_is_named_with_its_address() -> None:
 
 def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(OSError, match=r"cannot listen on 192\.0\.2\.1 port 0: Cannot assign"):
-        listen(ServerSettings(host="192.0.2.1", port=0))
+        listen(Listen("192.0.2.1", 0), 1)
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_a_port_in_use_on_one_of_two_addresses_leaves_no_socket() -> None:
     with socket.create_server(("::", 0), family=socket.AF_INET6) as taken:
         with pytest.raises(OSError, match="cannot listen on :: port"):
-            listen(ServerSettings(port=taken.getsockname()[1]))
+            listen(Listen(None, taken.getsockname()[1]), 1)
 
 
 def read(path: Path, text: str) -> str:

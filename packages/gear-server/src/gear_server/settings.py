@@ -10,8 +10,10 @@ from msgspec import Meta
 
 from gear_server.queue.store import Sync
 from gear_server.queue.url import MEMORY, read_queue
+from gear_wire.errors import ConfigurationError
 from gear_wire.framing import MAX_LINE_SIZE
-from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host
+from gear_wire.link.address import DEFAULT_PORT, Keepalive, check_host, check_port
+from gear_wire.link.listen import Listen, find_listen
 from gear_wire.link.spin import SPIN
 from gear_wire.link.tls import TLSFiles, check_tls_files
 from gear_wire.option import Option, document, options_of
@@ -45,7 +47,8 @@ MAX_REGISTRATIONS: Final = 500_000
 """The functions of all workers, each counting its own: 115 MB."""
 YEAR: Final = 365 * 86400
 LISTEN, TLS, JOBS, QUEUE = "Listen", "TLS", "Jobs", "Queue"
-LIMITS, METRICS = "Limits", "Metrics"
+LIMITS, HTTP, METRICS = "Limits", "HTTP", "Metrics"
+LOOPBACK: Final = "127.0.0.1"
 PROMISE: Final = (
     "With a queue in a file, the promise is at least once. When JOB_CREATED has come for a "
     "background job, it is given out until a worker has ended it: after kill -9 of geard, and with "
@@ -69,6 +72,30 @@ def read_port(text: str) -> int | str:
         return text if text.isdecimal() else socket.getservbyname(text, "tcp")
     except OSError:
         return text
+
+
+def to_http(text: str) -> Listen:
+    """Return where to listen for HTTP; a port alone is that of this machine itself.
+
+    Raises:
+        ConfigurationError: It is no address to listen on.
+    """
+    if text.isdecimal():
+        return Listen(LOOPBACK, check_port(text, least=0))
+    where = find_listen(text)
+    if where is None:
+        raise ConfigurationError(f"an address for HTTP is [HOST:]PORT, not {text!r}")
+    return where
+
+
+def read_http(text: str) -> str:
+    """Return where to listen for HTTP as it is, if it is right.
+
+    Raises:
+        ConfigurationError: It is no address to listen on.
+    """
+    to_http(text)
+    return text
 
 
 def read_prefix(text: str) -> str:
@@ -285,6 +312,21 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         program="NOTICE",
     )] = "ERROR"
 
+    http: Annotated[Text | None, Option(
+        group=HTTP, metavar="[HOST:]PORT", read=read_http,
+        help="serve metrics, health checks, a live page, an API and jobs over HTTP; a port alone "
+        "is for this machine itself, :PORT for all addresses; with --ssl, over TLS like the other "
+        "port; needs gear-server[http]",
+        expected="[HOST:]PORT",
+        example="127.0.0.1:4731",
+    )] = None
+    http_token_file: Annotated[Text | None, Option(
+        group=HTTP, metavar="PATH",
+        help="file with a token that whoever asks over HTTP must send (Authorization: Bearer ...); "
+        "reread on SIGHUP",
+        example="/etc/geard/http-token",
+    )] = None
+
     statsd_host: Annotated[Text | None, Option(
         group=METRICS, metavar="HOST", env="STATSD_HOST",
         help="statsd server to send metrics to; none unless given",
@@ -316,6 +358,14 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             ConfigurationError: One or two of them are missing, or a file does not exist.
         """
         return check_tls_files(self.ssl_key, self.ssl_cert, self.ssl_ca)
+
+    def listen(self) -> Listen:
+        """Return where to listen."""
+        return Listen(self.host, self.port)
+
+    def listen_http(self) -> Listen | None:
+        """Return where to listen for HTTP; None if it is off."""
+        return None if self.http is None else to_http(self.http)
 
     def probes(self) -> Keepalive:
         """Return the keepalive of connections."""

@@ -38,11 +38,13 @@ from gear_wire.errors import ConfigurationError, GearmanError
 from gear_wire.jobs import convert_to_bytes, to_bytes, to_handle
 from gear_wire.link.address import DEFAULT_PORT, check_port
 from gear_wire.link.inherited import call_when_forked, let_go, let_go_when_forked
+from gear_wire.link.listen import Listen
 from gear_wire.link.tls import TLSFiles, check_tls_files
 from gear_wire.packet import Packet
 from gear_wire.timeouts import check_timeout
 
 if TYPE_CHECKING:
+    from gear_server.http.service import HttpService
     from gear_server.network.certificates import Certificates
 
 _TOKENS: Final = range(10_000_000, 100_000_000)
@@ -95,6 +97,17 @@ def _read_certificates(files: TLSFiles, log: logging.Logger) -> "Certificates":
     from gear_server.network.certificates import Certificates
 
     return Certificates(files, log)
+
+
+def _port(sockets: Sequence[socket.socket]) -> int:
+    """Return the port of listening sockets; 0 if there are none."""
+    return sockets[0].getsockname()[1] if sockets else 0
+
+
+def _http_service(server: AsyncServer) -> "HttpService":
+    from gear_server.http.service import HttpService
+
+    return HttpService(server)
 
 
 class _Watcher:
@@ -181,11 +194,13 @@ class Server(ServerHandlers, ServerViews):
             ``postgresql://...`` for a database; with the last two they survive the server. See
             `ServerSettings.queue`.
         sockets: Listening sockets, as systemd passes them; `host` and `port` are then ignored.
+        http_sockets: Listening sockets for HTTP; `ServerSettings.http` is then ignored.
         settings: Everything else, such as limits: see `ServerSettings`. Arguments above that are
             not at their defaults take precedence.
 
     Attributes:
         port: The port that it listens on.
+        http_port: The port that it listens on for HTTP; 0 if it does not.
         acl: As given.
         lock: Held while anything is handled; hold it to look at several things as one.
         failure: What ended the server by itself; None unless the writer of its queue died.
@@ -216,6 +231,7 @@ class Server(ServerHandlers, ServerViews):
         job_retries: int = 0,
         queue: str = MEMORY,
         sockets: Sequence[socket.socket] | None = None,
+        http_sockets: Sequence[socket.socket] | None = None,
         settings: ServerSettings | None = None,
     ) -> None:
         files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
@@ -275,11 +291,10 @@ class Server(ServerHandlers, ServerViews):
         self._failure: BaseException | None = None
         with contextlib.ExitStack() as undo:
             self._store = self._load(undo)
-            self._listening = check_listeners(sockets) if sockets is not None else listen(settings)
-            if sockets is None:
-                for sock in self._listening:
-                    undo.callback(sock.close)
-            self.port: int = self._listening[0].getsockname()[1]
+            self._listening = self._open(sockets, settings.listen(), undo)
+            self._http_listening = self._open(http_sockets, settings.listen_http(), undo)
+            self.port: int = _port(self._listening)
+            self.http_port: int = _port(self._http_listening)
             self._statsd = open_statsd(settings)
             if self._statsd is not None:
                 undo.callback(self._statsd.close)
@@ -298,11 +313,27 @@ class Server(ServerHandlers, ServerViews):
         if acl is not None:
             acl.watch(self._flush_soon)
         self._process = os.getpid()
-        let_go_when_forked(*self._listening)
+        let_go_when_forked(*self._listening, *self._http_listening)
         call_when_forked(self._let_go)
 
     def __repr__(self) -> str:
         return f"<gear.{type(self).__name__} 0x{id(self):x} port: {self.port}>"
+
+    def _open(
+        self,
+        sockets: Sequence[socket.socket] | None,
+        where: Listen | None,
+        undo: contextlib.ExitStack,
+    ) -> list[socket.socket]:
+        """Return the sockets to listen on: given ones, or new ones; none if there is no place."""
+        if sockets is not None:
+            return check_listeners(sockets)
+        if where is None:
+            return []
+        opened = listen(where, self._settings.backlog)
+        for sock in opened:
+            undo.callback(sock.close)
+        return opened
 
     def _load(self, undo: contextlib.ExitStack) -> Store | None:
         """Take in the jobs of the queue, and return its store; None if it is in memory."""
@@ -343,9 +374,14 @@ class Server(ServerHandlers, ServerViews):
             self._engine, self._settings, self.lock, self, self._certificates, self._store
         )
         await self._server.start(self._listening)
-        self._ready.set()
-        await self._stopping.wait()
-        await self._server.close()
+        async with contextlib.AsyncExitStack() as closing:
+            closing.push_async_callback(self._server.close)
+            if self._http_listening:
+                service = _http_service(self._server)
+                await service.start(self._http_listening)
+                closing.push_async_callback(service.close)
+            self._ready.set()
+            await self._stopping.wait()
 
     def shutdown(self) -> None:
         """Stop listening, close all connections and end the thread; may be called twice.

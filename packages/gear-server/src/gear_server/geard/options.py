@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from gear_server.settings import (
+    HTTP,
     JOBS,
     LIMITS,
     LISTEN,
@@ -22,7 +23,7 @@ from gear_wire.errors import ConfigurationError
 from gear_wire.option import Option, options_of
 
 START, LOG = "Start", "Log"
-GROUPS: Final = (START, LISTEN, TLS, JOBS, QUEUE, LIMITS, LOG, METRICS)
+GROUPS: Final = (START, LISTEN, TLS, JOBS, QUEUE, LIMITS, LOG, HTTP, METRICS)
 NOTES: Final = {QUEUE: PROMISE}
 """What the help says of a group."""
 

@@ -137,7 +137,9 @@ def rehearse(options: Options) -> None:
         check_platform()
     if options.file_descriptors is not None:
         allow_descriptors(options.file_descriptors)
-    try_to_bind(options.settings)
+    for where in (options.settings.listen(), options.settings.listen_http()):
+        if where is not None:
+            try_to_bind(where)
     load_modules(options.settings.queue)
     if options.user is not None:
         become(options.user)
@@ -157,6 +159,7 @@ class GeardServer(Server):
     Args:
         options: The options.
         sockets: Bound sockets.
+        http_sockets: Those for HTTP; None if it is off.
         failed: Called on the server's thread.
 
     Raises:
@@ -165,11 +168,18 @@ class GeardServer(Server):
     """
 
     def __init__(
-        self, options: Options, sockets: Sequence[socket.socket], failed: Callable[[], None]
+        self,
+        options: Options,
+        sockets: Sequence[socket.socket],
+        http_sockets: Sequence[socket.socket] | None,
+        failed: Callable[[], None],
     ) -> None:
-        self._sockets = sockets
+        self._sockets = [*sockets, *(http_sockets or ())]
         self._failed = failed
-        super().__init__(settings=options.settings, acl=_acl(options), sockets=sockets)
+        super().__init__(
+            settings=options.settings, acl=_acl(options), sockets=sockets,
+            http_sockets=http_sockets,
+        )  # fmt: skip
 
     def _load(self, undo: contextlib.ExitStack) -> Store | None:
         store = super()._load(undo)
@@ -207,7 +217,9 @@ def run(
         allow_descriptors(options.file_descriptors)
     else:
         make_room(options.settings.max_connections)
-    sockets = inherited or bind(options.settings)
+    sockets = inherited or bind(options.settings.listen())
+    where = options.settings.listen_http()
+    http_sockets = None if where is None else bind(where)
     if options.user is not None:
         # Load the modules that the user may not be allowed to read.
         new_event_loop().close()
@@ -224,14 +236,14 @@ def run(
         if options.settings.queue != MEMORY:
             # The thread that writes needs the interpreter for a moment before and after each step.
             sys.setswitchinterval(SWITCH_INTERVAL)
-        server = GeardServer(options, sockets, signals.done)
+        server = GeardServer(options, sockets, http_sockets, signals.done)
         closing.callback(server.shutdown)
         trimmer = Trimmer(lambda: server.memory_used, lambda: server.counters.submitted)
         trimmer.start()
         closing.callback(trimmer.close)
         closing.enter_context(RunFile(options.port_file, str(server.port)))
         program = Program(options, server, logs, signals, notifier)
-        program.announce(sockets, notes)
+        program.announce(sockets, http_sockets or (), notes)
         ready()
         program.serve()
     if logs.stuck:
@@ -265,10 +277,17 @@ class Program:
         self._notifier = notifier
         self._log = logging.getLogger("gear.Server")
 
-    def announce(self, sockets: Iterable[socket.socket], notes: Iterable[str]) -> None:
+    def announce(
+        self,
+        sockets: Iterable[socket.socket],
+        http_sockets: Iterable[socket.socket],
+        notes: Iterable[str],
+    ) -> None:
         """Tell the log and the service manager that the server is listening."""
         names = ", ".join(map(_name, sockets))
         self._log.log(NOTICE, "geard %s listening on %s", __version__, names)
+        for sock in http_sockets:
+            self._log.log(NOTICE, "Serving HTTP on %s", _name(sock))
         for note in notes:
             self._log.log(NOTICE, "%s", note)
         self._check_descriptors()

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from gear_server.engine.acl import ACL, ACLEntry, ACLError
-from gear_server.settings import ServerSettings
 from gear_wire.errors import ConfigurationError
+from gear_wire.link.listen import Listen
 from gear_wire.link.tls import describe
 
 FREE_PORT_TRIES: Final = 20
@@ -19,26 +19,26 @@ Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object,
 """One answer of `socket.getaddrinfo`."""
 
 
-def listen(settings: ServerSettings) -> list[socket.socket]:
+def listen(where: Listen, backlog: int) -> list[socket.socket]:
     """Return sockets that listen on every address of the host, all on one port.
 
     Raises:
         OSError: An address cannot be bound.
         ConfigurationError: The host has no address.
     """
-    sockets = bind(settings)
-    begin_listening(sockets, settings.backlog)
+    sockets = bind(where)
+    begin_listening(sockets, backlog)
     return sockets
 
 
-def bind(settings: ServerSettings) -> list[socket.socket]:
+def bind(where: Listen) -> list[socket.socket]:
     """Return sockets as `listen` does, which refuse connections until `begin_listening`."""
-    addresses = _addresses(settings)
-    tries = FREE_PORT_TRIES if settings.port == 0 else 1
+    addresses = _addresses(where)
+    tries = FREE_PORT_TRIES if where.port == 0 else 1
     while True:
         tries -= 1
         try:
-            return _bind_all(addresses, settings.port)
+            return _bind_all(addresses, where.port)
         except OSError as error:
             # The port that is free on the first address may be in use on the next.
             if error.errno != errno.EADDRINUSE or not tries:
@@ -82,7 +82,7 @@ def check_listeners(sockets: Sequence[socket.socket]) -> list[socket.socket]:
     return list(sockets)
 
 
-def try_to_bind(settings: ServerSettings) -> None:
+def try_to_bind(where: Listen) -> None:
     """Check that the addresses can be bound, or are bound by a running server.
 
     Raises:
@@ -90,7 +90,7 @@ def try_to_bind(settings: ServerSettings) -> None:
         ConfigurationError: The host has no address.
     """
     try:
-        sockets = _bind_all(_addresses(settings), settings.port)
+        sockets = _bind_all(_addresses(where), where.port)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -99,13 +99,11 @@ def try_to_bind(settings: ServerSettings) -> None:
             sock.close()
 
 
-def _addresses(settings: ServerSettings) -> Sequence[Address]:
+def _addresses(where: Listen) -> Sequence[Address]:
     try:
-        return socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        return socket.getaddrinfo(*where, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"cannot listen on {settings.host}: {describe(error)}") from error
+        raise ConfigurationError(f"cannot listen on {where.host}: {describe(error)}") from error
 
 
 def _failure(error: OSError, host: str, port: int) -> OSError:

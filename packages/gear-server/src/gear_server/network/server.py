@@ -9,6 +9,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gear_server.engine.engine import Engine
@@ -71,6 +72,7 @@ class AsyncServer:
         store: The store of the queue; None if there is none.
 
     Attributes:
+        lock: As given.
         busy_reads: How many reads of this turn brought much.
         most: How many messages of a read are taken at once.
         evictions: Drops connections that take too long or hold too much.
@@ -91,12 +93,12 @@ class AsyncServer:
         self._certificate_check: asyncio.TimerHandle | None = None
         self._keepalive = settings.probes()
         self.log: logging.Logger = logging.getLogger("gear.Server")
-        self._lock = lock
+        self.lock: threading.RLock = lock
         self._owner: Owner = owner
         self._loop = asyncio.get_running_loop()
         self._doors = Doors(settings, engine.counters, self.log)
         self._acceptors: list[Acceptor] = []
-        self._handshakes: Handshakes | None = None
+        self._handshakes: list[Handshakes] = []
         self._peers: set[StreamPeer] = set()
         self._gone = asyncio.Event()
         self._flushing = False
@@ -121,21 +123,36 @@ class AsyncServer:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Start accepting connections on listening sockets, and the writer of the queue."""
-        make_protocol = functools.partial(Stream, self)
+        if self._certificates is not None:
+            self._check_certificates(self._certificates)
+        self.accept(sockets, functools.partial(Stream, self))
+        if self._store is not None:
+            self._keeper = Keeper(
+                self.engine, self._store, self.lock, self.schedule_flush, self._owner
+            )
+
+    def accept(
+        self,
+        sockets: Iterable[socket.socket],
+        make_protocol: Callable[[Admission], asyncio.BaseProtocol],
+    ) -> None:
+        """Start accepting connections on listening sockets, with the limits and the TLS of all.
+
+        Args:
+            sockets: The sockets.
+            make_protocol: Returns the protocol for a connection, which ends its admission.
+        """
         counters = self.engine.counters
+        handshakes = None
         if self._certificates is not None:
             from gear_server.network.handshakes import Handshakes
 
-            self._check_certificates(self._certificates)
-            self._handshakes = Handshakes(self._certificates, make_protocol, counters, self.log)
-        self._acceptors = [
-            Acceptor(sock, self._doors, make_protocol, self._handshakes, counters, self.log)
+            handshakes = Handshakes(self._certificates, make_protocol, counters, self.log)
+            self._handshakes.append(handshakes)
+        self._acceptors += [
+            Acceptor(sock, self._doors, make_protocol, handshakes, counters, self.log)
             for sock in sockets
         ]
-        if self._store is not None:
-            self._keeper = Keeper(
-                self.engine, self._store, self._lock, self.schedule_flush, self._owner
-            )
 
     def _check_certificates(self, certificates: "Certificates") -> None:
         """Have it logged today, and every day, if the certificate ends soon."""
@@ -174,7 +191,7 @@ class AsyncServer:
         self.stop_listening()
         for acceptor in self._acceptors:
             await acceptor.wait_closed()
-        with self._lock:
+        with self.lock:
             self.engine.stop()
         self._flush()
         if self._keeper is not None:
@@ -199,8 +216,8 @@ class AsyncServer:
         await self._all_gone()
         if self._certificate_check is not None:
             self._certificate_check.cancel()
-        if self._handshakes is not None:
-            self._handshakes.close()
+        for handshakes in self._handshakes:
+            handshakes.close()
         self._doors.close()
         self.evictions.finish()
         if self._timer is not None:
@@ -227,7 +244,7 @@ class AsyncServer:
         transport.set_write_buffer_limits(FEW, FEW)
         peer.transport = transport
         self._peers.add(peer)
-        with self._lock:
+        with self.lock:
             self.engine.add(peer)
         self.log.debug("Accepted %r", peer)
         self.schedule_flush()
@@ -237,7 +254,7 @@ class AsyncServer:
         """Receive what one read returned."""
         if self.log.isEnabledFor(logging.DEBUG):
             self._log(peer, events)
-        with self._lock:
+        with self.lock:
             try:
                 self.engine.receive(peer, events, time.monotonic())
             except Exception:
@@ -247,7 +264,7 @@ class AsyncServer:
 
     def go_on(self, peer: StreamPeer) -> None:
         """Go on with what a peer was halted in."""
-        with self._lock:
+        with self.lock:
             try:
                 self.engine.go_on(peer, time.monotonic())
             except Exception:
@@ -289,7 +306,7 @@ class AsyncServer:
 
     def _note_unsent(self, peer: StreamPeer, size: int) -> None:
         """Note how many bytes the transport of a peer holds."""
-        with self._lock:
+        with self.lock:
             self.engine.outboxes.sent(peer, size)
             self.evictions.note_unsent(peer, size + peer.held_size)
             if self.engine.outboxes.dropped:
@@ -353,14 +370,14 @@ class AsyncServer:
             Whether to keep ours open until it is flushed; otherwise, the loop closes it. With TLS
             the loop closes it anyway.
         """
-        with self._lock:
+        with self.lock:
             self.engine.close(peer)
         self.schedule_flush()
         return peer.held and self._certificates is None
 
     def lost(self, peer: StreamPeer) -> None:
         """Remove a lost connection."""
-        with self._lock:
+        with self.lock:
             self._owner.on_lost(peer)
             self.engine.connection_lost(peer, time.monotonic())
         peer.transport = None
@@ -407,7 +424,7 @@ class AsyncServer:
         chores = engine.chores.waiting
         working = bool(chores)
         resting = working and self._pace.end(now) <= now
-        with self._lock:
+        with self.lock:
             for peer in engine.end_turn(now, self._busy, resting):
                 if isinstance(peer, StreamPeer):
                     waiting = peer.flush()
@@ -443,7 +460,7 @@ class AsyncServer:
     def _tick(self) -> None:
         self._timer = None
         now = time.monotonic()
-        with self._lock:
+        with self.lock:
             self.engine.tick(now)
         # Timers run before reads: that there are no reads yet means nothing.
         self._end_turn(now)

@@ -1,37 +1,7 @@
 """Where a health check or metrics are asked for: an address to listen on, or a file."""
 
-import re
-from typing import Final, NamedTuple
-
 from gear_wire.errors import ConfigurationError
-from gear_wire.link.address import check_port
-
-_LISTEN: Final = re.compile(r"(?:\[(?P<v6>[^\]/]+)\]|(?P<host>[^:/]*)):(?P<port>\d+)")
-
-
-class Listen(NamedTuple):
-    """An address to listen on.
-
-    Attributes:
-        host: The host; None for all interfaces.
-        port: The port; 0 for a free one.
-    """
-
-    host: str | None
-    port: int
-
-
-def find_listen(text: str) -> Listen | None:
-    """Return an address written as ``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT``; None for others.
-
-    Raises:
-        ConfigurationError: The port is out of range.
-    """
-    found = _LISTEN.fullmatch(text)
-    if found is None:
-        return None
-    port = int(found["port"])
-    return Listen(found["v6"] or found["host"] or None, port and check_port(port))
+from gear_wire.link.listen import Listen, find_listen
 
 
 def to_listen(text: str) -> Listen:

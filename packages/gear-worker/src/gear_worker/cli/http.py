@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from gear_worker.cli.addresses import Listen
+from gear_wire.link.listen import Listen
 
 PATIENCE: Final = 10.0
 """Seconds that a request and its answer may take."""

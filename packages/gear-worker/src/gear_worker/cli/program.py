@@ -14,7 +14,8 @@ from gear_wire.cli.command import fail
 from gear_wire.cli.exits import Exit, describe
 from gear_wire.cli.output import print_json, print_table
 from gear_wire.functions.app import App
-from gear_worker.cli.addresses import Listen, find_listen, to_listen
+from gear_wire.link.listen import Listen, find_listen
+from gear_worker.cli.addresses import to_listen
 from gear_worker.cli.apps import NoSuchApp, load_app
 from gear_worker.cli.execute import program_app
 from gear_worker.cli.health import HealthFile, health_pages

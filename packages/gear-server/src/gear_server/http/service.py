@@ -1,0 +1,50 @@
+"""The HTTP server, on the loop of the job server: its routes, its beginning and its end.
+
+aiohttp is a protocol that runs on a loop which is there already. So the job server's own acceptors
+let its connections in, under the same limits, and with the same certificates, which can be reread.
+"""
+
+import functools
+import socket
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from aiohttp import web
+
+from gear_server.http import probes
+from gear_server.http.connection import HttpConnection
+from gear_server.http.context import CONTEXT, Context
+from gear_server.network.server import AsyncServer
+
+SHUTDOWN_TIMEOUT: Final = 1.0
+"""Seconds that requests may go on when the server ends."""
+ROUTES: Final = [*probes.ROUTES]
+
+
+class HttpService:
+    """What a job server shows and takes over HTTP.
+
+    Args:
+        network: The job server, whose loop is running.
+    """
+
+    def __init__(self, network: AsyncServer) -> None:
+        self._network = network
+        app = web.Application()
+        app[CONTEXT] = Context(network, time.monotonic())
+        app.add_routes(ROUTES)
+        # A client that leaves has its request cancelled, and a job that waits for nobody else.
+        self._runner = web.AppRunner(
+            app, shutdown_timeout=SHUTDOWN_TIMEOUT, handler_cancellation=True
+        )
+
+    async def start(self, sockets: Iterable[socket.socket]) -> None:
+        """Start accepting connections on listening sockets."""
+        await self._runner.setup()
+        assert self._runner.server is not None
+        self._network.accept(sockets, functools.partial(HttpConnection, self._runner.server))
+
+    async def close(self) -> None:
+        """Close all connections; what is being answered has a moment left."""
+        await self._runner.cleanup()
