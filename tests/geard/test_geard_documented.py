@@ -9,10 +9,13 @@ from gear_server.engine.rights import COMMANDS, Right
 from gear_server.geard.foreign import FOREIGN, ForeignOption
 from gear_server.geard.options import OPTIONS
 from gear_server.geard.parser import make_parser
+from gear_server.logevents import EVENTS
+from gear_server.logformat import USUAL
 from gear_server.settings import PROMISE
 from gear_wire.option import Option
 
-PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "operate.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "how-to" / "operate.md").read_text()
 
 
 @pytest.mark.parametrize("foreign", FOREIGN, ids=lambda foreign: foreign.spellings[-1])
@@ -67,3 +70,15 @@ def test_the_promise_is_made_in_the_same_words_everywhere(page: str) -> None:
 
 def test_the_help_makes_the_same_promise() -> None:
     assert PROMISE in " ".join(make_parser().format_help().split())
+
+
+def test_every_event_of_the_log_is_listed_with_its_fields() -> None:
+    page = (DOCS / "reference" / "log.md").read_text()
+    _, _, rest = page.partition("<!-- events: begin -->\n")
+    table, _, _ = rest.partition("<!-- events: end -->")
+    rows = ["| event | fields | message |", "|---|---|---|"]
+    for message, event in EVENTS.items():
+        fields = ["*job*" if name == "job" else f"`{name}`" for name in event.fields if name]
+        rows.append(f"| `{event.name}` | {', '.join(fields)} | {message} |")
+    assert table.splitlines() == rows
+    assert all(f"| `{name}` |" in page for name in (*USUAL, "traceback"))

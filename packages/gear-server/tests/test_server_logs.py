@@ -1,11 +1,14 @@
 """Where geard logs."""
 
+import json
 import logging
+import re
 import socket
 from pathlib import Path
 
 import pytest
 
+from gear_server.engine.state import Peer
 from gear_server.geard.logs import LEVELS, Logs
 from gear_server.levels import NOTICE
 from gear_wire.errors import ConfigurationError
@@ -104,6 +107,55 @@ def test_syslog_gets_every_level_under_its_name(tmp_path: Path) -> None:
     ]
     assert all(line.partition(">")[2].startswith("geard[") for line in lines)
     assert lines[3].endswith("]: NOTICE gear.Server.test_logs: text")
+
+
+def test_syslog_gets_objects_after_its_own_start_of_a_line(tmp_path: Path) -> None:
+    address = str(tmp_path / "syslog")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.settimeout(10)
+        syslog.bind(address)
+        with Logs("none", "INFO", syslog=address, form="json"):
+            LOG.warning("%s", "text")
+        line = syslog.recv(1000).rstrip(b"\0").decode()
+    start, _, rest = line.partition(" ")
+    assert re.fullmatch(r"<12>geard\[\d+\]:", start)
+    assert json.loads(rest)["message"] == "text"
+
+
+def test_objects_have_what_was_so_when_they_were_logged(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    peer = Peer("192.0.2.7", 4000)
+    with Logs(str(file), "INFO", form="json"):
+        for name in (b"one", b"two"):
+            peer.client_id = name
+            logging.getLogger("gear.Server").info("%r speaks HTTP", peer)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["peer"]["client_id"] for line in lines] == ["one", "two"]
+    assert "name: one host:" in lines[0]["message"]
+
+
+def test_an_object_has_the_traceback_apart(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    with Logs(str(file), "INFO", form="json"):
+        LOG.error("text", exc_info=ValueError("reason"))
+    (line,) = [json.loads(line) for line in file.read_text().splitlines()]
+    assert (line["message"], line["traceback"]) == ("text", "ValueError: reason")
+
+
+def test_lost_lines_are_counted_for_good(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.symlink_to("/dev/full")
+    with Logs(str(file), "INFO", form="json") as logs:
+        LOG.info("one")
+        LOG.info("two")
+        file.unlink()
+        logs.reopen()
+        assert logs.dropped == 2
+        LOG.info("three")
+    assert logs.dropped == 2
+    lost = [json.loads(line) for line in file.read_text().splitlines()][1]
+    assert (lost["event"], lost["lines"]) == ("log.lost", 2)
+    assert lost["reason"] == "No space left on device"
 
 
 def test_a_line_that_syslog_does_not_take_is_dropped(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gear_wire.errors import ServerError, UnknownJobError
-from gear_wire.escape import LONGEST, escaped, quoted
+from gear_wire.escape import LONGEST, Quoted, escaped, quoted
 from gear_wire.jobs import BaseJob
 from gear_wire.packet import Packet
 from support.wire_strategies import repeatable
@@ -90,3 +90,10 @@ def test_log_lines_of_them_are_single(caplog: pytest.LogCaptureFixture) -> None:
     log.warning("%s", ServerError("CODE", EVIL.decode(errors="replace")))
     log.warning("%r", BaseJob(EVIL, b"", EVIL))
     assert all(record.getMessage().isprintable() for record in caplog.records)
+
+
+@pytest.mark.parametrize("value", [b"a\n", "x" * 300, None])
+def test_an_argument_of_a_line_is_written_quoted_and_kept(value: object) -> None:
+    argument = Quoted(value)
+    assert f"{argument}" == str(argument) == quoted(value)
+    assert argument.value is value

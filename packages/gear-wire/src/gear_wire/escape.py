@@ -36,5 +36,24 @@ def quoted(value: object, longest: int = LONGEST) -> str:
     return repr(value[:longest]) + _rest(value, longest)
 
 
+class Quoted:
+    """What a peer sent, as an argument of a log line: written as `quoted` writes it.
+
+    Args:
+        value: What the peer sent.
+
+    Attributes:
+        value: As given, for log lines with fields.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value: object = value
+
+    def __str__(self) -> str:
+        return quoted(self.value)
+
+
 def _rest(value: bytes | str, longest: int) -> str:
     return f"... ({len(value)} in all)" if len(value) > longest else ""

@@ -10,7 +10,7 @@ from gear_server.engine.rights import Right, right_for
 from gear_server.engine.scheduler import Scheduler
 from gear_server.engine.state import Peer, ServerJob
 from gear_server.levels import NOTICE
-from gear_wire.escape import quoted
+from gear_wire.escape import Quoted
 from gear_wire.loglimit import LogLimit
 
 DENIED: Final = b"ERR PERMISSION_DENIED\n"
@@ -60,7 +60,7 @@ class Access:
         """Return whether a peer may register or invoke a function."""
         if _CHECKS[right](self.acl, peer.subject, name):
             return True
-        self._refuse(peer, f"{right.value} {quoted(name)}", now)
+        self._refuse(peer, right, Quoted(name), now)
         return False
 
     def may_say(self, peer: Peer, words: list[bytes], now: float) -> bool:
@@ -68,7 +68,10 @@ class Access:
         check = _CHECKS.get(right_for(words))
         if check is None or check(self.acl, peer.subject, b""):
             return True
-        self._refuse(peer, f"use the command {quoted(b' '.join(words))}", now)
+        self._refusals.log(
+            now, logging.WARNING, "Permission denied to %r, subject %s: may not use the command %s",
+            peer, Quoted(peer.subject), Quoted(b" ".join(words)),
+        )  # fmt: skip
         return False
 
     def may_cancel(self, peer: Peer, job: ServerJob, now: float) -> bool:
@@ -77,16 +80,16 @@ class Access:
         if acl.canInvoke(subject, job.name):
             return True
         if acl.canAdmin(subject):
-            self._log.log(NOTICE, "%r, subject %s, cancels %r", peer, quoted(subject), job)
+            self._log.log(NOTICE, "%r, subject %s, cancels %r", peer, Quoted(subject), job)
             return True
-        self._refuse(peer, f"cancel {job!r}", now)
+        self._refuse(peer, Right.CANCEL, job, now)
         return False
 
     def may_see(self, peer: Peer, job: ServerJob, now: float) -> bool:
         """Return whether a peer may see a job: its subject has submitted it, or may see all."""
         if peer.subject in job.subjects or self.acl.canSee(peer.subject):
             return True
-        self._refuse(peer, f"see {job!r}", now)
+        self._refuse(peer, Right.SEE, job, now)
         return False
 
     def note_submission(self, peer: Peer, job: ServerJob) -> None:
@@ -97,8 +100,8 @@ class Access:
     def note_change(self, peer: Peer, words: list[bytes], answer: object) -> None:
         """Log a text command that has changed something for others."""
         if answer in _DONE and right_for(words) in _CHANGING:
-            command = quoted(b" ".join(words))
-            self._log.log(NOTICE, "%r, subject %s: %s", peer, quoted(peer.subject), command)
+            command = Quoted(b" ".join(words))
+            self._log.log(NOTICE, "%r, subject %s: %s", peer, Quoted(peer.subject), command)
 
     # What workers have registered
 
@@ -141,12 +144,12 @@ class Access:
         self._scheduler.unregister(peer, name)
         self._losses.log(
             now, logging.WARNING, "Unregistered %s, which %r, subject %s, may no longer register",
-            quoted(name), peer, quoted(peer.subject),
+            Quoted(name), peer, Quoted(peer.subject),
         )  # fmt: skip
         return True
 
-    def _refuse(self, peer: Peer, what: str, now: float) -> None:
+    def _refuse(self, peer: Peer, right: Right, what: ServerJob | Quoted, now: float) -> None:
         self._refusals.log(
-            now, logging.WARNING, "Permission denied to %r, subject %s: may not %s",
-            peer, quoted(peer.subject), what,
+            now, logging.WARNING, "Permission denied to %r, subject %s: may not %s %s",
+            peer, Quoted(peer.subject), right.value, what,
         )  # fmt: skip

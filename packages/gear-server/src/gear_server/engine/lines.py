@@ -66,11 +66,12 @@ class Lines:
         """
         peer.unknown_commands += 1
         if _HTTP.match(line) is not None:
-            reason = "speaks HTTP"
+            self._offences.log(now, logging.WARNING, "%r speaks HTTP", peer)
         elif peer.unknown_commands == MOST_UNKNOWN:
-            reason = f"sent {MOST_UNKNOWN} unknown commands in a row"
+            self._offences.log(
+                now, logging.WARNING, "%r sent %d unknown commands in a row", peer, MOST_UNKNOWN
+            )
         else:
             self._send(peer, b"ERR UNKNOWN_COMMAND Unknown+server+command%b\r\n" % word)
             return
-        self._offences.log(now, logging.WARNING, "%r %s", peer, reason)
         self._close(peer)

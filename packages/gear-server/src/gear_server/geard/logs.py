@@ -9,8 +9,10 @@ import select
 from typing import ClassVar, Final, Self
 
 from gear_server.geard.logwriter import Enqueue, LogWriter
+from gear_server.geard.options import LogFormat
 from gear_server.geard.writable import check_writable
 from gear_server.levels import NOTICE
+from gear_server.logformat import JsonFormatter
 from gear_wire.errors import ConfigurationError
 
 LEVELS: Final = {
@@ -109,18 +111,25 @@ class Logs:
         level: One of `LEVELS`.
         syslog: The socket of syslog, to log there as well; None not to.
         config: A configuration file for `logging.config`, which replaces the rest; None for none.
+        form: How lines look; in syslog, objects follow its own start of a line.
 
     Attributes:
         stuck: Whether the thread hung in a handler at the end.
     """
 
     def __init__(
-        self, file: str, level: str, syslog: str | None = None, config: str | None = None
+        self,
+        file: str,
+        level: str,
+        syslog: str | None = None,
+        config: str | None = None,
+        form: LogFormat = "text",
     ) -> None:
         self._file = file
         self._level = LEVELS[level]
         self._syslog = syslog
         self._config = config
+        self._form = form
         self._writer = LogWriter("gear.Server")
         self._replaced: list[tuple[logging.Logger, Enqueue]] = []
         self._old_level = logging.getLogger().level
@@ -170,6 +179,11 @@ class Logs:
             text = f"geard: log lines lost: {self._writer.lost}; {self._writer.reason}\n"
             with contextlib.suppress(OSError):
                 os.write(2, text.encode(errors="backslashreplace"))
+
+    @property
+    def dropped(self) -> int:
+        """How many lines were lost since the start."""
+        return self._writer.dropped
 
     def reopen(self) -> None:
         """Open the log file again, or read the configuration again.
@@ -227,7 +241,7 @@ class Logs:
         if self._file == "none":
             return []
         handler = DescriptorHandler(2) if self._file == "stderr" else LogFile(self._file)
-        handler.setFormatter(logging.Formatter(LINE))
+        handler.setFormatter(JsonFormatter() if self._form == "json" else logging.Formatter(LINE))
         return [handler]
 
     def _syslog_handlers(self) -> list[logging.Handler]:
@@ -236,7 +250,11 @@ class Logs:
         if not os.path.exists(self._syslog):
             raise ConfigurationError(f"cannot log to syslog: there is no {self._syslog}")
         handler = SyslogHandler(self._syslog)
-        handler.setFormatter(logging.Formatter(SYSLOG_LINE))
+        if self._form == "json":
+            handler.ident = f"geard[{os.getpid()}]: "
+            handler.setFormatter(JsonFormatter())
+        else:
+            handler.setFormatter(logging.Formatter(SYSLOG_LINE))
         return [handler]
 
 

@@ -1,5 +1,6 @@
 """Writes log lines on a separate thread, so that a stuck or full log stops nothing else."""
 
+import copy
 import logging
 import logging.handlers
 import queue
@@ -10,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from gear_server.logformat import JsonFormatter
 from gear_wire.errors import TimeoutError
 
 QUEUE_SIZE: Final = 4 << 20
@@ -50,6 +52,9 @@ class LogWriter:
 
     Args:
         logger: The name under which the writer reports lines that were lost.
+
+    Attributes:
+        dropped: How many lines were lost, reported or not.
     """
 
     def __init__(self, logger: str) -> None:
@@ -61,6 +66,7 @@ class LogWriter:
         self._failures = 0  # changed by the thread alone
         self._lost = 0
         self._reason = ""
+        self.dropped: int = 0
         self._thread = threading.Thread(target=self._run, name="geard log", daemon=True)
 
     @property
@@ -79,7 +85,7 @@ class LogWriter:
 
     def put(self, record: logging.LogRecord, sinks: list[logging.Handler]) -> None:
         """Queue a line for some handlers, or drop it; never waits."""
-        size = len(str(record.msg)) + LINE_OVERHEAD
+        size = len(str(record.msg)) + len(vars(record).get("json_line", "")) + LINE_OVERHEAD
         with self._lock:
             if self._queued - self._written > QUEUE_SIZE:
                 self.lose(TOO_SLOW)
@@ -91,6 +97,7 @@ class LogWriter:
         """Count a line that is lost."""
         with self._lock:
             self._lost += 1
+            self.dropped += 1
             self._reason = reason
 
     def fail(self, error: BaseException | None) -> None:
@@ -174,6 +181,23 @@ class Enqueue(logging.handlers.QueueHandler):
         for sink in sinks:
             # Handlers of any class report failures here instead of printing tracebacks to stderr.
             vars(sink)["handleError"] = self._note_failure
+        formatters = [sink.formatter for sink in sinks]
+        self._json = next((one for one in formatters if isinstance(one, JsonFormatter)), None)
+        self._text = self._json is None or not all(
+            isinstance(one, JsonFormatter) for one in formatters
+        )
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Return a copy of a record that holds text only, since its arguments change."""
+        line = None if self._json is None else self._json.format(record)
+        if self._text:
+            prepared: logging.LogRecord = super().prepare(record)
+        else:
+            prepared = copy.copy(record)
+            prepared.msg, prepared.args, prepared.exc_info = "", None, None
+        if line is not None:
+            vars(prepared)["json_line"] = line
+        return prepared
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Queue a line."""

@@ -1,7 +1,7 @@
 """The options of `geard`: the settings of a server, and those of the program alone."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -26,6 +26,7 @@ START, LOG = "Start", "Log"
 GROUPS: Final = (START, LISTEN, TLS, JOBS, QUEUE, LIMITS, LOG, HTTP, METRICS)
 NOTES: Final = {QUEUE: PROMISE}
 """What the help says of a group."""
+LogFormat = Literal["text", "json"]
 
 
 # fmt: off
@@ -106,6 +107,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         "/var/log/geard/geard.log if that directory exists, else syslog)",
         example="stderr",
     )] = None
+    log_format: Annotated[LogFormat, Option(
+        group=LOG, metavar="FORMAT", read=str.lower,
+        help="text, or json: one object a line, with the name of the event and its fields",
+    )] = "text"
     log_config: Annotated[Text | None, Option(
         group=LOG, metavar="PATH",
         help="logging configuration file in the format of Python's logging.config.fileConfig, "

@@ -60,7 +60,11 @@ def make_logs(options: Options) -> Logs:
         file = _if_directory_exists(DAEMON_LOG)
         syslog = syslog or (file is None and os.path.exists(SYSLOG))
     return Logs(
-        file or "none", options.settings.verbose, SYSLOG if syslog else None, options.log_config
+        file or "none",
+        options.settings.verbose,
+        SYSLOG if syslog else None,
+        options.log_config,
+        options.log_format,
     )
 
 
@@ -345,10 +349,19 @@ class Program:
         queued = limit is None and self._options.settings.queue == MEMORY
         jobs = self._server.total_jobs if queued else self._server.running_jobs
         self._notifier.send(STOPPING, f"STATUS=Waiting for {jobs} jobs")
-        self._log.log(
-            NOTICE, "No longer accepting connections and jobs; waiting for %d jobs %s", jobs,
-            "without a time limit" if limit is None else f"for at most {limit:g} s",
-        )  # fmt: skip
+        if limit is None:
+            self._log.log(
+                NOTICE,
+                "No longer accepting connections and jobs; waiting for %d jobs without a time "
+                "limit",
+                jobs,
+            )
+        else:
+            self._log.log(
+                NOTICE,
+                "No longer accepting connections and jobs; waiting for %d jobs for at most %g s",
+                jobs, limit,
+            )  # fmt: skip
 
         def wait() -> None:
             if not self._server.drain(limit, queued=queued):

@@ -103,9 +103,15 @@ class Certificates:
         left = self._end - now
         for period, level in NOTICE_PERIODS:
             if left < period:
+                date = f"{self._end:%Y-%m-%d %H:%M} UTC"
                 if left < datetime.timedelta():
-                    text = "The certificate %s expired on %s: clients refuse it"
+                    self._log.log(
+                        level, "The certificate %s expired on %s: clients refuse it",
+                        self._files.cert, date,
+                    )  # fmt: skip
                 else:
-                    text = f"The certificate %s expires on %s, in {left.days} days"
-                self._log.log(level, text, self._files.cert, f"{self._end:%Y-%m-%d %H:%M} UTC")
+                    self._log.log(
+                        level, "The certificate %s expires on %s, in %d days",
+                        self._files.cert, date, left.days,
+                    )  # fmt: skip
                 return

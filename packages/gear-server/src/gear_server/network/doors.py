@@ -69,13 +69,17 @@ class Doors:
         """Let a connection in, or return None: it is to be closed at once."""
         mine = self._by_host.get(host, 0)
         if self.open >= self._most:
-            self._refuse(host, port, "%d connections are open: max_connections", self.open)
+            self._refuse(
+                "Refused connection from %s port %s: %d connections are open: max_connections",
+                host, port, self.open,
+            )  # fmt: skip
         elif mine >= (self._most_per_address or self._share) and (
             self._most_per_address or not _is_local(host)
         ):
             self._refuse(
-                host, port,
-                "it has %d connections: max_connections_per_address", mine,
+                "Refused connection from %s port %s: it has %d connections: "
+                "max_connections_per_address",
+                host, port, mine,
             )  # fmt: skip
         else:
             self._by_host[host] = mine + 1
@@ -83,12 +87,9 @@ class Doors:
             return Admission(self, host, port)
         return None
 
-    def _refuse(self, host: str, port: int, reason: str, number: int) -> None:
+    def _refuse(self, message: str, host: str, port: int, number: int) -> None:
         self._counters.connections_refused += 1
-        self._refusals.log(
-            time.monotonic(), logging.WARNING,
-            f"Refused connection from %s port %s: {reason}", host, port, number,
-        )  # fmt: skip
+        self._refusals.log(time.monotonic(), logging.WARNING, message, host, port, number)
 
     def leave(self, host: str) -> None:
         """Stop counting a connection; called by its `Admission`."""

@@ -115,7 +115,7 @@ class Evictions:
     # Who takes too long
 
     def _drop_silent(self, stream: Stream) -> None:
-        self._drop(stream, "it sent nothing in %g s", self.silent.seconds)
+        self._drop(stream, "Dropping %r: it sent nothing in %g s", self.silent.seconds)
 
     def _drop_unfinished(self, stream: Stream) -> None:
         if stream.paused:
@@ -133,15 +133,15 @@ class Evictions:
                     )
         self._drop(
             stream,
-            "%d bytes of a %s came, and then too little in %g s",
+            "Dropping %r: %d bytes of a %s came, and then too little in %g s",
             stream.unfinished,
             what,
             self.unfinished.seconds,
         )
 
-    def _drop(self, stream: Stream, reason: str, *arguments: object) -> None:
+    def _drop(self, stream: Stream, message: str, *arguments: object) -> None:
         if stream.peer is not None:
-            self._note_overdue("Dropping %r: " + reason, stream.peer, *arguments)
+            self._note_overdue(message, stream.peer, *arguments)
             self._end(stream.peer)
 
     def _drop_closing(self, peer: StreamPeer) -> None:
