@@ -8,6 +8,13 @@ from gear_server.engine.ledger import Ledger
 from gear_server.engine.limits import CLIENT_SIZE, JOB_SIZE, TIMER_SIZE
 from gear_server.engine.queues import IDLE_FUNCTIONS
 from gear_server.engine.state import Function, Peer, ServerJob
+from gear_server.engine.tally import Tally
+
+COUNTED_TWICE = [
+    "completed", "joined", "failed", "requeued", "exhausted", "cancelled", "timed_out", "abandoned",
+    "restored", "moved",
+]  # fmt: skip
+"""What is counted for the server, and for each function."""
 
 
 def audit(engine: Engine) -> None:
@@ -156,19 +163,42 @@ def _check_functions(engine: Engine) -> None:
 
 
 def _check_counters(engine: Engine) -> None:
-    counters = engine.counters
-    gone = counters.submitted + counters.restored - len(engine.jobs)
-    ended = counters.completed + counters.failed + counters.exhausted + counters.abandoned
-    ended += counters.moved
-    # A job that is cancelled while it runs stays until its worker ends it: it counts twice. What a
-    # server fails that stops is not counted.
-    most = gone if engine.scheduler.paused else ended + counters.cancelled
-    assert ended <= gone <= most, f"{gone} jobs are gone: {counters}"
+    counters = engine.tallies.read(len(engine.jobs))
+    functions = engine.queues.functions.values()
+    total = Tally()
+    total.add(engine.queues.forgotten)
+    for function in functions:
+        _check_tally(engine, function)
+        total.add(function.tally)
+    submitted = total.ended - total.restored + len(engine.jobs)
+    assert submitted == counters.submitted, f"{submitted} were submitted: {counters}"
+    for name in COUNTED_TWICE:
+        counted, told = getattr(total, name), getattr(counters, name)
+        assert counted == told, f"{counted} {name} by function: {counters}"
+    assert total.refused >= counters.over_max_jobs + counters.over_max_memory
+    assert sum(total.waited) == sum(total.ran) + engine.running
+    received = sum(engine.packets.values())
+    assert received >= sum(total.waited) or engine.scheduler.choose != engine.scheduler.next_job
+
+
+def _check_tally(engine: Engine, function: Function) -> None:
+    """Check that each job of a function that is gone has ended once, in one way."""
+    tally, jobs = function.tally, [job for job in engine.jobs.values() if job.function is function]
+    cancelled = [job for job in jobs if job in engine.tallies.cancelled]
+    assert tally.cancelling == len(cancelled)
+    assert all(job.holder is not None and not job.has_owner for job in cancelled)
+    assert function.scheduled == sum(job in engine.epochs.jobs for job in jobs)
+    assert function.aside == sum(job.queue is engine.queues.aside for job in jobs)
+    numbers = (tally.completed, function.submitted, tally.cancelled - tally.cancelling)
+    assert min(numbers) >= 0, f"{function.name!r}: {numbers}"
+    assert sum(tally.waited) == sum(tally.ran) + function.running
+    assert tally.running_time >= 0 and tally.waiting_time >= 0
+    assert all(job.started_at <= engine.now for job in jobs)
 
 
 def _size(engine: Engine, job: ServerJob) -> int:
     size = JOB_SIZE + len(job.arguments) + len(job.unique or b"") + CLIENT_SIZE * len(job.clients)
-    timed = job in engine.epochs.jobs or job in engine._timeouts
+    timed = job in engine.epochs.jobs or job in engine.timeouts.jobs
     return size + (TIMER_SIZE if timed else 0)
 
 

@@ -122,7 +122,7 @@ def _unique_line(job: ServerJob) -> bytes:
 def _activity_line(function: Function, now: float) -> bytes:
     since = function.waiting_since()
     return b"%b\t%d\t%d\t%d\t%d\t%d\n" % (
-        function.name, function.total, function.running, function.workers, function.ended,
+        function.name, function.total, function.running, function.workers, function.tally.ended,
         0 if since is None else max(0, round(1000 * (now - since))),
     )  # fmt: skip
 
@@ -200,7 +200,7 @@ def _jobtimeout(engine: Engine, peer: Peer, words: list[bytes], now: float) -> b
     if function is None:
         engine.limits.note(FUNCTIONS, peer, now)
         return FUNCTIONS.refusal.line()
-    function.timeout = float(seconds)
+    function.limit_time(float(seconds))
     return _OK
 
 

@@ -9,8 +9,8 @@ class Counters(msgspec.Struct):
     Attributes:
         submitted: Jobs accepted, not counting submissions that joined one.
         joined: Submissions that joined a job with the same unique.
-        completed: Jobs that ended with a result.
-        failed: Jobs that a worker reported as failed.
+        completed: Jobs that ended with a result; set by `Tallies.read`.
+        failed: Jobs that failed: their workers said so, or the server stopped while they ran.
         requeued: How often a job was taken from a worker and queued again.
         exhausted: Jobs that failed because no attempts were left.
         cancelled: Jobs cancelled by a text command.

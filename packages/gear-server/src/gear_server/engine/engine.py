@@ -6,6 +6,7 @@ returns.
 """
 
 import logging
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Final
@@ -35,12 +36,14 @@ from gear_server.engine.limits import (
 )  # fmt: skip
 from gear_server.engine.lines import Lines
 from gear_server.engine.names import refused_function
-from gear_server.engine.outboxes import Outboxes
+from gear_server.engine.outboxes import SUBMISSIONS, UNANSWERED, Outboxes
 from gear_server.engine.queues import Queues
-from gear_server.engine.rights import PACKETS, Right
 from gear_server.engine.scheduler import Scheduler
 from gear_server.engine.state import Function, LongAnswer, Peer, ServerJob
-from gear_server.engine.timers import Timer, Timers
+from gear_server.engine.tallies import Tallies
+from gear_server.engine.tally import BOUNDS
+from gear_server.engine.timeouts import Timeouts
+from gear_server.engine.timers import Timers
 from gear_server.engine.uniques import Uniques
 from gear_server.queue.store import StoredJob
 from gear_server.settings import UNLIMITED, ServerSettings
@@ -59,14 +62,6 @@ Answer = bytes | Iterator[bytes]
 TextRule = Callable[["Engine", Peer, list[bytes], float], Answer]
 _JOB_CREATED: Final = frame_key(Magic.RES, PacketType.JOB_CREATED)
 WORK_FAIL: Final = frame_key(Magic.RES, PacketType.WORK_FAIL)
-_UNANSWERED: Final = frozenset(
-    frame_key(Magic.REQ, number) for number in PacketType if number.name.startswith("WORK_")
-)
-"""Packets that the server never answers, except for wrong ones."""
-_SUBMISSIONS: Final = frozenset(
-    frame_key(Magic.REQ, number) for number, right in PACKETS.items() if right is Right.INVOKE
-)
-"""Packets of which a client may send very many before it reads the first answer."""
 
 
 class Engine:
@@ -93,12 +88,17 @@ class Engine:
         queues: The functions and their queued jobs.
         uniques: The jobs that have a unique.
         timers: Calls to make later.
+        timeouts: The running jobs that have a time limit.
         epochs: The jobs for later.
         outboxes: The bytes to send.
         scheduler: Decides which worker gets which job.
         access: Looks at the access control list; None if everyone may do everything.
         chores: Work that is done in slices.
-        counters: Counters since the start.
+        counters: Counters since the start; read them with `Tallies.read`.
+        tallies: Counts and logs what happens to jobs.
+        packets: How many packets were received, by their first eight bytes; those of an unknown
+            type are not counted.
+        now: The time, as last told.
         offences: Logs why connections are closed, at a limited rate.
         limits: What jobs take of the memory, and how much they may.
         ledger: What a store is told of background jobs; None without a store.
@@ -109,11 +109,11 @@ class Engine:
 
     # More than thirty attributes are slow in CPython without slots.
     __slots__ = (
-        "__weakref__", "_exhausted", "_handle_prefix", "_lines", "_requeued", "_timed_out",
-        "_timeouts", "access", "chores", "closed", "counters", "epochs", "identity", "jobs",
-        "ledger", "limits", "log", "offences", "on_line", "outboxes", "peers", "queues", "rules",
-        "running", "scheduler", "send", "send_error", "send_later", "send_packet", "send_payload",
-        "send_to_all", "settings", "text_rules", "timers", "uniques", "unknown",
+        "__weakref__", "_handle_prefix", "_lines", "access", "chores", "closed", "counters",
+        "epochs", "identity", "jobs", "ledger", "limits", "log", "now", "offences", "on_line",
+        "outboxes", "packets", "peers", "queues", "rules", "running", "scheduler", "send",
+        "send_error", "send_later", "send_packet", "send_payload", "send_to_all", "settings",
+        "tallies", "text_rules", "timeouts", "timers", "uniques", "unknown",
     )  # fmt: skip
 
     def __init__(
@@ -150,11 +150,12 @@ class Engine:
             self.scheduler.before_giving = self.access.before_giving
         self.epochs: Epochs = Epochs(self.timers, wall_clock, self._come_due)
         self.counters: Counters = Counters()
+        self.tallies: Tallies = Tallies(self.counters, self.queues.forgotten, self.log)
+        self.packets: dict[int, int] = dict.fromkeys(rules, 0)
+        self.now: float = 0.0
         self.offences: LogLimit = LogLimit(self.log, "Connections closed for what they sent")
-        self._timed_out = LogLimit(self.log, "Jobs that timed out")
-        self._requeued = LogLimit(self.log, "Jobs requeued")
-        self._exhausted = LogLimit(self.log, "Jobs without attempts left")
         self.limits: Limits = Limits(settings, self.counters, self.log)
+        self.timeouts: Timeouts = Timeouts(self.timers, self.limits, self._time_out)
         self.ledger: Ledger | None = None
         self.closed: bool = False
         self.unknown: Rule = refuse
@@ -168,7 +169,6 @@ class Engine:
         self.send_to_all: Callable[[dict[Peer, int], int, bytes], None] = outboxes.send_to_all
         self.send_error: Callable[[Peer, bytes, bytes], None] = outboxes.send_error
         self._lines = Lines(text_rules, self.send, self.close, self.offences)
-        self._timeouts: dict[ServerJob, Timer] = {}
         self._handle_prefix = b"%b:%b" % (identity.handle_prefix, identity.handle_token)
 
     # Connections and messages
@@ -188,7 +188,8 @@ class Engine:
         if peer.backlog:
             peer.backlog += events
             return
-        rules, unknown = self.rules, self.unknown
+        self.now = now
+        rules, packets = self.rules, self.packets
         remaining = iter(events)
         for event in remaining:
             if peer.pending_grab is not None:
@@ -198,7 +199,12 @@ class Engine:
                     peer.backlog = [event, *remaining]
                 return
             if isinstance(event, Frame):
-                rules.get(event.key, unknown)(self, peer, event, now)
+                try:
+                    packets[event.key] += 1
+                except KeyError:
+                    self.unknown(self, peer, event, now)
+                else:
+                    rules[event.key](self, peer, event, now)
             elif isinstance(event, TextLine):
                 self.on_line(peer, event.line, now)
             else:
@@ -213,9 +219,9 @@ class Engine:
         """
         if peer.closing or peer.answer is not None or not isinstance(event, Frame):
             return True
-        if event.key in _SUBMISSIONS:
+        if event.key in SUBMISSIONS:
             return self.outboxes.is_full(peer)
-        return event.key not in _UNANSWERED
+        return event.key not in UNANSWERED
 
     def go_on(self, peer: Peer, now: float) -> None:
         """Go on with what a connection was halted in; no effect if it must still wait.
@@ -291,6 +297,7 @@ class Engine:
 
     def tick(self, now: float) -> None:
         """Make the calls that are due; those that are left are still due afterwards."""
+        self.now = now
         for due in islice(self.timers.due(now), SLICE):
             due(now)
 
@@ -376,6 +383,7 @@ class Engine:
         elif function.total >= function.ceiling and function.full(precedence):
             function, limit = None, QUEUE
         if function is None:
+            self.tallies.refuse(queues.functions.get(name))
             self._refuse(peer, limit, now)
             return None
         queues.newest += 1
@@ -407,12 +415,12 @@ class Engine:
         """Take in a job that a store has kept."""
         assert self.ledger is not None
         self.ledger.jobs += 1
-        self.counters.restored += 1
         job = ServerJob(
             stored.handle, self.queues.of_store(stored.function), stored.unique, stored.arguments,
             Precedence(stored.precedence), background=True, reducer=stored.reducer,
             when=stored.due, retries=stored.retries,
         )  # fmt: skip
+        self.tallies.restore(job)
         self._take_in(job, now)
 
     def _take_in(self, job: ServerJob, now: float) -> None:
@@ -450,16 +458,18 @@ class Engine:
         """Join a submission to a job, and answer it."""
         if not background and peer not in job.clients:
             if self.limits.used > self.limits.memory:
+                self.tallies.refuse(job.function)
                 self._refuse(peer, MEMORY, now)
                 return
             self.limits.used += CLIENT_SIZE
         if background and self.ledger is not None and not job.background:
             refusal = self.ledger.refusal
             if refusal is not None:
+                self.tallies.refuse(job.function)
                 self._refuse(peer, refusal, now)
                 return
             self.ledger.add(job)
-        self.counters.joined += 1
+        self.tallies.join(job)
         if background:
             # Otherwise it would be lost when its foreground clients leave, as in gearmand.
             job.background = True
@@ -507,8 +517,10 @@ class Engine:
         if function.sleepers:
             self.scheduler.to_wake[function] = None
 
-    def _come_due(self, job: ServerJob) -> None:
+    def _come_due(self, job: ServerJob, late: float) -> None:
         job.when = 0
+        # The wall clock may have been set meanwhile: then its time is another than expected.
+        job.queued_at = min(self.now, max(job.queued_at, self.now - late))
         self.limits.used -= TIMER_SIZE
         self._enqueue(job)
 
@@ -518,23 +530,20 @@ class Engine:
             self.queues.remove(job)
         self.queues.served(job, peer)
         function = job.function
+        tally = function.tally
+        waited = now - (job.started_at or job.queued_at)
+        tally.waiting_time += waited
+        tally.waited[bisect_right(BOUNDS, waited)] += 1
+        job.started_at = self.now = now
         job.holder = peer
         function.running += 1
         self.running += 1
         peer.assigned[job.handle] = job
-        ability = peer.abilities.get(function.name)
-        timeout = 0.0 if ability is None else ability.timeout
-        if timeout or function.timeout:
-            # The shorter of the two; 0 is none.
-            timeout = min(timeout or function.timeout, function.timeout or timeout)
-            self.limits.used += TIMER_SIZE
-            self._timeouts[job] = self.timers.at(
-                now + timeout, lambda due: self._time_out(job, due)
-            )
+        if function.timed:
+            self.timeouts.begin(job, peer.abilities.get(function.name), function)
 
     def _time_out(self, job: ServerJob, now: float) -> None:
-        self.counters.timed_out += 1
-        self._timed_out.log(now, logging.WARNING, "%r timed out on %r", job, job.holder)
+        self.tallies.time_out(job, now)
         self.requeue(job, now)
 
     def _release(self, job: ServerJob) -> None:
@@ -542,18 +551,21 @@ class Engine:
         peer = job.holder
         if peer is None:
             return
-        if self._timeouts:
-            timer = self._timeouts.pop(job, None)
-            if timer is not None:
-                self.timers.cancel(timer)
-                self.limits.used -= TIMER_SIZE
+        if self.timeouts.jobs:
+            self.timeouts.end(job)
         peer.assigned.pop(job.handle, None)
         job.holder = None
-        job.function.running -= 1
+        function = job.function
+        function.running -= 1
         self.running -= 1
+        tally = function.tally
+        ran = self.now - job.started_at
+        tally.running_time += ran
+        tally.ran[bisect_right(BOUNDS, ran)] += 1
 
     def requeue(self, job: ServerJob, now: float) -> None:
         """Take a job from its worker, and queue it again if it has an owner and attempts left."""
+        self.now = now
         worker = job.holder
         self._release(job)
         job.retries += 1
@@ -563,28 +575,18 @@ class Engine:
             return
         limit = self.settings.job_retries
         if limit == UNLIMITED or job.retries < limit:
-            # A warning, since a job may be killing one worker after another.
-            self._requeued.log(
-                now, logging.WARNING,
-                "Requeued %r (attempt %d): %r was lost or too slow", job, job.retries + 1, worker,
-            )  # fmt: skip
-            self.counters.requeued += 1
+            self.tallies.requeue(job, worker, now)
+            job.started_at = now
             if self.ledger is not None and job.background:
                 self.ledger.retry(job)
             self._enqueue(job)
             return
-        self.counters.exhausted += 1
-        self._exhausted.log(
-            now, logging.WARNING,
-            "Failed %r: no attempts left after %d; %r was lost or too slow",
-            job, job.retries, worker,
-        )  # fmt: skip
+        self.tallies.exhaust(job, worker, now)
         self.fail(job)
 
     def abandon(self, job: ServerJob) -> None:
         """Discard a job for which no client waits any more."""
-        self.log.info("Discarded %r: no client waits for it any more", job)
-        self.counters.abandoned += 1
+        self.tallies.abandon(job)
         self.remove(job)
 
     def fail(self, job: ServerJob) -> None:
@@ -604,6 +606,7 @@ class Engine:
                 if self.ledger is not None and job.background:
                     self.tell(job, WORK_FAIL, job.handle)
                 else:
+                    self.tallies.fail(job)
                     self.fail(job)
 
     def cancel(self, job: ServerJob) -> None:
@@ -612,7 +615,7 @@ class Engine:
         Its clients hear WORK_FAIL, as from gearmand, or nothing, as from gear 0.16's server: the
         settings decide.
         """
-        self.counters.cancelled += 1
+        self.tallies.cancel(job)
         if self.settings.tell_cancelled:
             self.tell(job, WORK_FAIL, job.handle)
         if job.holder is None:
@@ -653,7 +656,9 @@ class Engine:
         del self.jobs[job.handle]
         function = job.function
         function.total -= 1
-        function.ended += 1
+        function.tally.ended += 1
+        if self.tallies.cancelled:
+            self.tallies.leave(job)
         if not function.total and not function.workers:
             self.queues.settle(function)
         if job.unique:
@@ -684,6 +689,7 @@ class Engine:
         known = peer.abilities.get(name)
         if known is not None:
             known.timeout = timeout
+            known.function.timed = True
         elif len(peer.abilities) >= self.limits.per_worker:
             self._refuse(peer, PER_WORKER, now)
         elif self.scheduler.registrations >= self.limits.registrations:

@@ -23,7 +23,7 @@ class Epochs:
     Args:
         timers: The timers of the monotonic clock.
         wall_clock: Returns the seconds since 1970.
-        come_due: Called with each job whose time has come.
+        come_due: Called with each job whose time has come, and for how long it has.
 
     Attributes:
         jobs: The jobs that wait, with their timers of the wall clock.
@@ -33,7 +33,7 @@ class Epochs:
         self,
         timers: Timers,
         wall_clock: Callable[[], float],
-        come_due: Callable[[ServerJob], None],
+        come_due: Callable[[ServerJob, float], None],
     ) -> None:
         self.jobs: dict[ServerJob, Timer] = {}
         self._timers = timers
@@ -66,7 +66,7 @@ class Epochs:
     def _release(self, job: ServerJob) -> Due:
         def release(wall_time: float) -> None:
             del self.jobs[job]
-            self._come_due(job)
+            self._come_due(job, wall_time - job.when)
 
         return release
 

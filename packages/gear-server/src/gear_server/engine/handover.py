@@ -183,7 +183,7 @@ class Handover:
         engine = self._engine
         job.background = False
         if not job.has_owner:
-            engine.counters.moved += 1
+            engine.tallies.move(job)
             engine.remove(job)
         elif job.queue is engine.queues.aside:
             engine.queues.remove(job)

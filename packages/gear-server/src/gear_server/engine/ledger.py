@@ -342,6 +342,7 @@ class Ledger:
             if job in jobs:
                 self._outboxes.replace(peer, pledge.parts, place, _REFUSED)
                 self._counters.refused += 1
+                job.function.tally.refused += 1
             else:
                 pledge.answers.append((place, job))
 

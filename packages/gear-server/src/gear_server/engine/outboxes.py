@@ -5,11 +5,13 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from gear_server.engine.rights import PACKETS, Right
 from gear_server.engine.state import BOUNDLESS, NOWHERE, LongAnswer, Peer
 from gear_wire.codec import encode
-from gear_wire.enums import Magic
+from gear_wire.enums import Magic, PacketType
 from gear_wire.framing import HEADER
 from gear_wire.packets import BasePacket, Error
+from gear_wire.table import frame_key
 
 SMALL: Final = 512
 """Bytes up to which a packet is not counted when it is queued: a turn makes few of them."""
@@ -19,6 +21,14 @@ PATIENCE: Final = 3
 """Turns for which an answer may be deferred while the server is busy."""
 CROWDED: Final = 8 << 20
 """Unsent bytes from which a connection's requests wait, except for submissions."""
+UNANSWERED: Final = frozenset(
+    frame_key(Magic.REQ, number) for number in PacketType if number.name.startswith("WORK_")
+)
+"""Packets that the server never answers, except for wrong ones."""
+SUBMISSIONS: Final = frozenset(
+    frame_key(Magic.REQ, number) for number, right in PACKETS.items() if right is Right.INVOKE
+)
+"""Packets of which a client may send very many before it reads the first answer."""
 
 
 class Outboxes:

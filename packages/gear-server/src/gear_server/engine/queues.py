@@ -5,6 +5,7 @@ import itertools
 from typing import Final
 
 from gear_server.engine.state import NO_LIMIT, Function, JobQueue, Peer, Search, ServerJob
+from gear_server.engine.tally import Tally
 from gear_wire.enums import Precedence
 
 BY_PRECEDENCE: Final = (Precedence.HIGH, Precedence.NORMAL, Precedence.LOW)
@@ -30,6 +31,8 @@ class Queues:
         changes: How often a function was put last in `ready`.
         waiting: The number of queued jobs.
         aside: Jobs that were taken out of their queues for now, and count as none of the others.
+        forgotten: What had happened to the jobs of functions that are not known any more, or never
+            were: a submission for one function too many was refused.
         newest: The number of the newest job, queued or not, which ends its handle.
         short: See `SHORT`.
     """
@@ -48,6 +51,7 @@ class Queues:
         self.changes: int = 0
         self.waiting: int = 0
         self.aside: JobQueue = JobQueue()
+        self.forgotten: Tally = Tally()
         self.newest: int = 0
         self.short: int = SHORT
 
@@ -75,8 +79,8 @@ class Queues:
 
     def drop(self, function: Function) -> None:
         """Forget a function, which must have neither jobs nor workers."""
-        del self.functions[function.name]
         self._idle.pop(function, None)
+        self._remove(function)
 
     def settle(self, function: Function) -> None:
         """Note that a function has no more jobs and workers; too many such are forgotten.
@@ -92,8 +96,12 @@ class Queues:
     def _forget(self) -> bool:
         function, _ = self._idle.popitem(last=False)
         if function.idle:
-            del self.functions[function.name]
+            self._remove(function)
         return function.idle
+
+    def _remove(self, function: Function) -> None:
+        del self.functions[function.name]
+        self.forgotten.add(function.tally)
 
     def _make_room(self) -> bool:
         while self._idle:
@@ -136,6 +144,7 @@ class Queues:
         job.previous = job.next = job.queue = None
         queue.count -= 1
         if queue is self.aside:
+            job.function.aside -= 1
             return
         self.waiting -= 1
         if queue.first is None:
@@ -152,6 +161,7 @@ class Queues:
             queue.last.next = job
         queue.last = job
         queue.count += 1
+        job.function.aside += 1
 
     def put_back(self) -> Function | None:
         """Put the job that was set aside last before all others of its queue.

@@ -267,19 +267,18 @@ def _work(text: bytes, act: Act, payload: bool = False) -> Rule:
 
 
 def _complete(engine: Engine, job: ServerJob, frame: Frame) -> None:
-    engine.counters.completed += 1
     engine.forward(job, frame)
     engine.remove(job)
 
 
 def _fail(engine: Engine, job: ServerJob, frame: Frame) -> None:
-    engine.counters.failed += 1
+    engine.tallies.fail(job)
     engine.forward(job, frame)
     engine.remove(job)
 
 
 def _exception(engine: Engine, job: ServerJob, frame: Frame) -> None:
-    engine.counters.failed += 1
+    engine.tallies.fail(job)
     asked = {client: times for client, times in job.clients.items() if client.exceptions}
     others = {client: times for client, times in job.clients.items() if not client.exceptions}
     engine.send_to_all(asked, _WORK_EXCEPTION, frame.body)

@@ -78,6 +78,8 @@ class Scheduler:
         peer.absent.add(function)
         self.registrations += 1
         function.workers += 1
+        if timeout:
+            function.timed = True
         for precedence, search in peer.searches.items():
             if function.queues[precedence].count:
                 search.found[function] = None

@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
+from gear_server.engine.tally import Tally
 from gear_wire.enums import Precedence
 from gear_wire.escape import escaped, quoted
 from gear_wire.framing import Event
@@ -229,6 +230,8 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
         when: When it may run, in seconds since 1970; 0 for at once.
         retries: How often it was taken from a worker that was lost or too slow.
         queued_at: When it could first be given to a worker, on the monotonic clock.
+        started_at: When it was last given to a worker, on that clock, or was taken back from one;
+            0 before.
         numerator: Its progress, as the worker's bytes.
         denominator: The total of which that is a part, as the worker's bytes.
         holder: The connection that works on it; None unless it is running.
@@ -249,6 +252,7 @@ class ServerJob(msgspec.Struct, eq=False, dict=True, weakref=True):
     when: int = 0
     retries: int = 0
     queued_at: float = 0.0
+    started_at: float = 0.0
     numerator: bytes = b"0"
     denominator: bytes = b"0"
     holder: Peer | None = None
@@ -345,7 +349,8 @@ class Function:
         queues: The queued jobs by precedence.
         total: The number of its jobs: queued, running, or not yet due.
         running: The number of its running jobs.
-        ended: The number of its jobs that have ended, in whatever way.
+        aside: The number of its jobs that are set aside; see `Queues.set_aside`.
+        tally: What has happened to its jobs.
         workers: The number of workers that have registered it.
         sleepers: Workers that may be asleep, longest first; see `Scheduler.fall_asleep`.
         workloads: Its jobs with unique ``-``, by arguments.
@@ -353,13 +358,14 @@ class Function:
         limits: The maximum of `total` for a new job, by its precedence; None for the server's.
         ceiling: Below this `total`, no new job is over a limit.
         timeout: Seconds for which its jobs may run at most; 0 for no limit.
+        timed: Whether that or one of its workers has ever limited the time of its jobs.
         recheck_scheduled: Whether a recheck of its sleepers is scheduled.
         notified: Workers that were sent a NOOP for its jobs and have not asked for one yet.
     """
 
     __slots__ = (
+        "aside",
         "ceiling",
-        "ended",
         "kept",
         "limits",
         "name",
@@ -368,6 +374,8 @@ class Function:
         "recheck_scheduled",
         "running",
         "sleepers",
+        "tally",
+        "timed",
         "timeout",
         "total",
         "workers",
@@ -379,7 +387,8 @@ class Function:
         self.queues: tuple[JobQueue, ...] = tuple(JobQueue() for _ in Precedence)
         self.total: int = 0
         self.running: int = 0
-        self.ended: int = 0
+        self.aside: int = 0
+        self.tally: Tally = Tally()
         self.workers: int = 0
         self.sleepers: collections.OrderedDict[Peer, None] = collections.OrderedDict()
         self.workloads: dict[bytes, ServerJob] = {}
@@ -387,6 +396,7 @@ class Function:
         self.limits: tuple[int, ...] | None = None
         self.ceiling: int = ceiling
         self.timeout: float = timeout
+        self.timed: bool = timeout > 0
         self.recheck_scheduled: bool = False
         self.notified: set[Peer] = set()
 
@@ -394,6 +404,16 @@ class Function:
         """Return how many jobs are queued."""
         high, normal, low = self.queues
         return high.count + normal.count + low.count
+
+    @property
+    def scheduled(self) -> int:
+        """How many jobs are for later."""
+        return self.total - self.running - self.aside - self.queued()
+
+    @property
+    def submitted(self) -> int:
+        """How many jobs were accepted, not counting submissions that joined one."""
+        return self.total + self.tally.ended - self.tally.restored
 
     def waiting_since(self) -> float | None:
         """Return when the first of its queued jobs was queued; None if there is none."""
@@ -419,6 +439,11 @@ class Function:
         self.kept = True
         self.limits = limits
         self.ceiling = min((limit for limit in limits if limit > 0), default=NO_LIMIT)
+
+    def limit_time(self, seconds: float) -> None:
+        """Limit the time for which its jobs may run; 0 for no limit."""
+        self.timeout = seconds
+        self.timed = True
 
     @property
     def idle(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 
 from gear_server.engine.state import NOWHERE, Peer
+from gear_server.network.traffic import Traffic
 
 
 class StreamPeer(Peer):
@@ -11,9 +12,10 @@ class StreamPeer(Peer):
     Attributes:
         transport: The transport; None before it is connected and after it is closed.
         congested: Whether the transport holds more than a few bytes.
+        traffic: Where what is sent is counted.
     """
 
-    __slots__ = ("congested", "transport")
+    __slots__ = ("congested", "traffic", "transport")
 
     def __init__(
         self, host: str = "-", port: int = 0, descriptor: int = 0, subject: str | None = None
@@ -21,6 +23,7 @@ class StreamPeer(Peer):
         super().__init__(host, port, descriptor, subject)
         self.transport: asyncio.Transport | None = None
         self.congested: bool = False
+        self.traffic: Traffic = Traffic()
 
     def undelivered(self) -> int:
         """Return the number of bytes waiting to be sent."""
@@ -46,10 +49,13 @@ class StreamPeer(Peer):
             return 0
         if outbox:
             if self.bulky:
+                self.traffic.sent += sum(map(len, outbox))
                 transport.writelines(outbox[:])
                 self.bulky = False
             else:
-                transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
+                data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
+                self.traffic.sent += len(data)
+                transport.write(data)
             outbox.clear()
             if self.sendable is NOWHERE:  # cut off meanwhile, as the transport took too little
                 transport.abort()

@@ -23,6 +23,7 @@ from gear_server.network.pace import BULK_TIME, MOST, READ_TIME, Pace
 from gear_server.network.peer import StreamPeer
 from gear_server.network.stream import Stream
 from gear_server.network.subject import subject_of
+from gear_server.network.traffic import Traffic
 from gear_server.queue.store import Store
 from gear_server.settings import ServerSettings
 from gear_wire.framing import Event, Frame
@@ -76,6 +77,9 @@ class AsyncServer:
         busy_reads: How many reads of this turn brought much.
         most: How many messages of a read are taken at once.
         evictions: Drops connections that take too long or hold too much.
+        traffic: How many bytes were read and sent.
+        turns: How many turns of the engine have ended.
+        turn_time: Seconds that they took, each from its first read until its answers were written.
     """
 
     def __init__(
@@ -108,6 +112,10 @@ class AsyncServer:
         self.busy_reads: int = 0
         self.most: int = MOST
         self._reads = 0
+        self.traffic: Traffic = Traffic()
+        self.turns: int = 0
+        self.turn_time: float = 0.0
+        self._turn_began = 0.0  # 0 between turns
         self._busy = False
         self._deferred = False
         self._draining = False
@@ -243,6 +251,7 @@ class AsyncServer:
         peer = self._owner.make_peer(admission.host, admission.port, descriptor, subject)
         transport.set_write_buffer_limits(FEW, FEW)
         peer.transport = transport
+        peer.traffic = self.traffic
         self._peers.add(peer)
         with self.lock:
             self.engine.add(peer)
@@ -256,7 +265,9 @@ class AsyncServer:
             self._log(peer, events)
         with self.lock:
             try:
-                self.engine.receive(peer, events, time.monotonic())
+                now = time.monotonic()
+                self._begin_turn(now)
+                self.engine.receive(peer, events, now)
             except Exception:
                 self._close_after_exception(peer)
         self._reads += 1
@@ -398,6 +409,7 @@ class AsyncServer:
     def _flush(self) -> None:
         self._flushing = False
         began = now = time.monotonic()
+        self._begin_turn(now)
         reads = self._reads
         if reads > self.busy_reads:
             self._pace.others_at = now
@@ -417,6 +429,18 @@ class AsyncServer:
             self._pace.rest(end, end - began)
         if reads:
             self._busy_poll.begin()
+        self._count_turn()
+
+    def _begin_turn(self, now: float) -> None:
+        """Note when a turn begins, unless it has begun already."""
+        if not self._turn_began:
+            self._turn_began = now
+
+    def _count_turn(self) -> None:
+        """Count a turn that ends."""
+        self.turns += 1
+        self.turn_time += time.monotonic() - self._turn_began
+        self._turn_began = 0.0
 
     def _end_turn(self, now: float) -> bool:
         """End a turn of the engine; returns whether it did long work."""
@@ -460,7 +484,9 @@ class AsyncServer:
     def _tick(self) -> None:
         self._timer = None
         now = time.monotonic()
+        self._begin_turn(now)
         with self.lock:
             self.engine.tick(now)
         # Timers run before reads: that there are no reads yet means nothing.
         self._end_turn(now)
+        self._count_turn()

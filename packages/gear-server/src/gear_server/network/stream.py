@@ -8,6 +8,7 @@ from gear_server.network.doors import Admission
 from gear_server.network.pace import BULK, BUSY_READS, MOST, SOME
 from gear_server.network.patience import Patience
 from gear_server.network.peer import StreamPeer
+from gear_server.network.traffic import Traffic
 from gear_server.settings import ServerSettings
 from gear_wire.framing import Event, Frame, FrameReader
 from gear_wire.large import LargeFrame
@@ -42,9 +43,11 @@ class Reader(Protocol):
         settings: Its settings.
         most: How many messages of a connection it takes at once.
         busy_reads: How many reads of this turn were those of busy connections.
+        traffic: Where what is read is counted.
     """
 
     settings: ServerSettings
+    traffic: Traffic
     most: int
     busy_reads: int
 
@@ -114,6 +117,7 @@ class Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what was read."""
+        self._server.traffic.received += len(data)
         if self._peer is None or self._peer.closing:
             return
         self._reader.most = self._server.most
@@ -196,6 +200,10 @@ class Stream(asyncio.Protocol):
             _LargeRead(self, peer.transport, self._large)
         else:
             self.acknowledge(size)
+
+    def count(self, size: int) -> None:
+        """Count what was read of a large packet."""
+        self._server.traffic.received += size
 
     def came_on(self, size: int) -> None:
         """Note and acknowledge what was read of a large packet."""
@@ -303,6 +311,7 @@ class _LargeRead(asyncio.BufferedProtocol):
         return self._frame.room()
 
     def buffer_updated(self, nbytes: int) -> None:
+        self._stream.count(nbytes)
         if self._frame.fill(nbytes):
             # The loop still holds the buffer.
             self._transport.pause_reading()
