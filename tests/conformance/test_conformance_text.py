@@ -205,10 +205,16 @@ TABLES = [
         admin.says(b"show unique\n", b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"),
         admin.says(b"show unique people\n", b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"),
         admin.says(b"show functions now\n", b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"),
+        admin.says(b"show counters now\n", b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"),
         differs(
             "functions",
             geard=[admin.says(b"show functions\n", b".\n")],
             gearmand=[admin.says(b"show functions\n", b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n")],
+        ),
+        differs(
+            "counters",
+            geard=[admin.says(b"show counters\n", b".\n")],
+            gearmand=[admin.says(b"show counters\n", b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n")],
         ),
         alone=True,
     ),

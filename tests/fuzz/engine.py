@@ -56,6 +56,7 @@ LINES: Final = [
     b"cancel job H:1\n", b"cancel job H:2\n", b"create function c\n", b"drop function c\n",
     b"drop function f\n", b"maxqueue f 2\n", b"maxqueue f 3 2 1\n", b"jobtimeout g 1\n",
     b"show functions\n",
+    b"show counters\n",
     b"version\n", b"verbose\n", b"getpid\n",
 ]  # fmt: skip
 

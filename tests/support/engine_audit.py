@@ -44,7 +44,7 @@ def audit(engine: Engine) -> None:
     assert set(engine.scheduler.grabs) == {
         peer for peer in engine.peers if peer.pending_grab is not None
     }
-    _check_counters(engine)
+    check_counters(engine)
     _check_limits(engine)
     if engine.ledger is not None:
         _check_ledger(engine, engine.ledger)
@@ -162,7 +162,8 @@ def _check_functions(engine: Engine) -> None:
         assert list(ready.values()) == sorted(set(ready.values()))
 
 
-def _check_counters(engine: Engine) -> None:
+def check_counters(engine: Engine) -> None:
+    """Check that all that was counted adds up."""
     counters = engine.tallies.read(len(engine.jobs))
     functions = engine.queues.functions.values()
     total = Tally()

@@ -1,14 +1,17 @@
 """The server's answers to text commands, one function each."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, repeat
 from typing import Final, TypeVar
+
+import msgspec
 
 from gear_server.engine.access import DENIED
 from gear_server.engine.acl import ACL, ACLEntry, ACLError
 from gear_server.engine.engine import Answer, Engine, TextRule
 from gear_server.engine.limits import FUNCTIONS
 from gear_server.engine.names import Refusal, refused_function, shown_unique
+from gear_server.engine.numbers import FUNCTION_KEYS, PORTION, FunctionNumbers, portions
 from gear_server.engine.rules import OUT_OF_RANGE, leading_number
 from gear_server.engine.state import Function, Peer, ServerJob
 from gear_server.settings import YEAR
@@ -110,6 +113,8 @@ def _show(engine: Engine, peer: Peer, words: list[bytes], now: float) -> Answer:
         return _table(engine.jobs.values(), _unique_line)
     if what[0] == b"jobs":
         return _table(engine.jobs.values(), _job_line)
+    if what == [b"counters"]:
+        return _counters(list(engine.queues.functions.values()), now)
     if what == [b"functions"]:
         return _table(engine.queues.functions.values(), lambda each: _activity_line(each, now))
     return b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"
@@ -125,6 +130,24 @@ def _activity_line(function: Function, now: float) -> bytes:
         function.name, function.total, function.running, function.workers, function.tally.ended,
         0 if since is None else max(0, round(1000 * (now - since))),
     )  # fmt: skip
+
+
+_COUNTERS_LINE: Final = b"%b" + b"".join(b"\t%b=%%d" % key.encode() for key in FUNCTION_KEYS)
+
+
+def _counters(functions: list[Function], now: float) -> Answer:
+    """Return the numbers of all functions; in slices if there are many."""
+    slices = chain(map(_counters_lines, portions(functions), repeat(now)), [b".\n"])
+    return b"".join(slices) if len(functions) <= PORTION else slices
+
+
+def _counters_lines(functions: list[Function], now: float) -> bytes:
+    return b"".join([_counters_line(function, now) for function in functions])
+
+
+def _counters_line(function: Function, now: float) -> bytes:
+    numbers = msgspec.structs.astuple(FunctionNumbers.of(function, now))
+    return _COUNTERS_LINE % (function.name, *numbers) + b"\n"
 
 
 def _job_line(job: ServerJob) -> bytes:

@@ -405,6 +405,10 @@ class Function:
         high, normal, low = self.queues
         return high.count + normal.count + low.count
 
+    def asleep(self) -> int:
+        """Return how many of its workers sleep; walks `sleepers`."""
+        return sum(peer.sleeping for peer in self.sleepers)
+
     @property
     def scheduled(self) -> int:
         """How many jobs are for later."""
