@@ -83,6 +83,14 @@ def test_it_depends_on_what_it_needs_and_pins_its_siblings(distribution: str) ->
             assert requirement == f"{name}{extra}>={major},<{major + 1}"
 
 
+@pytest.mark.parametrize("distribution", ["gear-client", "gear-worker"])
+def test_tracing_brings_the_api_of_opentelemetry_alone(distribution: str) -> None:
+    (wire,) = workspace.project(distribution)["optional-dependencies"]["tracing"]
+    assert wire.startswith("gear-wire[tracing]>=")
+    (api,) = workspace.project("gear-wire")["optional-dependencies"]["tracing"]
+    assert name_of(api) == "opentelemetry-api"
+
+
 @all_of_them
 def test_it_says_on_which_pythons_it_runs(distribution: str) -> None:
     project = workspace.project(distribution)

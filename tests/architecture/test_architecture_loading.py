@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-HEAVY = ("ssl", "asyncio", "http", "email", "multiprocessing", "uvloop", "gear_server")
+HEAVY = (
+    "ssl", "asyncio", "http", "email", "multiprocessing", "uvloop", "gear_server", "opentelemetry",
+)  # fmt: skip
 
 
 def loaded_by(code: str) -> set[str]:

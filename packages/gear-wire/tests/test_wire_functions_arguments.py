@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gear_wire.functions import App, InvalidArgumentsError
 from gear_wire.functions.arguments import Arguments
+from gear_wire.functions.coding import Encoding
 
 Call = tuple[tuple[object, ...], dict[str, object]]
 
@@ -175,3 +176,57 @@ def test_nothing_at_all_is_no_arguments() -> None:
         assert made.codec.decode_arguments(b"") == ([], {})
         with pytest.raises(InvalidArgumentsError, match="missing 1 required positional argument"):
             app.function()(one).codec.decode_arguments(b"")
+
+
+# What travels beside arguments
+
+
+BESIDE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+
+
+@pytest.mark.parametrize("encoding", ["json", "msgpack"])
+def test_what_travels_beside_arguments_is_none_of_them(encoding: Encoding) -> None:
+    app = App(encoding=encoding)
+
+    @app.function()
+    def add(a: int, b: int = 2) -> int:
+        return a + b
+
+    codec = add.codec
+    payload = codec.encode_arguments((5,), {}, BESIDE)
+    assert payload != add.encode(5) == codec.encode_arguments((5,), {}, {})
+    assert codec.decode_arguments(payload) == ([], {"a": 5})
+    assert codec.decode_beside(payload) == BESIDE
+    assert codec.decode_beside(add.encode(5)) == {}
+    for wrong in (b"", b"\xc1", b"[1, 2]", b"\x91\x01", b'{"@a": tru', b'{"@a": "\xff"}', b"1"):
+        assert codec.decode_beside(wrong) == {}
+
+
+def test_whatever_is_beside_arguments_they_are_checked() -> None:
+    app = App()
+
+    @app.function()
+    def add(a: int, b: int = 2) -> int:
+        return a + b
+
+    decode = add.codec.decode_arguments
+    assert decode(b'{"b": 3, "@x": [{}], "a": 1, "@": null}') == ([], {"a": 1, "b": 3})
+    for payload, complaint in {
+        b'{"@x": 1}': r"^add\(\) missing 1 required positional argument: 'a'$",
+        b'{"@x": 1, "a": "1"}': r"^\$\.a: expected int, got str$",
+        b'{"@x": 1, "a": 1, "c": 1}': r"^add\(\) got an unexpected keyword argument 'c'$",
+        b'{"@x": 1, "a": 1': "the payload is invalid",
+    }.items():
+        with pytest.raises(InvalidArgumentsError, match=complaint):
+            decode(payload)
+
+
+def test_raw_functions_have_no_room_beside_their_argument() -> None:
+    app = App()
+
+    @app.function()
+    def shout(text: str) -> str:
+        return text.upper()
+
+    assert shout.codec.encode_arguments(("tea",), {}, BESIDE) == b"tea"
+    assert shout.codec.decode_beside(b'{"@traceparent": ""}') == {}

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import ParamSpec, TypeVar, overload
 
@@ -25,6 +25,7 @@ from gear_client.session import ClientSession
 from gear_client.submissions import submit_packet
 from gear_wire.constants import PRECEDENCE_NORMAL
 from gear_wire.errors import TimeoutError
+from gear_wire.functions import tracing
 from gear_wire.functions.function import (
     AnyFunction,
     Function,
@@ -138,7 +139,7 @@ class AsyncClient(AsyncBaseClient):
                 background.
         """
         check_foreground(function)
-        job, deadline = await self._call(function, function.encode(*args, **kwargs))
+        job, deadline = await self._call(function, args, kwargs)
         return await AsyncTypedJob(self, function, job, deadline).result()
 
     @overload
@@ -175,22 +176,28 @@ class AsyncClient(AsyncBaseClient):
             InvalidDataError: The protocol has no packet for the combination asked for.
         """
         check_function(function)
-        job, deadline = await self._call(function, function.encode(*args, **kwargs))
+        job, deadline = await self._call(function, args, kwargs)
         if isinstance(function, StreamFunction):
             return AsyncStreamJob(self, function, job, deadline)
         return AsyncTypedJob(self, function, job, deadline)
 
-    async def _call(self, function: AnyFunction, payload: bytes) -> tuple[AsyncCallJob, Deadline]:
+    async def _call(
+        self, function: AnyFunction, args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> tuple[AsyncCallJob, Deadline]:
         """Submit a call; returns its job, and when it must be over."""
         options = function.call_options
-        job, deadline = AsyncCallJob(function, payload), Deadline(options.timeout)
-        await self.submit(
-            job,
-            background=options.background,
-            precedence=options.precedence,
-            when=options.when,
-            timeout=Deadline.sooner(SUBMIT_TIMEOUT, deadline).left(),
-        )
+        with tracing.send(function) as span:
+            payload = function.codec.encode_arguments(args, kwargs, span.carried)
+            job, deadline = AsyncCallJob(function, payload), Deadline(options.timeout)
+            await self.submit(
+                job,
+                background=options.background,
+                precedence=options.precedence,
+                when=options.when,
+                timeout=Deadline.sooner(SUBMIT_TIMEOUT, deadline).left(),
+            )
+            span.taken(job.handle, job.connection)
+            job.sent = span
         return job, deadline
 
     async def _ask(

@@ -125,8 +125,9 @@ class AsyncTypedJob(Generic[Result_co]):
             InvalidDataError: The result is none of the function's; or it is a background job.
             GearmanError: The job belongs to another event loop.
         """
-        await self._until(self.job._has_ended, self._limit(timeout))
-        return result_of(self.job, self._function)
+        with self.job.sent.waiting(self.job.handle):
+            await self._until(self.job._has_ended, self._limit(timeout))
+            return result_of(self.job, self._function)
 
     async def updates(self, timeout: float | None = None) -> AsyncIterator[Update]:
         """Give what the worker tells of the job, as it comes, until the job ends.
@@ -209,11 +210,12 @@ class AsyncStreamJob(AsyncTypedJob[list[Item_co]], Generic[Item_co]):
             GearmanError: The job belongs to another event loop.
         """
         limit, job = self._limit(timeout), self.job
-        while True:
-            await self._until(job._has_more, limit)
-            if not job.data:
-                failure = failure_of(job, self._stream)
-                if failure is not None:
-                    raise failure
-                return
-            yield self._stream.decode_item(job._pop_part())
+        with job.sent.waiting(job.handle):
+            while True:
+                await self._until(job._has_more, limit)
+                if not job.data:
+                    failure = failure_of(job, self._stream)
+                    if failure is not None:
+                        raise failure
+                    return
+                yield self._stream.decode_item(job._pop_part())

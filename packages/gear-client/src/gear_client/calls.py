@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 from gear_client.jobs import Job
 from gear_client.outcome import Outcome
 from gear_wire.errors import JobFailedError
+from gear_wire.functions import tracing
 from gear_wire.functions.failures import decode_failure
 from gear_wire.functions.function import AnyFunction, Function
 from gear_wire.packets import BasePacket, WorkData, WorkStatus, WorkWarning
@@ -34,10 +35,12 @@ class CallJob(Job):
         last: The data of the WORK_COMPLETE.
         warnings: The data of each WORK_WARNING.
         updates: What came that nobody has taken yet.
+        sent: The span of its submission.
     """
 
     def __init__(self, function: AnyFunction, arguments: bytes) -> None:
         self._streams = function.kind == "stream"
+        self.sent: tracing.Span = tracing.NOTHING
         super().__init__(function.name, arguments, function.call_options.unique)
 
     def _reset(self) -> None:
@@ -47,7 +50,11 @@ class CallJob(Job):
         self.updates: collections.deque[Update] = collections.deque(maxlen=_MANY)
 
     def _copied_attributes(self) -> dict[str, object]:
-        own = {"warnings": [*self.warnings], "updates": self.updates.copy()}
+        own = {
+            "warnings": [*self.warnings],
+            "updates": self.updates.copy(),
+            "sent": tracing.NOTHING,
+        }
         return {**super()._copied_attributes(), **own}
 
     def _kept(self) -> list[bytes]:

@@ -1,6 +1,6 @@
 """The documented `Client`: submits jobs from threads; for asyncio there is `async_client`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import ParamSpec, TypeVar, overload
 
@@ -16,6 +16,7 @@ from gear_client.submissions import submit_packet
 from gear_client.typed import StreamJob, TypedJob
 from gear_wire.constants import PRECEDENCE_NORMAL
 from gear_wire.errors import ConnectionError, DisconnectError, TimeoutError
+from gear_wire.functions import tracing
 from gear_wire.functions.function import (
     AnyFunction,
     Function,
@@ -209,7 +210,7 @@ class Client(BaseClient):
             GearmanError: Called in a handler.
         """
         check_foreground(function)
-        job, deadline = self._call(function, function.encode(*args, **kwargs))
+        job, deadline = self._call(function, args, kwargs)
         return TypedJob(self, function, job, deadline).result()
 
     @overload
@@ -245,22 +246,28 @@ class Client(BaseClient):
             GearmanError: Called in a handler.
         """
         check_function(function)
-        job, deadline = self._call(function, function.encode(*args, **kwargs))
+        job, deadline = self._call(function, args, kwargs)
         if isinstance(function, StreamFunction):
             return StreamJob(self, function, job, deadline)
         return TypedJob(self, function, job, deadline)
 
-    def _call(self, function: AnyFunction, payload: bytes) -> tuple[CallJob, Deadline]:
+    def _call(
+        self, function: AnyFunction, args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> tuple[CallJob, Deadline]:
         """Submit a call; returns its job, and when it must be over."""
         options = function.call_options
-        job, deadline = CallJob(function, payload), Deadline(options.timeout)
-        self.submitJob(
-            job,
-            options.background,
-            options.precedence,
-            Deadline.sooner(SUBMIT_TIMEOUT, deadline).left(),
-            when=options.when,
-        )
+        with tracing.send(function) as span:
+            payload = function.codec.encode_arguments(args, kwargs, span.carried)
+            job, deadline = CallJob(function, payload), Deadline(options.timeout)
+            self.submitJob(
+                job,
+                options.background,
+                options.precedence,
+                Deadline.sooner(SUBMIT_TIMEOUT, deadline).left(),
+                when=options.when,
+            )
+            span.taken(job.handle, job.connection)
+            job.sent = span
         return job, deadline
 
     # Questions

@@ -101,10 +101,11 @@ class TypedJob(Generic[Result_co]):
             InvalidDataError: The result is none of the function's; or it is a background job.
             GearmanError: Called on the client's poll thread, which would wait for itself.
         """
-        limit = self._limit(timeout)
-        if not self.job.wait(limit.left()):
-            raise limit.error(f"{self.job._title} has not ended")
-        return result_of(self.job, self._function)
+        with self.job.sent.waiting(self.job.handle):
+            limit = self._limit(timeout)
+            if not self.job.wait(limit.left()):
+                raise limit.error(f"{self.job._title} has not ended")
+            return result_of(self.job, self._function)
 
     def updates(self, timeout: float | None = None) -> Iterator[Update]:
         """Give what the worker tells of the job, as it comes, until the job ends.
@@ -179,11 +180,12 @@ class StreamJob(TypedJob[list[Item_co]], Generic[Item_co]):
             GearmanError: Called on the client's poll thread, which would wait for itself.
         """
         limit, job = self._limit(timeout), self.job
-        while job._wait_until(job._has_more, limit):
-            if not job.data:
-                failure = failure_of(job, self._stream)
-                if failure is not None:
-                    raise failure
-                return
-            yield self._stream.decode_item(job._pop_part())
-        raise limit.error(f"{job._title} has not ended")
+        with job.sent.waiting(job.handle):
+            while job._wait_until(job._has_more, limit):
+                if not job.data:
+                    failure = failure_of(job, self._stream)
+                    if failure is not None:
+                        raise failure
+                    return
+                yield self._stream.decode_item(job._pop_part())
+            raise limit.error(f"{job._title} has not ended")

@@ -95,6 +95,8 @@ class App:
             ``msgpack``. A function of one argument and a result that are bytes or text sends both
             as they are.
         tracebacks: Whether exceptions tell clients where they were raised.
+        trace_context: Whether calls that are traced with OpenTelemetry carry their trace's context,
+            beside the arguments; False for workers of other kinds that refuse it.
 
     Attributes:
         functions: The functions by name, those that are only declared too.
@@ -106,11 +108,14 @@ class App:
         ConfigurationError: The encoding is unknown.
     """
 
-    def __init__(self, *, encoding: Encoding = "json", tracebacks: bool = False) -> None:
+    def __init__(
+        self, *, encoding: Encoding = "json", tracebacks: bool = False, trace_context: bool = True
+    ) -> None:
         if encoding not in ("json", "msgpack"):
             raise ConfigurationError(f"encoding is 'json' or 'msgpack', not {encoding!r}")
         self.encoding: Encoding = encoding
         self.tracebacks: bool = tracebacks
+        self.trace_context: bool = trace_context
         self.functions: dict[str, AnyFunction] = {}
         self.schedule: list[Every] = []
         self.middlewares: list[Middleware] = []
@@ -208,7 +213,10 @@ class App:
         options = self._options(timeout, retries, function.options.raises, rate, concurrency)
 
         def decorate(body: Callable[..., object]) -> AnyFunction:
-            made = type(function)(function.name, body, options, function.encoding, self.tracebacks)
+            made = type(function)(
+                function.name, body, options,
+                function.encoding, self.tracebacks, function.trace_context,
+            )  # fmt: skip
             self._add(made, declared=False)
             return made
 
@@ -241,7 +249,9 @@ class App:
             chosen = body.__name__ if name is None else name
             to_function_name(chosen)
             kind = StreamFunction if is_stream(body) else Function
-            made: AnyFunction = kind(chosen, body, options, self.encoding, self.tracebacks)
+            made: AnyFunction = kind(
+                chosen, body, options, self.encoding, self.tracebacks, self.trace_context
+            )
             self._add(made, declared)
             return made
 

@@ -22,6 +22,8 @@ _AT: Final = re.compile(
     r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL
 )
 _WRITTEN_STREAM: Final = re.compile(r"(?:\w+\.)*(?:Async)?(?:Iterator|Generator)\[")
+_BESIDE: Final = "@"
+"""What members of a payload begin with that are no arguments: no parameter has such a name."""
 _STREAMS: Final = {
     typing.get_origin(known)
     for known in (
@@ -48,11 +50,25 @@ class Codec(Protocol):
     result_type: object
     kind: Kind
 
-    def encode_arguments(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
-        """Return the payload of a call; TypeError when they do not fit, as Python says it."""
+    def encode_arguments(
+        self,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        beside: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Return the payload of a call; TypeError when they do not fit, as Python says it.
+
+        Args:
+            args: The arguments by position.
+            kwargs: The arguments by name.
+            beside: What travels beside them, where there is room for it.
+        """
 
     def decode_arguments(self, payload: bytes) -> Bound:
         """Return what to call the function with; InvalidArgumentsError when it does not fit."""
+
+    def decode_beside(self, payload: bytes) -> Mapping[str, object]:
+        """Return what travels beside the arguments; never raises, whatever the payload is."""
 
     def encode_result(self, value: object) -> bytes:
         """Return a result, or an item of a stream, as bytes."""
@@ -150,8 +166,13 @@ class RawCodec:
         (self._parameter,) = signature.parameters.values()
         self._text = argument is str
 
-    def encode_arguments(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
-        """Return the payload of a call; TypeError when they do not fit, as Python says it."""
+    def encode_arguments(
+        self,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        beside: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Return the payload of a call, which is one argument and has no room beside it."""
         bound = self._arguments.bind(args, kwargs)
         bound.apply_defaults()
         return self._encode(bound.arguments[self._parameter.name], self.arguments_type)
@@ -169,6 +190,10 @@ class RawCodec:
         if self._parameter.kind is self._parameter.KEYWORD_ONLY:
             return [], {self._parameter.name: value}
         return [value], {}
+
+    def decode_beside(self, payload: bytes) -> Mapping[str, object]:
+        """Return nothing: there is no room beside the argument."""
+        return {}
 
     def _encode(self, value: object, wanted: object) -> bytes:
         if wanted is str and isinstance(value, str):
@@ -216,12 +241,14 @@ class StructCodec:
             if encoding == "json":
                 self._encode = msgspec.json.Encoder().encode
                 self._shape: Callable[[bytes], object] = msgspec.json.Decoder(_SHAPE).decode
+                self._any: Callable[[bytes], object] = msgspec.json.Decoder().decode
                 self._read: Callable[[bytes], object] = msgspec.json.Decoder(struct).decode
                 self._result: Callable[[bytes], object] = msgspec.json.Decoder(result).decode
                 self._nothing = b"{}"
             else:
                 self._encode = msgspec.msgpack.Encoder().encode
                 self._shape = msgspec.msgpack.Decoder(_SHAPE).decode
+                self._any = msgspec.msgpack.Decoder().decode
                 self._read = msgspec.msgpack.Decoder(struct).decode
                 self._result = msgspec.msgpack.Decoder(result).decode
                 self._nothing = b"\x80"
@@ -229,9 +256,20 @@ class StructCodec:
         except (TypeError, NotImplementedError) as error:
             raise ConfigurationError(f"{name}: a type cannot travel: {error}") from error
 
-    def encode_arguments(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
+    def encode_arguments(
+        self,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        beside: Mapping[str, str] | None = None,
+    ) -> bytes:
         """Return the payload of a call; TypeError when they do not fit, as Python says it."""
-        return self._encode(self._arguments.bind(args, kwargs).arguments)
+        arguments = self._arguments.bind(args, kwargs).arguments
+        if not beside:
+            return self._encode(arguments)
+        # First, so that whoever does not expect them meets them before much is read in vain.
+        return self._encode(
+            {**{f"{_BESIDE}{name}": value for name, value in beside.items()}, **arguments}
+        )
 
     def decode_arguments(self, payload: bytes) -> Bound:
         """Return what to call the function with; InvalidArgumentsError when it does not fit."""
@@ -252,8 +290,22 @@ class StructCodec:
             }
         )
 
+    def decode_beside(self, payload: bytes) -> Mapping[str, object]:
+        """Return what travels beside the arguments; never raises, whatever the payload is."""
+        try:
+            given = self._shape(payload)
+            if isinstance(given, list):
+                return {}
+            return {
+                name.removeprefix(_BESIDE): self._any(value)
+                for name, value in typing.cast("dict[str, bytes]", given).items()
+                if name.startswith(_BESIDE)
+            }
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return {}
+
     def _read_otherwise(self, payload: bytes, error: msgspec.ValidationError) -> object:
-        """Read an array of positional arguments; else say what is wrong as Python would."""
+        """Read positional arguments, or those beside which something travels; else say why not."""
         try:
             given = self._shape(payload)
         except msgspec.ValidationError as wrong:
@@ -263,11 +315,14 @@ class StructCodec:
         if isinstance(given, list):
             misfit, named = self._arguments.by_position(given)
         else:
-            named = dict(typing.cast("dict[str, object]", given))
+            everything = typing.cast("dict[str, object]", given)
+            named = {
+                name: value for name, value in everything.items() if not name.startswith(_BESIDE)
+            }
             misfit = self._arguments.misfit(named)
         if misfit:
             raise InvalidArgumentsError(misfit) from error
-        if isinstance(given, list):
+        if isinstance(given, list) or len(named) < len(everything):
             try:
                 return self._read(self._encode(named))
             except msgspec.ValidationError as wrong:

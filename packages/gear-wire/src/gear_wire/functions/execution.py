@@ -7,6 +7,7 @@ from typing import cast
 import msgspec
 
 from gear_wire.errors import ConfigurationError
+from gear_wire.functions import tracing
 from gear_wire.functions.arguments import Bound
 from gear_wire.functions.current import CURRENT, CurrentJob
 from gear_wire.functions.failures import InvalidArgumentsError, encode_failure
@@ -58,6 +59,13 @@ def run(function: AnyFunction, job: CurrentJob, middlewares: Sequence[Middleware
     Returns:
         How it ended. Whatever is raised, SystemExit too, is its failure.
     """
+    with tracing.process(function, job) as span:
+        outcome = _run(function, job, middlewares)
+        span.ended(outcome.error)
+    return outcome
+
+
+def _run(function: AnyFunction, job: CurrentJob, middlewares: Sequence[Middleware]) -> Outcome:
     try:
         bound = function.codec.decode_arguments(job.arguments)
     except InvalidArgumentsError as error:
@@ -101,6 +109,18 @@ async def run_async(
     Returns:
         How it ended. Only CancelledError, KeyboardInterrupt and GeneratorExit are raised.
     """
+    with tracing.process(function, job) as span:
+        outcome = await _run_async(function, job, middlewares, drain)
+        span.ended(outcome.error)
+    return outcome
+
+
+async def _run_async(
+    function: AnyFunction,
+    job: CurrentJob,
+    middlewares: Sequence[Middleware],
+    drain: Drain | None,
+) -> Outcome:
     try:
         bound = function.codec.decode_arguments(job.arguments)
     except InvalidArgumentsError as error:

@@ -92,6 +92,11 @@ def encode_failure(
     return msgspec.json.encode(failure)
 
 
+def timed_out(function: str, timeout: float | None) -> TimeoutError:
+    """Return how a try ends that has taken longer than the function's timeout."""
+    return TimeoutError(f"{function} took longer than {timeout} s")
+
+
 def _users_part(trace: TracebackType | None) -> TracebackType | None:
     """Return a traceback from where it leaves this package; as a whole if it does not."""
     rest = trace

@@ -67,6 +67,7 @@ class Function(Generic[P, Local_co, Result_co]):
         options: How it is run.
         encoding: How arguments and results are written.
         tracebacks: Whether exceptions say where they were raised.
+        trace_context: Whether its calls carry the context of a trace.
 
     Attributes:
         asynchronous: Whether it is run on an event loop.
@@ -82,12 +83,14 @@ class Function(Generic[P, Local_co, Result_co]):
         options: FunctionOptions,
         encoding: Encoding = "json",
         tracebacks: bool = False,
+        trace_context: bool = True,
     ) -> None:
         self.name: str = name
         self.body: Callable[P, Local_co] = body
         self.options: FunctionOptions = options
         self.encoding: Encoding = encoding
         self.tracebacks: bool = tracebacks
+        self.trace_context: bool = trace_context
         self.asynchronous: bool = is_asynchronous(body)
         self.call_options: CallOptions = CallOptions()
         self._codec: Codec | None = None

@@ -39,7 +39,12 @@ class _Bytes:
     result_type: object = bytes
     kind: Kind = "stream"
 
-    def encode_arguments(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
+    def encode_arguments(
+        self,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        beside: Mapping[str, str] | None = None,
+    ) -> bytes:
         """Return the payload of a call."""
         (payload,) = args
         assert isinstance(payload, bytes)
@@ -48,6 +53,10 @@ class _Bytes:
     def decode_arguments(self, payload: bytes) -> Bound:
         """Return what to call the function with."""
         return [payload], {}
+
+    def decode_beside(self, payload: bytes) -> Mapping[str, object]:
+        """Return nothing: the program is given all that there is."""
+        return {}
 
     def encode_result(self, value: object) -> bytes:
         """Return a part of the output."""

@@ -9,7 +9,7 @@ import msgspec
 
 from gear_wire.functions.current import CurrentJob, Reports
 from gear_wire.functions.execution import Outcome
-from gear_wire.functions.failures import encode_failure
+from gear_wire.functions.failures import encode_failure, timed_out
 from gear_wire.functions.function import AnyFunction
 from gear_wire.packets import BasePacket, WorkData, WorkStatus, WorkWarning
 from gear_wire.types import Handle
@@ -75,7 +75,7 @@ def failure(function: AnyFunction, error: Exception, attempt: int, final: bool =
 
 def too_slow(function: AnyFunction, attempt: int, final: bool = False) -> Ending:
     """Return how a try ended that took longer than the function's timeout."""
-    error = TimeoutError(f"{function.name} took longer than {function.options.timeout} s")
+    error = timed_out(function.name, function.options.timeout)
     return failure(function, error, attempt, final)
 
 

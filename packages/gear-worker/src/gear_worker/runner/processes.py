@@ -5,16 +5,19 @@ import collections
 import multiprocessing
 import socket
 import threading
+import time
 from collections.abc import Coroutine
 from typing import Final, Literal, cast
 
 import msgspec
 
 from gear_wire.errors import ConfigurationError, GearmanError
+from gear_wire.functions import tracing
+from gear_wire.functions.failures import timed_out
 from gear_wire.packets import BasePacket, WorkData, WorkStatus, WorkWarning
 from gear_wire.types import Handle
 from gear_worker.runner.assignment import Assignment
-from gear_worker.runner.calls import Call, failure, too_slow
+from gear_worker.runner.calls import Call, failure
 from gear_worker.runner.child import work
 from gear_worker.runner.pool import Owner
 from gear_worker.runner.spoken import (
@@ -166,13 +169,20 @@ class ProcessPool:
         self._replace(process, reason)
         if call is None:
             self.owner.changed()
-        elif process.timed_out:
-            self.owner.ended(call, too_slow(call.function, call.attempt))
+            return
+        function = call.function
+        error: Exception = ProcessDiedError(f"the process that ran {function.name} died: {reason}")
+        if process.timed_out:
+            error = timed_out(function.name, function.options.timeout)
+        # What the process would have recorded of this try has died with it.
+        job = call.job
+        tracing.lose(function, job.handle, job.binary_arguments, call.attempt, process.began, error)
+        if process.timed_out:
+            self.owner.ended(call, failure(function, error, call.attempt))
         elif self._killed == "return":
             self.owner.given_up(call)
         else:
-            error = ProcessDiedError(f"the process that ran {call.function.name} died: {reason}")
-            self.owner.ended(call, failure(call.function, error, call.attempt, final=True))
+            self.owner.ended(call, failure(function, error, call.attempt, final=True))
 
     def _replace(self, process: "_Process", reason: str) -> None:
         if process.ready:
@@ -235,6 +245,7 @@ class _Process(asyncio.Protocol):
         self._disconnected = False
         self._exited = False
         self.ready: bool = False
+        self.began: int = 0  # nanoseconds since 1970
         self.timed_out: bool = False
 
     def start(self) -> None:
@@ -357,6 +368,7 @@ class _Process(asyncio.Protocol):
     def run(self, call: Call) -> None:
         """Have the process run a function."""
         self._call = call
+        self.began = time.time_ns()
         timeout = call.function.options.timeout
         if timeout is not None:
             self._timer = self._loop.call_later(timeout, self._time_is_up)
