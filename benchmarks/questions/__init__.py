@@ -15,6 +15,7 @@ from benchmarks.questions import (
     q11_tls,
     q12_durable,
     q13_frameworks,
+    q14_watched,
 )
 
 QUESTIONS: tuple[Question, ...] = (
@@ -31,5 +32,6 @@ QUESTIONS: tuple[Question, ...] = (
     q11_tls.QUESTION,
     q12_durable.QUESTION,
     q13_frameworks.QUESTION,
+    q14_watched.QUESTION,
 )
 """All of them, by number."""
