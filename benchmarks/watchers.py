@@ -1,6 +1,6 @@
 """Who watches a server over HTTP: three open pages, and Prometheus, which scrapes each second.
 
-Run as a program, with the server's HTTP port, until its standard input ends; then it prints what came.
+Run as a program, with the server's HTTP port; when its standard input ends, it prints what came.
 """
 
 import contextlib
@@ -83,7 +83,7 @@ def main() -> None:
     sys.stdin.read()
     ended.set()
     scraper.join()
-    print(json.dumps({"events": seen.events, "scrapes": seen.scrapes, "size": seen.size}))
+    json.dump({"events": seen.events, "scrapes": seen.scrapes, "size": seen.size}, sys.stdout)
 
 
 @contextlib.contextmanager
