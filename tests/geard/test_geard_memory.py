@@ -8,19 +8,20 @@ import pytest
 BURST = """
 import sys
 from gear_server.geard import memory
+from gear_server.network.resident import resident
 
 memory.keep_heap()
 used, done = 0, 0
 trimmer = memory.Trimmer(lambda: used, lambda: done)
-start = memory.resident()
+start = resident()
 jobs = [bytes(1024) for _ in range(200_000)]
 used = 200_000 * 1400
 trimmer.check()
-assert memory.resident() > start + (180 << 20)
+assert resident() > start + (180 << 20)
 last, used, done = jobs[-1], 0, 1  # what is above the others keeps them all
 del jobs
 {steps}
-print(memory.resident() - start)
+print(resident() - start)
 """
 BUSY = "for done in range(2, {checks} + 2):\n    trimmer.check()"
 

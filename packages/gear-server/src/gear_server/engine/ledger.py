@@ -90,6 +90,11 @@ class Page:
     def __bool__(self) -> bool:
         return bool(self.pledges) or self.changes
 
+    @property
+    def backlog(self) -> int:
+        """How many changes of jobs there are to write."""
+        return len(self.added) + len(self.ended) + len(self.retried)
+
     def look_again(self, now: float) -> None:
         """Note that it is being looked at: the turn that follows takes it if it is due."""
         self.scheduled = False
@@ -359,6 +364,12 @@ class Ledger:
         self._open.reserved = newest
         self._reserved = newest + BLOCK
         self._not_before = 0.0
+
+    @property
+    def backlog(self) -> int:
+        """How many changes of jobs have not been written yet."""
+        writing = 0 if self._writing is None else self._writing.backlog
+        return self._open.backlog + writing
 
     @property
     def unwritten(self) -> bool:

@@ -2,11 +2,12 @@
 
 import ctypes
 import gc
-import os
 import sys
 import threading
 from collections.abc import Callable
 from typing import Final
+
+from gear_server.network.resident import resident
 
 _TRIM_THRESHOLD: Final = -1, 256 << 20
 _MMAP_THRESHOLD: Final = -3, 8 << 20
@@ -46,15 +47,6 @@ def keep_heap() -> None:
     if mallopt is not None:
         for parameter, value in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
             mallopt(parameter, value)
-
-
-def resident() -> int:
-    """Return the bytes of memory that the process has; 0 where the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
 
 
 class Trimmer:

@@ -12,14 +12,17 @@ from typing import Final
 
 from aiohttp import web
 
-from gear_server.http import probes
+from gear_server.http import access, api, probes
+from gear_server.http.api import SNAPSHOT
 from gear_server.http.connection import HttpConnection
 from gear_server.http.context import CONTEXT, Context
+from gear_server.http.history import History
+from gear_server.http.snapshot import Snapshot
 from gear_server.network.server import AsyncServer
 
 SHUTDOWN_TIMEOUT: Final = 1.0
 """Seconds that requests may go on when the server ends."""
-ROUTES: Final = [*probes.ROUTES]
+ROUTES: Final = [*probes.ROUTES, *api.ROUTES]
 
 
 class HttpService:
@@ -31,8 +34,11 @@ class HttpService:
 
     def __init__(self, network: AsyncServer) -> None:
         self._network = network
-        app = web.Application()
-        app[CONTEXT] = Context(network, time.monotonic())
+        started = time.monotonic()
+        self._history = History(network)
+        app = web.Application(middlewares=[access.answer_problems])
+        app[CONTEXT] = Context(network, started)
+        app[SNAPSHOT] = Snapshot(network, self._history, started)
         app.add_routes(ROUTES)
         # A client that leaves has its request cancelled, and a job that waits for nobody else.
         self._runner = web.AppRunner(
@@ -47,4 +53,5 @@ class HttpService:
 
     async def close(self) -> None:
         """Close all connections; what is being answered has a moment left."""
+        await self._history.close()
         await self._runner.cleanup()

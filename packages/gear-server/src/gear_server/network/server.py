@@ -180,6 +180,11 @@ class AsyncServer:
             if peer.transport is not None and not peer.transport.is_closing()
         ]
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open, of all ports."""
+        return self._doors.open
+
     def undelivered(self) -> int:
         """Return the number of bytes waiting to be sent to peers."""
         return sum(peer.undelivered() for peer in list(self._peers))
