@@ -50,6 +50,7 @@ NEIGHBOURS = {
     "setAdmin",
     "setEntries",
     "setSee",
+    "showCounters",
     "showFunctions",
     "showJobs",
     "showUniqueJobs",

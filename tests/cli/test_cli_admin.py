@@ -150,6 +150,21 @@ def test_a_function_is_dropped_where_it_is(call: Call, port: int, silent: int) -
     assert f"{HOST} port {port}: there are still connected workers" in used.err
 
 
+def test_what_happened_to_jobs(call: Call, geard: Geard) -> None:
+    with running_job(geard.port) as running:
+        header, row = call("stats", ports=(geard.port,)).table
+        assert header[:6] == ["function", "queued", "running", "workers", "oldest", "s"]
+        assert row[:4] == ["hold", "0", "1", "1"]
+        assert call("stats", "other", "--json", ports=(geard.port,)).out == ""
+        running.assigned.sendWorkFail()
+        rows: list[dict[str, object]] = [{"failed": 0}]
+        while not rows[0]["failed"]:
+            rows = call("stats", "hold", "--json", ports=(geard.port,)).rows
+    (told,) = rows
+    assert (told["server"], told["function"]) == (f"{HOST}:{geard.port}", "hold")
+    assert (told["submitted"], told["started"], told["running"]) == (1, 1, 0)
+
+
 def test_what_only_geard_can(call: Call, geard: Geard) -> None:
     assert call("jobtimeout", "resize", "60", ports=(geard.port,)).code == OK
     refused = call("acl", "list", ports=(geard.port,))
@@ -162,10 +177,10 @@ def test_what_only_geard_can(call: Call, geard: Geard) -> None:
 def test_what_gearmand_cannot(call: Call, tmp_path: Path) -> None:
     gearmand = Gearmand(tmp_path)
     try:
-        for words in (("acl", "list"), ("jobtimeout", "f", "1")):
+        for words in (("acl", "list"), ("jobtimeout", "f", "1"), ("stats",)):
             refused = call(*words, "--timeout", "10", ports=(gearmand.port,))
             assert refused.code == REFUSED
-            assert "UNKNOWN_COMMAND" in refused.err
+            assert "UNKNOWN_" in refused.err
     finally:
         gearmand.stop()
 

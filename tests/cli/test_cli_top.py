@@ -1,17 +1,37 @@
 """``gear-admin top``, but for its terminal: what is known, sorted, filtered and drawn."""
 
+import asyncio
+import contextlib
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
 
-from gear_admin.cli.top.board import PATIENCE, WINDOW, Board, Departures, FunctionState
+from gear_admin.cli.top.board import (
+    PATIENCE,
+    WINDOW,
+    Board,
+    Departures,
+    FunctionState,
+    ServerState,
+)
 from gear_admin.cli.top.keys import keys_of
+from gear_admin.cli.top.live import Watch
 from gear_admin.cli.top.screen import Screen
 from gear_admin.cli.top.sheet import SHEETS, View
-from gear_wire.text import ConnectionStatus, FunctionActivity, FunctionStatus
+from gear_wire.link.address import ServerAddress
+from gear_wire.text import ConnectionStatus, FunctionActivity, FunctionCounters, FunctionStatus
 from gear_wire.types import ClientID, FunctionName
+from support.scripted_server import Peer, scripted_server
 
+REPLIES = {
+    b"version": b"OK 1.0\n",
+    b"status": b"resize\t3\t1\t2\n.\n",
+    b"show functions": b"resize\t3\t1\t2\t98\t1500\n.\n",
+    b"show counters": b"resize\tqueued_low=2\trunning=1\tworkers=2\toldest_ms=1500"
+    b"\tcompleted=95\tfailed=3\texhausted=1\n.\n",
+}
 RESIZE, MAIL = FunctionName(b"resize"), FunctionName(b"mail.\x1b[2J")
 
 
@@ -52,7 +72,7 @@ def press(view: View, *keys: str) -> None:
 
 
 def test_jobs_that_were_seen_to_leave() -> None:
-    departures = Departures()
+    departures = Departures(FunctionState.ended_since)
     assert departures.per_second(RESIZE) == 0
     departures.look([status(RESIZE, 10)], 0.0)
     assert departures.per_second(RESIZE) == 0
@@ -67,7 +87,7 @@ def test_jobs_that_were_seen_to_leave() -> None:
 
 
 def test_jobs_that_a_server_counts() -> None:
-    departures = Departures()
+    departures = Departures(FunctionState.ended_since)
     departures.look([activity(RESIZE, 10, 1000)], 0.0)
     departures.look([activity(RESIZE, 10, 1500)], 2.0)
     assert departures.per_second(RESIZE) == 250
@@ -78,12 +98,65 @@ def test_jobs_that_a_server_counts() -> None:
 def test_how_long_jobs_wait_on_any_server() -> None:
     known, view = board(), View()
     known.servers[1].answered([activity(RESIZE, 3, 0, 1500), activity(MAIL, 0, 0)], 11.0)
-    assert draw(known, view).splitlines()[2].split()[-1] == "1.5"
+    assert draw(known, view).splitlines()[2].split()[-2] == "1.5"
     known.servers[0].answered([activity(RESIZE, 3, 0, 61_500)], 11.0)
-    press(view, *"<<")
+    press(view, *"<<<")
     shown = [line.split() for line in draw(known, view).splitlines()]
-    assert shown[1][-2:] == ["oldest", "▼"]
-    assert [line[-1] for line in shown[2:4]] == ["61.5", "-"]
+    assert shown[1][-3:-1] == ["oldest", "▼"]
+    assert [line[-2] for line in shown[2:4]] == ["61.5", "-"]
+
+
+def test_failures_where_a_server_counts_them() -> None:
+    known, view = board(), View()
+    server = known.servers[0]
+    counted = FunctionCounters(
+        RESIZE, queued_high=1, queued_low=2, scheduled=3, aside=4, running=5, workers=6,
+        oldest_ms=2500, completed=10, failed=20, exhausted=30, cancelled=40, abandoned=50, moved=60,
+    )  # fmt: skip
+    state = FunctionState.of(counted)
+    assert state == FunctionState(RESIZE, 15, 5, 6, 210, 2.5, 50)
+    server.answered([state], 20.0)
+    later = msgspec.structs.replace(counted, failed=24, exhausted=31, completed=15)
+    server.answered([FunctionState.of(later)], 22.0)
+    row = next(line for line in draw(known, view).splitlines() if line.startswith("resize"))
+    assert row.split()[-3:] == ["2.0", "2.5", "1.0"]
+    assert FunctionState.of(FunctionCounters(RESIZE, scheduled=1)).waiting is None
+    server.lost("Connection refused")
+    assert server.failures(RESIZE) == 0
+
+
+@pytest.mark.parametrize(
+    ("known", "state"),
+    [
+        ([b"show counters", b"show functions"], FunctionState(RESIZE, 3, 1, 2, 99, 1.5, 4)),
+        ([b"show functions"], FunctionState(RESIZE, 3, 1, 2, 98, 1.5)),
+        ([], FunctionState(RESIZE, 3, 1, 2)),
+    ],
+    ids=["counters", "functions", "status"],
+)
+def test_a_server_tells_what_it_can(known: list[bytes], state: FunctionState) -> None:
+    def answer(peer: Peer, message: object) -> None:
+        assert isinstance(message, bytes)
+        line = message.rstrip(b"\n")
+        refusal = b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"
+        peer.sock.sendall(refusal if line not in (b"version", b"status", *known) else REPLIES[line])
+
+    seen = ServerState("one")
+
+    async def look(port: int) -> None:
+        address = ServerAddress("127.0.0.1", port)
+        watch = Watch(address, seen, 20.0, 1.0, lambda: False, lambda: None)
+        async with asyncio.timeout(20):
+            task = asyncio.create_task(watch.run())
+            while not seen.functions:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    with scripted_server(answer) as server:
+        asyncio.run(look(server.port))
+    assert list(seen.functions) == [state]
 
 
 def test_a_server_that_is_silent_and_one_that_goes() -> None:
@@ -106,9 +179,9 @@ def test_functions_of_all_servers_together(width: int) -> None:
     shown = [line.split() for line in draw(board(), View(), width).splitlines()]
     assert shown[0][1:] == ["2", "servers", "queued", "11", "running", "2", "jobs/s", "0.0"]
     assert shown[1:4] == [
-        ["function", "queued", "▼", "running", "workers", "jobs/s", "oldest"],
-        [r"mail.\x1b[2J", "7", "0", "0", "0.0", "-"],
-        ["resize", "4", "2", "2", "0.0", "-"],
+        ["function", "queued", "▼", "running", "workers", "jobs/s", "oldest", "failed/s"],
+        [r"mail.\x1b[2J", "7", "0", "0", "0.0", "-", "-"],
+        ["resize", "4", "2", "2", "0.0", "-", "-"],
     ]
     assert shown[-1][:2] == ["q", "quit"]
 
@@ -152,7 +225,7 @@ def test_sorting() -> None:
     press(view, "r")
     assert first() == "resize"
     press(view, "<")
-    assert view.column == 5
+    assert view.column == 6
     press(view, ">")
     assert view.column == 0
 
@@ -194,7 +267,9 @@ def test_scrolling() -> None:
     assert first("home", "k") == "f000"
 
 
-@pytest.mark.parametrize(("width", "columns"), [(80, 6), (60, 5), (40, 3), (25, 1), (10, 1)])
+@pytest.mark.parametrize(
+    ("width", "columns"), [(80, 7), (79, 6), (60, 5), (40, 3), (25, 1), (10, 1)]
+)
 def test_a_narrow_terminal_leaves_out_columns(width: int, columns: int) -> None:
     lines = draw(board(), View(), width).splitlines()
     assert len(lines[1].replace("▼", "").split()) == columns

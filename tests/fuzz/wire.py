@@ -8,6 +8,7 @@ from gear_wire.table import BY_STRUCT
 from gear_wire.text import (
     is_refusal,
     parse_connection,
+    parse_function_counters,
     parse_function_queue,
     parse_function_status,
     parse_job,
@@ -23,6 +24,7 @@ PARSERS = [
     parse_function_status,
     parse_function_queue,
     parse_connection,
+    parse_function_counters,
     parse_job,
     parse_unique,
 ]

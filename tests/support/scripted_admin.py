@@ -8,6 +8,7 @@ REPLIES = {
     b"workers\n": b"38 127.0.0.1 me : reverse\n39 ::1 - :\n.\n",
     b"show jobs\n": b"H:1\t0\t0\t1\n.\n",
     b"show functions\n": b"reverse\t3\t1\t2\t99\t1500\n.\n",
+    b"show counters\n": b"reverse\tqueued_high=3\tcompleted=99\tdreamt=7\n.\n",
     b"show unique jobs\n": b"u\n\n.\n",
     b"version\n": b"OK 1.1.20+ds\n",
     b"verbose\n": b"OK ERROR\n",

@@ -24,6 +24,7 @@ from gear_wire.text import (
     AccessEntry,
     ConnectionStatus,
     FunctionActivity,
+    FunctionCounters,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
@@ -70,6 +71,8 @@ def test_every_command(server: ScriptedServer) -> None:
         assert await client.show_jobs() == [job]
         assert await client.show_unique_jobs() == [b"u", b""]
         assert await client.show_functions() == [FunctionActivity(REVERSE, 3, 1, 2, 99, 1500)]
+        counted = FunctionCounters(REVERSE, queued_high=3, completed=99)
+        assert await client.show_counters() == [counted]
         assert await client.version() == "1.1.20+ds"
         assert await client.verbose() == "ERROR"
         assert await client.get_pid() == 123

@@ -29,6 +29,7 @@ from gear_wire.text import (
     AccessEntry,
     ConnectionStatus,
     FunctionActivity,
+    FunctionCounters,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
@@ -62,6 +63,8 @@ def test_every_command(client: AdminClient) -> None:
     assert client.showJobs() == [JobStatus(Handle(b"H:1"), 0, ignored=False, queued=True)]
     assert client.showUniqueJobs() == [b"u", b""]
     assert client.showFunctions() == [FunctionActivity(REVERSE, 3, 1, 2, 99, 1500)]
+    counted = FunctionCounters(REVERSE, queued_high=3, completed=99)
+    assert client.showCounters() == [counted]
     assert client.version() == "1.1.20+ds"
     assert client.verbose() == "ERROR"
     assert client.getPid() == 123

@@ -11,6 +11,7 @@ from gear_wire.text import (
     AccessEntry,
     ConnectionStatus,
     FunctionActivity,
+    FunctionCounters,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
@@ -19,6 +20,7 @@ from gear_wire.text import (
     parse_access,
     parse_connection,
     parse_function_activity,
+    parse_function_counters,
     parse_function_queue,
     parse_function_status,
     parse_job,
@@ -37,6 +39,7 @@ PARSERS: list[Callable[[bytes], object]] = [
     parse_unique,
     parse_access,
     parse_function_activity,
+    parse_function_counters,
 ]
 
 
@@ -195,6 +198,27 @@ def test_columns_of_workers_hold_what_looks_like_a_separator() -> None:
 def test_the_activity_of_functions() -> None:
     row = FunctionActivity(FunctionName(b"f\tg"), 1, 2, 3, 4, 5)
     assert parse_function_activity(b"f\tg\t1\t2\t3\t4\t5") == row
+
+
+def test_the_counters_of_functions() -> None:
+    row = parse_function_counters(
+        b"f\tqueued_high=1\tqueued_low=2\tdreamt=9\tstarted=5\trunning=1"
+        b"\twaited_ms=2500\tran_ms=8000"
+    )
+    assert row == FunctionCounters(
+        FunctionName(b"f"), queued_high=1, queued_low=2, started=5, running=1, waited_ms=2500,
+        ran_ms=8000,
+    )  # fmt: skip
+    assert (row.queued, row.mean_wait, row.mean_run) == (3, 0.5, 2.0)
+    nothing = parse_function_counters(b"g")
+    assert nothing == FunctionCounters(FunctionName(b"g"))
+    assert (nothing.ended, nothing.mean_wait, nothing.mean_run) == (0, None, None)
+
+
+@pytest.mark.parametrize("pair", [b"started", b"started=", b"started=x", b"", b"started=1=2"])
+def test_counters_that_are_none(pair: bytes) -> None:
+    with pytest.raises(InvalidDataError, match="expected"):
+        parse_function_counters(b"f\t" + pair)
 
 
 def test_access_entries() -> None:

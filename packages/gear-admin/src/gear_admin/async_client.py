@@ -26,6 +26,7 @@ from gear_wire.text import (
     AccessEntry,
     ConnectionStatus,
     FunctionActivity,
+    FunctionCounters,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
@@ -253,6 +254,10 @@ class AsyncAdminClient:
     async def show_functions(self) -> list[FunctionActivity]:
         """Return the functions, with the jobs that have ended and the wait; only `geard` can."""
         return await self._request(commands.SHOW_FUNCTIONS)
+
+    async def show_counters(self) -> list[FunctionCounters]:
+        """Return the functions, with what has happened to their jobs; only `geard` can."""
+        return await self._request(commands.SHOW_COUNTERS)
 
     async def show_unique_jobs(self) -> list[UniqueKey]:
         """Return the uniques of the jobs that the server has; geard escapes control characters."""

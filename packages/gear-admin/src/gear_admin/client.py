@@ -15,6 +15,7 @@ from gear_wire.text import (
     AccessEntry,
     ConnectionStatus,
     FunctionActivity,
+    FunctionCounters,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
@@ -149,6 +150,10 @@ class AdminClient:
     def showFunctions(self) -> list[FunctionActivity]:
         """Return the functions, with the jobs that have ended and the wait; only `geard` can."""
         return self._request(commands.SHOW_FUNCTIONS)
+
+    def showCounters(self) -> list[FunctionCounters]:
+        """Return the functions, with what has happened to their jobs; only `geard` can."""
+        return self._request(commands.SHOW_COUNTERS)
 
     def showUniqueJobs(self) -> list[UniqueKey]:
         """Return the uniques of the jobs that the server has; geard escapes control characters."""

@@ -12,6 +12,7 @@ from gear_wire.text import (
     AccessEntry,
     ConnectionStatus,
     FunctionActivity,
+    FunctionCounters,
     FunctionQueue,
     FunctionStatus,
     JobStatus,
@@ -21,6 +22,7 @@ from gear_wire.text import (
     parse_access,
     parse_connection,
     parse_function_activity,
+    parse_function_counters,
     parse_function_queue,
     parse_function_status,
     parse_job,
@@ -90,6 +92,9 @@ WORKERS: Final[Command[list[ConnectionStatus]]] = _table(b"workers", parse_conne
 SHOW_JOBS: Final[Command[list[JobStatus]]] = _table(b"show jobs", parse_job)
 SHOW_FUNCTIONS: Final[Command[list[FunctionActivity]]] = _table(
     b"show functions", parse_function_activity
+)
+SHOW_COUNTERS: Final[Command[list[FunctionCounters]]] = _table(
+    b"show counters", parse_function_counters
 )
 SHOW_UNIQUE_JOBS: Final[Command[list[UniqueKey]]] = _table(b"show unique jobs", parse_unique)
 VERSION: Final[Command[str]] = Command(b"version", _text)

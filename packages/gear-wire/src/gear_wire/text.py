@@ -50,6 +50,92 @@ class FunctionActivity(msgspec.Struct, frozen=True):
     waiting: int
 
 
+class FunctionCounters(msgspec.Struct, frozen=True):
+    """A line of ``show counters``, which only `geard` and `Server` know.
+
+    What a server does not tell is 0, and what is not known here is left out. The counters are those
+    since the server knows the function.
+
+    Attributes:
+        function: The function.
+        queued_high: Queued jobs of high precedence.
+        queued_normal: Queued jobs of normal precedence.
+        queued_low: Queued jobs of low precedence.
+        scheduled: Jobs for later.
+        aside: Stored jobs that are held back, since other servers may have taken them over.
+        running: Jobs that workers have.
+        workers: The workers that can do them.
+        asleep: Those of them that sleep.
+        oldest_ms: Milliseconds that the oldest of its queued jobs has waited; 0 without any.
+        submitted: Jobs accepted, not counting submissions that joined one.
+        joined: Submissions that joined a job with the same unique.
+        started: How often a job was given to a worker.
+        completed: Jobs that ended with a result.
+        failed: Jobs that failed: their workers said so, or the server stopped while they ran.
+        exhausted: Jobs that failed because no attempts were left.
+        cancelled: Jobs cancelled by a text command.
+        abandoned: Jobs discarded because no client waited for them any more.
+        requeued: How often a job was taken from a worker and queued again.
+        timed_out: How often a worker had a job for too long.
+        refused: Submissions refused because of a limit, or since their job could not be stored.
+        restored: Jobs that came from the store of the queue.
+        moved: Stored jobs that other servers have taken over from this one.
+        waited_ms: Milliseconds for which jobs waited until they were started, in all.
+        ran_ms: Milliseconds for which jobs ran until they left their workers, in all.
+    """
+
+    function: FunctionName
+    queued_high: int = 0
+    queued_normal: int = 0
+    queued_low: int = 0
+    scheduled: int = 0
+    aside: int = 0
+    running: int = 0
+    workers: int = 0
+    asleep: int = 0
+    oldest_ms: int = 0
+    submitted: int = 0
+    joined: int = 0
+    started: int = 0
+    completed: int = 0
+    failed: int = 0
+    exhausted: int = 0
+    cancelled: int = 0
+    abandoned: int = 0
+    requeued: int = 0
+    timed_out: int = 0
+    refused: int = 0
+    restored: int = 0
+    moved: int = 0
+    waited_ms: int = 0
+    ran_ms: int = 0
+
+    @property
+    def queued(self) -> int:
+        """Queued jobs of all precedences, without those for later."""
+        return self.queued_high + self.queued_normal + self.queued_low
+
+    @property
+    def ended(self) -> int:
+        """Jobs that have ended, in whatever way; a running one that was cancelled counts."""
+        failed = self.failed + self.exhausted
+        return self.completed + failed + self.cancelled + self.abandoned + self.moved
+
+    @property
+    def mean_wait(self) -> float | None:
+        """Seconds that a job waited on average; None if none has been started."""
+        return self.waited_ms / self.started / 1000 if self.started else None
+
+    @property
+    def mean_run(self) -> float | None:
+        """Seconds that a job ran on average; None if none has left its worker."""
+        runs = self.started - self.running
+        return self.ran_ms / runs / 1000 if runs > 0 else None
+
+
+_COUNTERS: Final = frozenset(FunctionCounters.__struct_fields__[1:])
+
+
 class FunctionQueue(msgspec.Struct, frozen=True):
     """A line of ``prioritystatus``: a function's queued jobs by precedence, and its workers."""
 
@@ -223,6 +309,26 @@ def parse_function_activity(line: bytes) -> FunctionActivity:
     """Read a line of ``show functions``."""
     name, (total, running, workers, ended, waiting) = _numbers(line, 6)
     return FunctionActivity(FunctionName(name), total, running, workers, ended, waiting)
+
+
+def parse_function_counters(line: bytes) -> FunctionCounters:
+    """Read a line of ``show counters``; keys that are not known are skipped."""
+    name, *pairs = line.split(b"\t")
+    told = {}
+    for pair in pairs:
+        key, separator, number = pair.partition(b"=")
+        if not separator:
+            raise InvalidDataError(f"expected key=value after the name: {quoted(line)}")
+        if (field := key.decode(errors="replace")) in _COUNTERS:
+            told[field] = _counter(number, line)
+    return FunctionCounters(FunctionName(name), **told)
+
+
+def _counter(number: bytes, line: bytes) -> int:
+    try:
+        return to_number(number)
+    except InvalidDataError:
+        raise InvalidDataError(f"expected a number: {quoted(line)}") from None
 
 
 def parse_function_queue(line: bytes) -> FunctionQueue:

@@ -31,6 +31,7 @@ from gear_wire.link.deadline import Deadline
 if TYPE_CHECKING:
     from gear_admin.async_client import AsyncAdminClient
     from gear_admin.cli.answers import Answers
+    from gear_wire.text import FunctionCounters
 
 Result = TypeVar("Result")
 Rows = Iterable[Sequence[object]]
@@ -143,6 +144,53 @@ def status(target: Target, functions: tuple[bytes, ...], as_json: bool) -> Exit:
         ]
 
     return _show(target, as_json, ("function", "queued", "running", "workers"), rows)
+
+
+_COUNTED: Final = (
+    "queued", "running", "workers", "oldest_s", "completed", "failed", "exhausted", "requeued",
+    "timed_out", "cancelled", "refused", "wait_s", "run_s",
+)  # fmt: skip
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _counted(row: "FunctionCounters") -> Sequence[object]:
+    oldest = row.oldest_ms / 1000 if row.queued else None
+    return (
+        row.function, row.queued, row.running, row.workers, oldest, row.completed, row.failed,
+        row.exhausted, row.requeued, row.timed_out, row.cancelled, row.refused,
+        _seconds(row.mean_wait), _seconds(row.mean_run),
+    )  # fmt: skip
+
+
+@admin.command(epilog=examples("gear-admin stats", "gear-admin stats resize --json"))
+@_FUNCTIONS
+@_AS_JSON
+@server_options
+def stats(target: Target, functions: tuple[bytes, ...], as_json: bool) -> Exit:
+    """List functions, with what has happened to their jobs.
+
+    "oldest" is how long the oldest queued job has waited, "wait" and "run" how long jobs waited and
+    ran on average, in seconds. --json has all numbers, with times in milliseconds and in all. Only
+    geard can.
+    """
+    from msgspec.structs import astuple
+
+    from gear_wire.text import FunctionCounters
+
+    row_of = astuple if as_json else _counted
+    columns = FunctionCounters.__struct_fields__ if as_json else ("function", *_COUNTED)
+
+    async def rows(client: "AsyncAdminClient") -> Rows:
+        return [
+            row_of(row)
+            for row in await client.show_counters()
+            if not functions or row.function in functions
+        ]
+
+    return _show(target, as_json, columns, rows)
 
 
 @admin.command(epilog=examples("gear-admin priorities"))

@@ -1,12 +1,12 @@
 """What is known of all servers at the moment; pure, so that clocks and sockets are elsewhere."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Self
 
 import msgspec
 
-from gear_wire.text import ConnectionStatus, FunctionActivity, FunctionStatus
+from gear_wire.text import ConnectionStatus, FunctionActivity, FunctionCounters, FunctionStatus
 from gear_wire.types import FunctionName
 
 WINDOW: Final = 5.0
@@ -26,6 +26,7 @@ class FunctionState(msgspec.Struct, frozen=True):
         ended: How many jobs have ended; None if the server does not tell.
         waiting: Seconds that the first of its queued jobs has waited; None if there is none, or the
             server does not tell.
+        failed: How many jobs have failed; None if the server does not tell.
     """
 
     name: FunctionName
@@ -34,10 +35,16 @@ class FunctionState(msgspec.Struct, frozen=True):
     workers: int
     ended: int | None = None
     waiting: float | None = None
+    failed: int | None = None
 
     @classmethod
-    def of(cls, row: FunctionStatus | FunctionActivity) -> Self:
-        """Return what a line of ``status`` or ``show functions`` tells."""
+    def of(cls, row: FunctionStatus | FunctionActivity | FunctionCounters) -> Self:
+        """Return what a line of ``status``, ``show functions`` or ``show counters`` tells."""
+        if isinstance(row, FunctionCounters):
+            total = row.queued + row.scheduled + row.aside + row.running
+            oldest = row.oldest_ms / 1000 if row.queued else None
+            failed = row.failed + row.exhausted
+            return cls(row.function, total, row.running, row.workers, row.ended, oldest, failed)
         numbers = (row.function, row.total, row.running, row.workers)
         if isinstance(row, FunctionStatus):
             return cls(*numbers)
@@ -54,11 +61,22 @@ class FunctionState(msgspec.Struct, frozen=True):
             return max(0, before.total - self.total)
         return max(0, self.ended - before.ended)
 
+    def failed_since(self, before: Self) -> int:
+        """Return how many jobs have failed since an earlier look, as far as the server tells."""
+        if self.failed is None or before.failed is None:
+            return 0
+        return max(0, self.failed - before.failed)
+
 
 class Departures:
-    """Counts the jobs of each function that have ended on a server within the `WINDOW`."""
+    """Counts the jobs of each function that have ended, or failed, within the `WINDOW`.
 
-    def __init__(self) -> None:
+    Args:
+        since: Returns how many of a function have since an earlier look.
+    """
+
+    def __init__(self, since: Callable[[FunctionState, FunctionState], int]) -> None:
+        self._since = since
         self._before: dict[FunctionName, FunctionState] = {}
         self._ended: dict[FunctionName, int] = {}
         self._looks: deque[tuple[float, dict[FunctionName, int]]] = deque()
@@ -71,7 +89,7 @@ class Departures:
             name: count
             for name, before in self._before.items()
             # A server forgets a function that has nothing left.
-            if (count := after.get(name, FunctionState(name, 0, 0, 0)).ended_since(before))
+            if (count := self._since(after.get(name, FunctionState(name, 0, 0, 0)), before))
         }
         self._before = after
         self._began = now if self._began is None else self._began
@@ -85,7 +103,7 @@ class Departures:
                     del self._ended[name]
 
     def per_second(self, function: FunctionName) -> float:
-        """Return how many jobs of a function have ended in a second."""
+        """Return how many jobs of a function have in a second."""
         if self._began is None:
             return 0.0
         seconds = min(self._looks[-1][0] - self._began, WINDOW)
@@ -101,6 +119,7 @@ class Totals(msgspec.Struct):
         workers: Workers that can do them.
         per_second: Jobs that have ended in a second.
         waiting: Seconds that the first of the queued jobs has waited, if a server tells.
+        failures: Jobs that have failed in a second; None if no server tells.
     """
 
     queued: int = 0
@@ -108,8 +127,9 @@ class Totals(msgspec.Struct):
     workers: int = 0
     per_second: float = 0.0
     waiting: float | None = None
+    failures: float | None = None
 
-    def add(self, row: FunctionState, per_second: float) -> None:
+    def add(self, row: FunctionState, per_second: float, failures: float) -> None:
         """Add a function of a server."""
         self.queued += row.total - row.running
         self.running += row.running
@@ -117,6 +137,8 @@ class Totals(msgspec.Struct):
         self.per_second += per_second
         if row.waiting is not None:
             self.waiting = max(row.waiting, self.waiting or 0.0)
+        if row.failed is not None:
+            self.failures = failures + (self.failures or 0.0)
 
 
 class ServerState:
@@ -143,7 +165,11 @@ class ServerState:
         self.workers: Sequence[ConnectionStatus] = ()
         self.seconds: float = 0.0
         self.asked: float | None = None
-        self._departures = Departures()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._departures = Departures(FunctionState.ended_since)
+        self._failures = Departures(FunctionState.failed_since)
 
     def connected(self, version: str) -> None:
         """Note that it is there."""
@@ -157,23 +183,28 @@ class ServerState:
         self.asked = None
         self.functions = rows
         self._departures.look(rows, now)
+        self._failures.look(rows, now)
 
     def lost(self, reason: str) -> None:
         """Note that it is gone: what it had is not known any more."""
         self.reason = f"gone: {reason}"
         self.asked = None
         self.functions = self.workers = ()
-        self._departures = Departures()
+        self._begin()
 
     def per_second(self, function: FunctionName) -> float:
         """Return how many jobs of a function have ended in a second."""
         return self._departures.per_second(function)
 
+    def failures(self, function: FunctionName) -> float:
+        """Return how many jobs of a function have failed in a second."""
+        return self._failures.per_second(function)
+
     def totals(self) -> Totals:
         """Return the sums over its functions."""
         sums = Totals()
         for row in self.functions:
-            sums.add(row, self.per_second(row.name))
+            sums.add(row, self.per_second(row.name), self.failures(row.name))
         return sums
 
     def trouble(self, now: float) -> str:
@@ -204,5 +235,5 @@ class Board:
         for server in self.servers:
             for row in server.functions:
                 known = totals.setdefault(row.name, Totals())
-                known.add(row, server.per_second(row.name))
+                known.add(row, server.per_second(row.name), server.failures(row.name))
         return totals

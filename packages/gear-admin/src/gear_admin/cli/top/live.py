@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -25,11 +25,19 @@ from gear_wire.errors import GearmanError, ServerError
 from gear_wire.link.address import ServerAddress
 from gear_wire.link.aio.within import within
 from gear_wire.link.deadline import Deadline
+from gear_wire.text import FunctionActivity, FunctionCounters, FunctionStatus
 
 LOOKS: Final = 10
 """Looks at a server in a second at most: gearmand's jobs that end between two may be missed."""
 SHARE: Final = 20
 """For so many times as long as its answer took, a server is left alone: it has other work."""
+_Rows = Sequence[FunctionStatus | FunctionActivity | FunctionCounters]
+_QUESTIONS: Final[Sequence[Callable[[AsyncAdminClient], Awaitable[_Rows]]]] = (
+    AsyncAdminClient.show_counters,
+    AsyncAdminClient.show_functions,
+    AsyncAdminClient.status,
+)
+"""From the one that tells most to the one that all servers know."""
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -64,7 +72,7 @@ class Watch:
     async def run(self) -> None:
         """Go on until it is cancelled."""
         while True:
-            self._tells_more = True  # until it says that it does not know how
+            self._asked = 0
             client = client_of(self._address)
             try:
                 await self._look(client)
@@ -78,12 +86,14 @@ class Watch:
             await asyncio.sleep(self._interval)
 
     async def _functions(self, client: AsyncAdminClient) -> list[FunctionState]:
-        if self._tells_more:
+        """Ask for all that there is to know, or else for what the server knows how to tell."""
+        while True:
             try:
-                return [FunctionState.of(row) for row in await client.show_functions()]
+                return [FunctionState.of(row) for row in await _QUESTIONS[self._asked](client)]
             except ServerError:
-                self._tells_more = False
-        return [FunctionState.of(row) for row in await client.status()]
+                if self._asked == len(_QUESTIONS) - 1:
+                    raise
+                self._asked += 1
 
     def _limit(self) -> within:
         return within(Deadline(self._timeout), "no answer")

@@ -60,7 +60,15 @@ _IDLE: Final = "dim"
 def _functions(board: Board, now: float) -> list[Row]:
     return [
         Row(
-            (printable(name), row.queued, row.running, row.workers, row.per_second, row.waiting),
+            (
+                printable(name),
+                row.queued,
+                row.running,
+                row.workers,
+                row.per_second,
+                row.waiting,
+                row.failures,
+            ),
             _style(row),
         )
         for name, row in board.functions().items()
@@ -99,7 +107,7 @@ SHEETS: Final = (
         "functions",
         (
             Column("function", text=True, wide=True), Column("queued"), Column("running"),
-            Column("workers"), Column("jobs/s"), Column("oldest"),
+            Column("workers"), Column("jobs/s"), Column("oldest"), Column("failed/s"),
         ),
         _functions,
         1,
@@ -266,6 +274,7 @@ HELP: Final[Sequence[tuple[str, str]]] = (
     ("", ""),
     ("jobs/s", "jobs that ended; of gearmand, those that were seen to"),
     ("oldest", "seconds that the first queued job has waited; - of gearmand"),
+    ("failed/s", "jobs that failed; - of gearmand"),
     ("red", "jobs wait and no worker can do them, or a server is gone"),
 )
 """What the keys and the columns mean, for `View.help`."""
