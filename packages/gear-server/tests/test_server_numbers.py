@@ -10,14 +10,15 @@ from gear_server.engine.numbers import (
     SLEEPERS,
     FunctionNumbers,
     forgotten,
-    packets_received,
     portions,
-    server_numbers,
+    server_counters,
+    server_gauges,
 )
 from gear_server.engine.queues import IDLE_FUNCTIONS
 from gear_server.engine.state import Function, Peer
 from gear_server.engine.tally import BOUNDS, Tally
 from gear_server.settings import ServerSettings
+from gear_wire.enums import Magic, PacketType
 from gear_wire.packets import (
     CanDo,
     CanDoTimeout,
@@ -33,6 +34,7 @@ from gear_wire.packets import (
     WorkException,
     WorkFail,
 )
+from gear_wire.table import frame_key
 from gear_wire.types import FunctionName, Handle, UniqueKey
 from support.engine_audit import check_counters
 from support.engine_desk import EPOCH, GEARMAND, Desk, Visitor
@@ -248,13 +250,19 @@ def test_functions_come_in_portions() -> None:
 def test_the_server_has_numbers_too(desk: Desk) -> None:
     desk.visitor(SUBMIT_BG, SubmitJobEpoch(NAME, NONE, b"%d" % (EPOCH + 60), b""))
     desk.visitor(CAN, GrabJob())
-    told = server_numbers(desk.engine)
-    assert (told["jobs"], told["running"], told["scheduled"], told["queued"]) == (2, 1, 1, 0)
-    assert (told["submitted"], told["completed"], told["connections"]) == (2, 0, 2)
-    received = packets_received(desk.engine)
-    assert {name: count for name, count in received.items() if count} == {
-        "SUBMIT_JOB_BG": 1, "SUBMIT_JOB_EPOCH": 1, "CAN_DO": 1, "GRAB_JOB": 1,
-    }  # fmt: skip
+    gauges, counters = server_gauges(desk.engine), server_counters(desk.engine)
+    assert [gauges[name] for name in ("jobs", "running", "scheduled", "queued")] == [2, 1, 1, 0]
+    assert (counters["submitted"], counters["completed"], gauges["connections"]) == (2, 0, 2)
+    assert not gauges.keys() & counters.keys()
+
+
+def test_packets_are_counted_by_type(desk: Desk) -> None:
+    desk.visitor(SUBMIT_BG, SUBMIT_BG, CAN)
+    counted = {key: count for key, count in desk.engine.packets.items() if count}
+    assert counted == {
+        frame_key(Magic.REQ, PacketType.SUBMIT_JOB_BG): 2,
+        frame_key(Magic.REQ, PacketType.CAN_DO): 1,
+    }
 
 
 def test_packets_of_unknown_types_are_not_counted(desk: Desk) -> None:

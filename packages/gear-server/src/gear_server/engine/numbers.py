@@ -12,8 +12,7 @@ import msgspec
 
 from gear_server.engine.engine import Engine
 from gear_server.engine.state import Function
-from gear_wire.enums import Magic, PacketType, Precedence
-from gear_wire.table import frame_key
+from gear_wire.enums import Precedence
 
 PORTION: Final = 128
 """Functions whose numbers are read at once: some 500 microseconds."""
@@ -138,42 +137,38 @@ def forgotten(engine: Engine) -> FunctionNumbers:
     return FunctionNumbers.of(function, engine.now)
 
 
-def portions(functions: Iterable[Function]) -> Iterator[list[Function]]:
-    """Yield functions in portions, each of which takes less than a millisecond to read."""
+def portions(functions: Iterable[Function], most: int = PORTION) -> Iterator[list[Function]]:
+    """Yield functions in portions of so many at most, each read in less than a millisecond."""
     portion: list[Function] = []
     sleepers = 0
     for function in functions:
         portion.append(function)
         sleepers += len(function.sleepers)
-        if len(portion) == PORTION or sleepers >= SLEEPERS:
+        if len(portion) == most or sleepers >= SLEEPERS:
             yield portion
             portion, sleepers = [], 0
     if portion:
         yield portion
 
 
-def server_numbers(engine: Engine) -> dict[str, int]:
-    """Return the numbers of a server by name: its counters, and what there is at the moment."""
-    queues = engine.queues
+def server_counters(engine: Engine) -> dict[str, int]:
+    """Return what a server has counted since its start, by the names of `Counters`."""
     counters: dict[str, int] = msgspec.structs.asdict(engine.tallies.read(len(engine.jobs)))
-    return counters | {
+    return counters
+
+
+def server_gauges(engine: Engine) -> dict[str, int]:
+    """Return how much there is of what a server has, by name."""
+    queues = engine.queues
+    return {
         "jobs": len(engine.jobs),
         "queued": queues.waiting,
         "scheduled": len(engine.epochs.jobs),
         "aside": queues.aside.count,
         "running": engine.running,
+        "in_store": 0 if engine.ledger is None else engine.ledger.jobs,
         "functions": len(queues.functions),
         "registrations": engine.scheduler.registrations,
         "connections": len(engine.peers),
         "memory_used": engine.limits.used,
-        "in_store": 0 if engine.ledger is None else engine.ledger.jobs,
-    }
-
-
-def packets_received(engine: Engine) -> dict[str, int]:
-    """Return how many packets of each type were received, by the names of the types."""
-    received = engine.packets
-    return {
-        number.name: sum(received.get(frame_key(magic, number), 0) for magic in Magic)
-        for number in PacketType
     }

@@ -28,8 +28,9 @@ from gear_server.face.views import ServerViews
 from gear_server.network.keeper import load
 from gear_server.network.listening import check_listeners, listen
 from gear_server.network.peer import StreamPeer
+from gear_server.network.report import Report
 from gear_server.network.server import AsyncServer
-from gear_server.network.statsd import INTERVAL, open_statsd
+from gear_server.network.statsd import open_statsd
 from gear_server.queue.store import Store
 from gear_server.queue.url import MEMORY, open_store
 from gear_server.settings import ServerSettings
@@ -282,7 +283,7 @@ class Server(ServerHandlers, ServerViews):
             wall_clock=time.time,
         )
         self._defaults = dict(self._engine.rules)
-        self._reporting = False
+        self._report: Report | None = None
         self._watchers: list[_Watcher] = []
         self._settings = settings
         self._server: AsyncServer | None = None
@@ -375,6 +376,9 @@ class Server(ServerHandlers, ServerViews):
         )
         await self._server.start(self._listening)
         async with contextlib.AsyncExitStack() as closing:
+            if self._statsd is not None:
+                self._report = Report(self._server, self._statsd)
+                closing.callback(self._report.finish)
             closing.push_async_callback(self._server.close)
             if self._http_listening:
                 service = _http_service(self._server)
@@ -470,9 +474,8 @@ class Server(ServerHandlers, ServerViews):
         """Wake the waiters whose condition is true, and schedule a report to statsd."""
         for watcher in self._watchers:
             watcher.look()
-        if self._statsd is not None and not self._reporting:
-            self._reporting = True
-            self._loop.call_later(INTERVAL, self._report)
+        if self._report is not None:
+            self._report.schedule()
 
     def on_batch(self, seconds: float) -> None:
         """Record how long it took to store something."""
@@ -485,18 +488,6 @@ class Server(ServerHandlers, ServerViews):
         self.failure = error
         self.running = False
         self._stop()
-
-    def _report(self) -> None:
-        """Send metrics; nothing more is sent until something happens."""
-        self._reporting = False
-        if self._statsd is not None:
-            with self.lock:
-                self._statsd.gauge("queue.total", self.total_jobs)
-                self._statsd.gauge("queue.running", self.running_jobs)
-                self._statsd.gauge("queue.waiting", self.waiting_jobs)
-                if self._ledger is not None:
-                    self._statsd.gauge("queue.stored", self.stored_jobs)
-                self._statsd.flush()
 
     # Doing something
 

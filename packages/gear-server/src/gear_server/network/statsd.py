@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from gear_server.settings import ServerSettings
@@ -68,9 +68,9 @@ class Statsd:
         """Set a gauge; it is sent if its value has changed."""
         self._gauges[key] = value
 
-    def incr(self, key: str) -> None:
+    def incr(self, key: str, by: int = 1) -> None:
         """Increment a counter."""
-        self._counters[key] = self._counters.get(key, 0) + 1
+        self._counters[key] = self._counters.get(key, 0) + by
 
     def timing(self, key: str, milliseconds: float) -> None:
         """Record how long something took."""
@@ -81,8 +81,15 @@ class Statsd:
 
     def flush(self) -> None:
         """Send what was collected since the last report; errors are ignored."""
+        self.send(self._lines())
+        self._sent_gauges = dict(self._gauges)
+        self._counters.clear()
+        self._timings.clear()
+
+    def send(self, lines: Iterable[str]) -> None:
+        """Send lines, each of which gets the prefix; errors are ignored."""
         datagram = b""
-        for line in self._lines():
+        for line in lines:
             data = f"{self._prefix}{line}".encode()
             if datagram and len(datagram) + 1 + len(data) > DATAGRAM_SIZE:
                 self._send(datagram)
@@ -90,9 +97,6 @@ class Statsd:
             datagram = datagram + b"\n" + data if datagram else data
         if datagram:
             self._send(datagram)
-        self._sent_gauges = dict(self._gauges)
-        self._counters.clear()
-        self._timings.clear()
 
     def _lines(self) -> Iterator[str]:
         for key, value in self._gauges.items():
