@@ -11,7 +11,7 @@ import msgspec
 
 import gear
 
-app = gear.App(encoding="msgpack", tracebacks=True)
+app = gear.App(encoding="msgpack", tracebacks=True, trace_context=False)
 
 
 class Thumbnail(msgspec.Struct):

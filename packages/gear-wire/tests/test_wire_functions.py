@@ -366,6 +366,9 @@ def test_all_kinds_of_values_arrive_as_they_left(
         payload = function.encode(things, flag, weights=weights)
         given_args = function.codec.decode_arguments(payload)
         assert given_args == ([], {"things": things, "flag": flag, "weights": weights})
+        traced = function.codec.encode_arguments((things, flag), {"weights": weights}, {"x": "y"})
+        assert function.codec.decode_arguments(traced) == given_args
+        assert function.codec.decode_beside(traced) == {"x": "y"}
         result = function.body(things, flag, weights=weights)
         assert function.decode(function.codec.encode_result(result)) == result
 

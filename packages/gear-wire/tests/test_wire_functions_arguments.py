@@ -15,6 +15,12 @@ from gear_wire.functions.coding import Encoding
 Call = tuple[tuple[object, ...], dict[str, object]]
 
 
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["@a", "@b", "a"]), inner),
+).map(msgspec.json.encode)
+
+
 def none() -> object:
     return {}
 
@@ -200,6 +206,13 @@ def test_what_travels_beside_arguments_is_none_of_them(encoding: Encoding) -> No
     assert codec.decode_beside(add.encode(5)) == {}
     for wrong in (b"", b"\xc1", b"[1, 2]", b"\x91\x01", b'{"@a": tru', b'{"@a": "\xff"}', b"1"):
         assert codec.decode_beside(wrong) == {}
+
+
+@given(st.binary() | st.binary().map(lambda some: b'{"@a":' + some) | JSON)
+def test_whatever_a_payload_is_it_is_asked_what_travels_beside(payload: bytes) -> None:
+    for encoding in ("json", "msgpack"):
+        codec = App(encoding=encoding).function()(optional).codec
+        assert isinstance(codec.decode_beside(payload), dict)
 
 
 def test_whatever_is_beside_arguments_they_are_checked() -> None:

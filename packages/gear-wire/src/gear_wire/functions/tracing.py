@@ -1,7 +1,7 @@
 """Spans of typed functions, for OpenTelemetry, and what travels of them with a call; pure.
 
-opentelemetry-api is loaded when the first function is called or run. Where it is not installed,
-nothing is done.
+opentelemetry-api is loaded when a runner starts, or a function is called for the first time. Where
+it is not installed, nothing is done.
 """
 
 import functools
@@ -118,6 +118,11 @@ def lose(
     if spans is not None:
         with spans.record(function, handle, payload, attempt, began) as span:
             span.ended(error)
+
+
+def load() -> None:
+    """Load opentelemetry-api, so that the first job does not wait for that."""
+    _spans()
 
 
 @functools.cache

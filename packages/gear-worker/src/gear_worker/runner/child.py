@@ -15,6 +15,7 @@ from multiprocessing import connection
 
 import msgspec
 
+from gear_wire.functions import tracing
 from gear_wire.functions.app import App
 from gear_wire.functions.current import CurrentJob
 from gear_wire.functions.execution import run
@@ -53,6 +54,7 @@ def work(assignment: Assignment, channel: socket.socket) -> None:
             if assignment.setup is not None:
                 assignment.setup()
             app = getattr(importlib.import_module(assignment.module), assignment.attribute)
+            tracing.load()
             state = stack.enter_context(_lifespan(app))
         except BaseException as error:
             reason = "".join(traceback.format_exception(error)).strip()

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from gear_wire.errors import ConfigurationError, ConnectionError, InterruptedError
 from gear_wire.escape import escaped
+from gear_wire.functions import tracing
 from gear_wire.functions.app import App
 from gear_wire.functions.function import AnyFunction
 from gear_wire.link.deadline import CLOSE_TIMEOUT
@@ -117,6 +118,7 @@ class Runner:
             InterruptedError: It was told to stop meanwhile.
         """
         self._check()
+        tracing.load()
         self._loop = asyncio.get_running_loop()
         self._stir = asyncio.Event()
         self._started: asyncio.Future[None] = self._loop.create_future()
