@@ -40,6 +40,7 @@ NEIGHBOURS = {
     "handleSubmitReduceJob",
     "handleSubmitReduceJobBackground",
     "isListed",
+    "jobLog",
     "jobTimeout",
     "maxQueue",
     "priorityStatus",

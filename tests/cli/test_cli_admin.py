@@ -167,6 +167,7 @@ def test_what_happened_to_jobs(call: Call, geard: Geard) -> None:
 
 def test_what_only_geard_can(call: Call, geard: Geard) -> None:
     assert call("jobtimeout", "resize", "60", ports=(geard.port,)).code == OK
+    assert call("joblog", "resize*", "off", ports=(geard.port,)).code == OK
     refused = call("acl", "list", ports=(geard.port,))
     assert (refused.code, refused.err) == (
         REFUSED, f"gear-admin: {HOST} port {geard.port}: ACL_DISABLED\n"
@@ -177,7 +178,12 @@ def test_what_only_geard_can(call: Call, geard: Geard) -> None:
 def test_what_gearmand_cannot(call: Call, tmp_path: Path) -> None:
     gearmand = Gearmand(tmp_path)
     try:
-        for words in (("acl", "list"), ("jobtimeout", "f", "1"), ("stats",)):
+        for words in (
+            ("acl", "list"),
+            ("jobtimeout", "f", "1"),
+            ("joblog", "f", "on"),
+            ("stats",),
+        ):
             refused = call(*words, "--timeout", "10", ports=(gearmand.port,))
             assert refused.code == REFUSED
             assert "UNKNOWN_" in refused.err
@@ -300,6 +306,7 @@ def test_names_are_escaped(call: Call, geard: Geard) -> None:
             ("jobtimeout", "f", "1.5"),
             "Invalid value for 'SECONDS': '1.5' is not a whole number, 0 or more",
         ),
+        (("joblog", "f", "yes"), "Invalid value for '{on|off}': 'yes' is not one of 'on', 'off'"),
         (("acl", "grant", "invoke", "web"), "register and invoke take a PATTERN"),
         (("acl", "grant", "see", "web", ".*"), "register and invoke take a PATTERN"),
         (("status", "-s", "x:y:z"), "a server is HOST, HOST:PORT or [IPV6]:PORT, not 'x:y:z'"),

@@ -42,6 +42,7 @@ def test_each_command(start: Start, tmp_path: Path) -> None:
         ("create", "resize"),
         ("maxqueue", "resize", "10"),
         ("jobtimeout", "resize", "60"),
+        ("joblog", "resize", "on"),
         ("wait", "resize"),
         ("acl", "grant", "see", "web"),
     ):

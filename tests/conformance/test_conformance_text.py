@@ -86,6 +86,17 @@ LINES = [
             gearmand=[admin.says(b"acl list\n", unknown(b"acl"))],
         ),
     ),
+    scenario(
+        "a log of a function's jobs",
+        differs(
+            "joblog",
+            geard=[
+                admin.says(b"joblog {f} on\n", b"OK\r\n"),
+                admin.says(b"joblog {f} off\n", b"OK\r\n"),
+            ],
+            gearmand=[admin.says(b"joblog {f} on\n", unknown(b"joblog"))],
+        ),
+    ),
 ]
 
 TABLES = [

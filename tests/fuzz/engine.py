@@ -55,6 +55,7 @@ LINES: Final = [
     b"status\n", b"prioritystatus\n", b"workers\n", b"show jobs\n", b"show unique jobs\n",
     b"cancel job H:1\n", b"cancel job H:2\n", b"create function c\n", b"drop function c\n",
     b"drop function f\n", b"maxqueue f 2\n", b"maxqueue f 3 2 1\n", b"jobtimeout g 1\n",
+    b"joblog f on\n", b"joblog * on\n", b"joblog g off\n", b"joblog f* off\n",
     b"show functions\n",
     b"show counters\n",
     b"version\n", b"verbose\n", b"getpid\n",

@@ -71,6 +71,7 @@ LINES = {
     b"drop": b"drop function f",
     b"maxqueue": b"maxqueue f 3",
     b"jobtimeout": b"jobtimeout f 3",
+    b"joblog": b"joblog f on",
     b"acl grant": b"acl grant see worker",
     b"acl revoke": b"acl revoke all worker",
     b"acl self-revoke": b"acl self-revoke see",

@@ -225,10 +225,10 @@ def test_jobs_of_one_unique_end_in_any_order_at_the_same_cost() -> None:
         client = one_unique_everywhere(desk, number)
         ask = GetStatusUnique(UniqueKey(b"key"))
         for job in list(desk.engine.jobs.values())[1 : number // 2 : 2]:
-            desk.engine.remove(job)
+            desk.engine.remove(job, "completed")
         for job in (*list(desk.engine.jobs.values())[:2], *list(desk.engine.jobs.values())[-2:]):
             steps = [
-                desk.count(lambda: desk.engine.remove(job)),  # noqa: B023  (called at once)
+                desk.count(lambda: desk.engine.remove(job, "completed")),  # noqa: B023  (called at once)
                 desk.count(lambda: desk.say(client, ask)),  # noqa: B023  (called at once)
             ]
             costs.append(sum(steps))

@@ -49,7 +49,7 @@ class ForgetsToRequeue(Engine):
     """Drops the jobs of a worker that is lost."""
 
     def requeue(self, job: ServerJob, now: float) -> None:
-        self.remove(job)
+        self.remove(job, "abandoned")
 
 
 class TellsTwice(Engine):

@@ -20,6 +20,7 @@ REPLIES = {
     b"drop function busy\n": b"ERR there are still connected workers or executing clients\r\n",
     b"maxqueue f 5\n": b"OK\r\n",
     b"jobtimeout f 60\n": b"OK\r\n",
+    b"joblog f on\n": b"OK\r\n",
     b"acl list\n": b"me\tregister=.*\tinvoke=None\tgrant=True\tadmin=False\tsee=True\n.\n",
     b"acl grant see you\n": b"OK\n",
     b"acl grant invoke you f.*\n": b"OK\n",

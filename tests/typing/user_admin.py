@@ -29,6 +29,7 @@ def rows() -> int:
         assert_type(admin.version(), str)
         assert_type(admin.maxQueue("reverse", 10), None)
         assert_type(admin.jobTimeout("reverse", 60), None)
+        assert_type(admin.jobLog("reverse", on=True), None)
         for entry in admin.accessList():
             assert_type(entry.register, str | None)
             admin.grantAccess("invoke", entry.subject, "image.*")

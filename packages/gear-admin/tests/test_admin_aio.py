@@ -81,6 +81,7 @@ def test_every_command(server: ScriptedServer) -> None:
         await client.drop_function("f")
         await client.max_queue("f", 5)
         await client.job_timeout("f", 60)
+        await client.job_log("f", on=True)
         access = [AccessEntry("me", ".*", None, grant=True, see=True)]
         assert await client.access_list() == access
         await client.grant_access("see", "you")

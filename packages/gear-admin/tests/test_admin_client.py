@@ -73,6 +73,7 @@ def test_every_command(client: AdminClient) -> None:
     client.dropFunction("f")
     client.maxQueue("f", 5)
     client.jobTimeout("f", 60)
+    client.jobLog("f", on=True)
     assert client.accessList() == [AccessEntry("me", ".*", None, grant=True, see=True)]
     client.grantAccess("see", "you")
     client.grantAccess("invoke", b"you", "f.*")

@@ -25,6 +25,8 @@ from gear_wire.types import FunctionName
         (commands.DROP_FUNCTION, ("f",), b"drop function f\n"),
         (commands.MAXQUEUE, ("f", 1, 2, 3), b"maxqueue f 1 2 3\n"),
         (commands.JOBTIMEOUT, ("f", 60), b"jobtimeout f 60\n"),
+        (commands.JOBLOG, commands.joblog_arguments("f", on=True), b"joblog f on\n"),
+        (commands.JOBLOG, commands.joblog_arguments(b"f*", on=False), b"joblog f* off\n"),
     ],
 )
 def test_lines(

@@ -4,12 +4,14 @@ import json
 import logging
 import re
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from gear_server.engine.state import Peer
 from gear_server.geard.logs import LEVELS, Logs
+from gear_server.geard.logwriter import LogWriter
 from gear_server.levels import NOTICE
 from gear_wire.errors import ConfigurationError
 
@@ -156,6 +158,28 @@ def test_lost_lines_are_counted_for_good(tmp_path: Path) -> None:
     lost = [json.loads(line) for line in file.read_text().splitlines()][1]
     assert (lost["event"], lost["lines"]) == ("log.lost", 2)
     assert lost["reason"] == "No space left on device"
+
+
+def test_the_log_of_jobs_leaves_room_for_other_lines() -> None:
+    free = threading.Event()
+
+    class Stuck(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            return free.wait(10)
+
+    def put(name: str) -> None:
+        writer.put(logging.makeLogRecord({"name": name, "msg": "x" * 10_000}), [Stuck()])
+
+    writer = LogWriter("gear.Server")
+    while not writer.dropped:
+        put("gear.Server.jobs")
+    for _ in range(100):
+        put("gear.Server")
+    assert writer.dropped == 1
+    free.set()
+    writer.start()
+    assert writer.stop()
+    assert writer.dropped == 1
 
 
 def test_a_line_that_syslog_does_not_take_is_dropped(

@@ -302,6 +302,10 @@ class AsyncAdminClient:
         """Limit how long a worker may have a job; arguments as `AdminClient.jobTimeout`."""
         await self._request(commands.JOBTIMEOUT, function, seconds)
 
+    async def job_log(self, function: str | bytes, on: bool) -> None:
+        """Switch the log of a function's jobs; arguments as `AdminClient.jobLog`."""
+        await self._request(commands.JOBLOG, *commands.joblog_arguments(function, on))
+
     async def access_list(self) -> list[AccessEntry]:
         """Return the access control list; only `geard` and `Server` have one."""
         return await self._request(commands.ACL_LIST)

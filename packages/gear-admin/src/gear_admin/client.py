@@ -210,6 +210,15 @@ class AdminClient:
         """
         self._request(commands.JOBTIMEOUT, function, seconds)
 
+    def jobLog(self, function: str | bytes, on: bool) -> None:
+        """Switch the log of a function's jobs; only `geard` can.
+
+        Args:
+            function: The function, or the beginning of names with a ``*``.
+            on: Whether lines tell when its jobs are submitted, assigned and ended.
+        """
+        self._request(commands.JOBLOG, *commands.joblog_arguments(function, on))
+
     def accessList(self) -> list[AccessEntry]:
         """Return the access control list; only `geard` and `Server` have one."""
         return self._request(commands.ACL_LIST)

@@ -106,6 +106,7 @@ CREATE_FUNCTION: Final[Command[None]] = Command(b"create function", _done, end=b
 DROP_FUNCTION: Final[Command[None]] = Command(b"drop function", _done)
 MAXQUEUE: Final[Command[None]] = Command(b"maxqueue", _done)
 JOBTIMEOUT: Final[Command[None]] = Command(b"jobtimeout", _done)
+JOBLOG: Final[Command[None]] = Command(b"joblog", _done)
 ACL_LIST: Final[Command[list[AccessEntry]]] = Command(
     b"acl list",
     lambda reply: parse_rows(reply, parse_access),
@@ -115,6 +116,11 @@ ACL_LIST: Final[Command[list[AccessEntry]]] = Command(
 ACL_GRANT: Final[Command[None]] = Command(b"acl grant", _done)
 ACL_REVOKE: Final[Command[None]] = Command(b"acl revoke", _done)
 ACL_SELF_REVOKE: Final[Command[None]] = Command(b"acl self-revoke", _done)
+
+
+def joblog_arguments(function: str | bytes, on: bool) -> tuple[str | bytes, ...]:
+    """Return the arguments of ``joblog``."""
+    return function, "on" if on else "off"
 
 
 def maxqueue_arguments(

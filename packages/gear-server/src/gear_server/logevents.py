@@ -129,6 +129,20 @@ EVENTS: Final[Mapping[str, LogEvent]] = {
     "Discarded %r: no client waits for it any more":
         _event("job.abandoned", "job"),
 
+    # The log of jobs
+    "Submitted %r: precedence %s, background %s, %d bytes, by %r":
+        _event("job.submitted", "job", "precedence", "background", "bytes", "peer"),
+    "Joined %r: background %s, by %r":
+        _event("job.joined", "job", "background", "peer"),
+    "Assigned %r: waited %s s, to %r":
+        _event("job.assigned", "job", "waited", "worker"),
+    "Ended %r: %s, precedence %s, background %s, %d bytes, result %d bytes, waited %s s, "
+    "ran %s s, client %r, worker %r":
+        _event(
+            "job.ended", "job", "outcome", "precedence", "background", "bytes", "result_bytes",
+            "waited", "ran", "peer", "worker",
+        ),
+
     # The queue
     "Loaded %d jobs from %s so far":
         _event("queue.loading", "jobs", "queue"),

@@ -327,6 +327,14 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         example="/etc/geard/http-token",
     )] = None
 
+    log_jobs: Annotated[Text | None, Option(
+        group="Log", metavar="PATTERNS",
+        help="functions whose jobs are logged when they are submitted, assigned and ended: names, "
+        "or the beginnings of names with a * at the end, separated by blanks; the text command "
+        "`joblog` switches it",
+        example="resize image-*",
+    )] = None
+
     statsd_host: Annotated[Text | None, Option(
         group=METRICS, metavar="HOST", env="STATSD_HOST",
         help="statsd server to send metrics to; none unless given",

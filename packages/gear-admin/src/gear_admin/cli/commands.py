@@ -370,6 +370,19 @@ def jobtimeout(target: Target, function: bytes, seconds: int) -> Exit:
     return _ask(target, lambda client: client.job_timeout(function, seconds)).worst
 
 
+@admin.command(epilog=examples("gear-admin joblog resize on", "gear-admin joblog '*' off"))
+@_FUNCTION
+@click.argument("switch", type=click.Choice(["on", "off"]))
+@server_options
+def joblog(target: Target, function: bytes, switch: str) -> Exit:
+    """Log the jobs of a function, or no longer.
+
+    The server's log then tells when a job of FUNCTION is submitted, assigned and ended. FUNCTION
+    may be the beginning of names with a * at its end. Only geard can.
+    """
+    return _ask(target, lambda client: client.job_log(function, switch == "on")).worst
+
+
 @admin.command(epilog=examples("gear-admin wait resize --timeout 600 && echo done"))
 @_FUNCTION
 @click.option(

@@ -9,6 +9,7 @@ import msgspec
 from gear_server.engine.access import DENIED
 from gear_server.engine.acl import ACL, ACLEntry, ACLError
 from gear_server.engine.engine import Answer, Engine, TextRule
+from gear_server.engine.joblog import EVERYTHING
 from gear_server.engine.limits import FUNCTIONS
 from gear_server.engine.names import Refusal, refused_function, shown_unique
 from gear_server.engine.numbers import FUNCTION_KEYS, PORTION, FunctionNumbers, portions
@@ -24,6 +25,12 @@ _INCOMPLETE: Final = (
 _LARGE_LIMIT: Final = Refusal(b"ARGUMENT_TOO_LARGE", b"Limit too large")
 _BAD_TIMEOUT: Final = Refusal(
     b"INVALID_ARGUMENTS", b"Timeout must be whole seconds, a year at most"
+)
+
+_SWITCH: Final = {b"on": True, b"off": False}
+_BAD_SWITCH: Final = Refusal(b"INVALID_ARGUMENTS", b"on or off expected")
+_MANY_PATTERNS: Final = Refusal(
+    b"TOO_MANY_PATTERNS", b"Too many patterns are switched; joblog * off forgets them"
 )
 
 
@@ -227,6 +234,23 @@ def _jobtimeout(engine: Engine, peer: Peer, words: list[bytes], now: float) -> b
     return _OK
 
 
+def _joblog(engine: Engine, peer: Peer, words: list[bytes], now: float) -> bytes:
+    if len(words) != 3:
+        return _INCOMPLETE % words[0]
+    pattern, switch = words[1], _SWITCH.get(words[2].lower())
+    if switch is None:
+        return _BAD_SWITCH.line()
+    refusal = refused_function(pattern, engine.settings.max_name_size)
+    if refusal is not None:
+        return refusal.line()
+    if not engine.joblog.switch(pattern, switch):
+        return _MANY_PATTERNS.line()
+    functions = engine.queues.functions
+    known = functions.values() if pattern.endswith(EVERYTHING) else [functions.get(pattern)]
+    engine.chores.add(engine.joblog.review([one for one in known if one is not None]))
+    return _OK
+
+
 # Access control, as gear 0.16's server has it
 
 
@@ -319,6 +343,7 @@ _RULES: Final[dict[bytes, TextRule]] = {
     b"drop": _drop,
     b"maxqueue": _maxqueue,
     b"jobtimeout": _jobtimeout,
+    b"joblog": _joblog,
     b"acl": acl,
 }
 

@@ -19,6 +19,7 @@ from gear_server.engine.departure import clean_up, note_dropped
 from gear_server.engine.epochs import Epochs
 from gear_server.engine.guards import guarded, refuse
 from gear_server.engine.identity import ANONYMOUS, Identity
+from gear_server.engine.joblog import JobLog, Outcome
 from gear_server.engine.ledger import BLOCK, Ledger
 from gear_server.engine.limits import (
     CLIENT_SIZE,
@@ -99,6 +100,7 @@ class Engine:
         packets: How many packets were received, by their first eight bytes; those of an unknown
             type are not counted.
         now: The time, as last told.
+        joblog: Logs the jobs of some functions.
         offences: Logs why connections are closed, at a limited rate.
         limits: What jobs take of the memory, and how much they may.
         ledger: What a store is told of background jobs; None without a store.
@@ -110,10 +112,10 @@ class Engine:
     # More than thirty attributes are slow in CPython without slots.
     __slots__ = (
         "__weakref__", "_handle_prefix", "_lines", "access", "chores", "closed", "counters",
-        "epochs", "identity", "jobs", "ledger", "limits", "log", "now", "offences", "on_line",
-        "outboxes", "packets", "peers", "queues", "rules", "running", "scheduler", "send",
-        "send_error", "send_later", "send_packet", "send_payload", "send_to_all", "settings",
-        "tallies", "text_rules", "timeouts", "timers", "uniques", "unknown",
+        "epochs", "identity", "joblog", "jobs", "ledger", "limits", "log", "now", "offences",
+        "on_line", "outboxes", "packets", "peers", "queues", "rules", "running", "scheduler",
+        "send", "send_error", "send_later", "send_packet", "send_payload", "send_to_all",
+        "settings", "tallies", "text_rules", "timeouts", "timers", "uniques", "unknown",
     )  # fmt: skip
 
     def __init__(
@@ -135,8 +137,9 @@ class Engine:
         self.peers: dict[Peer, None] = {}
         self.jobs: dict[bytes, ServerJob] = {}
         self.running: int = 0
+        self.joblog: JobLog = JobLog(settings.log_jobs)
         self.queues: Queues = Queues(
-            settings.max_functions, settings.max_queue, settings.job_timeout
+            settings.max_functions, settings.max_queue, settings.job_timeout, self.joblog.logs
         )
         self.uniques: Uniques = Uniques()
         self.timers: Timers = Timers()
@@ -150,7 +153,7 @@ class Engine:
             self.scheduler.before_giving = self.access.before_giving
         self.epochs: Epochs = Epochs(self.timers, wall_clock, self._come_due)
         self.counters: Counters = Counters()
-        self.tallies: Tallies = Tallies(self.counters, self.queues.forgotten, self.log)
+        self.tallies: Tallies = Tallies(self.counters, self.queues.forgotten, self.log, self.joblog)
         self.packets: dict[int, int] = dict.fromkeys(rules, 0)
         self.now: float = 0.0
         self.offences: LogLimit = LogLimit(self.log, "Connections closed for what they sent")
@@ -288,6 +291,7 @@ class Engine:
         """Remove a lost connection: drop its submissions and requeue its jobs."""
         if peer not in self.peers:
             return
+        self.now = now
         del self.peers[peer]
         self._cut_off(peer)
         self.outboxes.forget(peer)
@@ -410,6 +414,8 @@ class Engine:
             self.ledger.add(job)
         self._created(peer, job, job.background)
         self._take_in(job, now)
+        if job.function.logged:
+            self.joblog.submitted(peer, job)
 
     def restore(self, stored: StoredJob, now: float) -> None:
         """Take in a job that a store has kept."""
@@ -446,11 +452,7 @@ class Engine:
         self.send_error(peer, limit.refusal.code, limit.refusal.text)
 
     def drain(self, queued: bool) -> None:
-        """Refuse new jobs; running jobs continue.
-
-        Args:
-            queued: Whether queued jobs are still given out.
-        """
+        """Refuse new jobs; running jobs continue, and `queued` ones are given out if it is true."""
         self.closed = True
         self.scheduler.paused = not queued
 
@@ -469,7 +471,7 @@ class Engine:
                 self._refuse(peer, refusal, now)
                 return
             self.ledger.add(job)
-        self.tallies.join(job)
+        self.tallies.join(job, peer, background)
         if background:
             # Otherwise it would be lost when its foreground clients leave, as in gearmand.
             job.background = True
@@ -493,12 +495,7 @@ class Engine:
             self.send(peer, answer)
 
     def open_ledger(self, reserved: int) -> Ledger:
-        """Begin to tell a store of background jobs.
-
-        Args:
-            reserved: The highest number that any job may have been given; the store knows that
-                `BLOCK` more are reserved.
-        """
+        """Begin to tell a store of jobs, with `BLOCK` numbers after `reserved` for new ones."""
         self.queues.newest = reserved
         self.ledger = Ledger(self.outboxes, self.timers, self.counters, self.log, reserved + BLOCK)
         return self.ledger
@@ -513,9 +510,8 @@ class Engine:
     def _enqueue(self, job: ServerJob) -> None:
         """Queue a job, and have workers woken for it when the turn ends."""
         self.queues.append(job)
-        function = job.function
-        if function.sleepers:
-            self.scheduler.to_wake[function] = None
+        if job.function.sleepers:
+            self.scheduler.to_wake[job.function] = None
 
     def _come_due(self, job: ServerJob, late: float) -> None:
         job.when = 0
@@ -539,6 +535,8 @@ class Engine:
         function.running += 1
         self.running += 1
         peer.assigned[job.handle] = job
+        if function.logged:
+            self.joblog.assigned(peer, job, now)
         if function.timed:
             self.timeouts.begin(job, peer.abilities.get(function.name), function)
 
@@ -582,17 +580,17 @@ class Engine:
             self._enqueue(job)
             return
         self.tallies.exhaust(job, worker, now)
-        self.fail(job)
+        self.fail(job, "exhausted")
 
     def abandon(self, job: ServerJob) -> None:
         """Discard a job for which no client waits any more."""
         self.tallies.abandon(job)
-        self.remove(job)
+        self.remove(job, "abandoned")
 
-    def fail(self, job: ServerJob) -> None:
+    def fail(self, job: ServerJob, outcome: Outcome) -> None:
         """End a job without a result: its clients hear WORK_FAIL."""
         self.tell(job, WORK_FAIL, job.handle)
-        self.remove(job)
+        self.remove(job, outcome)
 
     def stop(self) -> None:
         """Take and give out no more jobs, since the server ends.
@@ -607,7 +605,7 @@ class Engine:
                     self.tell(job, WORK_FAIL, job.handle)
                 else:
                     self.tallies.fail(job)
-                    self.fail(job)
+                    self.fail(job, "stopped")
 
     def cancel(self, job: ServerJob) -> None:
         """Cancel a job; a worker that runs it is not interrupted.
@@ -615,11 +613,11 @@ class Engine:
         Its clients hear WORK_FAIL, as from gearmand, or nothing, as from gear 0.16's server: the
         settings decide.
         """
-        self.tallies.cancel(job)
+        self.tallies.cancel(job, self.now)
         if self.settings.tell_cancelled:
             self.tell(job, WORK_FAIL, job.handle)
         if job.holder is None:
-            self.remove(job)
+            self.remove(job, "cancelled")
             return
         for client in job.clients:
             client.submitted.pop(job.handle, None)
@@ -643,8 +641,10 @@ class Engine:
         if job.clients:
             self.send_to_all(job.clients, RESPONSE_MAGIC << 32 | frame.type, frame.body)
 
-    def remove(self, job: ServerJob) -> None:
-        """Remove a job, wherever it is."""
+    def remove(self, job: ServerJob, outcome: Outcome, report: Frame | None = None) -> None:
+        """Remove a job, wherever it is; `report` is the packet by which its worker ends it."""
+        if job.function.logged and job not in self.tallies.cancelled:
+            self.joblog.ended(job, outcome, report, self.now)
         if job.background and self.ledger is not None:
             self.ledger.end(job)
         if job.queue is not None:

@@ -184,7 +184,7 @@ class Handover:
         job.background = False
         if not job.has_owner:
             engine.tallies.move(job)
-            engine.remove(job)
+            engine.remove(job, "moved")
         elif job.queue is engine.queues.aside:
             engine.queues.remove(job)
             engine.queues.append(job)

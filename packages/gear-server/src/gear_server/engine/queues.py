@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+from collections.abc import Callable
 from typing import Final
 
 from gear_server.engine.state import NO_LIMIT, Function, JobQueue, Peer, Search, ServerJob
@@ -24,6 +25,7 @@ class Queues:
         max_functions: How many functions there may be.
         max_queue: How many jobs a function may have, unless it is given limits of its own.
         timeout: Seconds for which jobs may run, unless their function is given its own; 0 for ever.
+        logs: Returns whether the jobs of a new function are logged.
 
     Attributes:
         functions: Every function by name.
@@ -38,11 +40,16 @@ class Queues:
     """
 
     def __init__(
-        self, max_functions: int = NO_LIMIT, max_queue: int = NO_LIMIT, timeout: float = 0.0
+        self,
+        max_functions: int = NO_LIMIT,
+        max_queue: int = NO_LIMIT,
+        timeout: float = 0.0,
+        logs: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._max_functions = max_functions
         self._max_queue = max_queue
         self._timeout = timeout
+        self._logs = logs
         self._idle: collections.OrderedDict[Function, None] = collections.OrderedDict()
         self.functions: dict[bytes, Function] = {}
         self.ready: tuple[collections.OrderedDict[Function, int], ...] = tuple(
@@ -68,6 +75,8 @@ class Queues:
 
     def _create(self, name: bytes) -> Function:
         function = self.functions[name] = Function(name, self._max_queue, self._timeout)
+        if self._logs is not None:
+            function.logged = self._logs(name)
         return function
 
     def keep(self, name: bytes) -> Function | None:

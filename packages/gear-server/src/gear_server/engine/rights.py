@@ -84,6 +84,7 @@ COMMANDS: Final = {
     b"drop": Right.ADMIN,
     b"maxqueue": Right.ADMIN,
     b"jobtimeout": Right.ADMIN,
+    b"joblog": Right.ADMIN,
     b"acl": Right.ENTRY,
     b"acl list": Right.GRANT,
     b"acl grant": Right.GRANT,

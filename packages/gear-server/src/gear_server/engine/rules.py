@@ -268,13 +268,13 @@ def _work(text: bytes, act: Act, payload: bool = False) -> Rule:
 
 def _complete(engine: Engine, job: ServerJob, frame: Frame) -> None:
     engine.forward(job, frame)
-    engine.remove(job)
+    engine.remove(job, "completed", frame)
 
 
 def _fail(engine: Engine, job: ServerJob, frame: Frame) -> None:
     engine.tallies.fail(job)
     engine.forward(job, frame)
-    engine.remove(job)
+    engine.remove(job, "failed")
 
 
 def _exception(engine: Engine, job: ServerJob, frame: Frame) -> None:
@@ -285,7 +285,7 @@ def _exception(engine: Engine, job: ServerJob, frame: Frame) -> None:
     engine.send_to_all(others, WORK_FAIL, job.handle)
     if job.holder is not None:
         job.holder.last_exception_handle = job.handle
-    engine.remove(job)
+    engine.remove(job, "exception", frame)
 
 
 def _status(engine: Engine, job: ServerJob, frame: Frame) -> None:

@@ -356,6 +356,7 @@ class Function:
         workloads: Its jobs with unique ``-``, by arguments.
         kept: Whether it stays without jobs and workers: it was created or limited by a command.
         limits: The maximum of `total` for a new job, by its precedence; None for the server's.
+        logged: Whether its jobs are logged; see `JobLog`.
         ceiling: Below this `total`, no new job is over a limit.
         timeout: Seconds for which its jobs may run at most; 0 for no limit.
         timed: Whether that or one of its workers has ever limited the time of its jobs.
@@ -368,6 +369,7 @@ class Function:
         "ceiling",
         "kept",
         "limits",
+        "logged",
         "name",
         "notified",
         "queues",
@@ -394,6 +396,7 @@ class Function:
         self.workloads: dict[bytes, ServerJob] = {}
         self.kept: bool = False
         self.limits: tuple[int, ...] | None = None
+        self.logged: bool = False
         self.ceiling: int = ceiling
         self.timeout: float = timeout
         self.timed: bool = timeout > 0

@@ -4,6 +4,7 @@ import copy
 import logging
 
 from gear_server.engine.counters import Counters
+from gear_server.engine.joblog import JobLog
 from gear_server.engine.state import Function, Peer, ServerJob
 from gear_server.engine.tally import Tally
 from gear_wire.loglimit import LogLimit
@@ -18,24 +19,30 @@ class Tallies:
         counters: The counters of the server.
         forgotten: The tally of functions that are not known.
         log: The logger of the server.
+        joblog: Logs the jobs of some functions.
 
     Attributes:
         cancelled: The running jobs that were cancelled.
     """
 
-    def __init__(self, counters: Counters, forgotten: Tally, log: logging.Logger) -> None:
+    def __init__(
+        self, counters: Counters, forgotten: Tally, log: logging.Logger, joblog: JobLog
+    ) -> None:
         self.cancelled: set[ServerJob] = set()
         self._counters = counters
         self._forgotten = forgotten
         self._log = log
+        self._joblog = joblog
         self._timed_out = LogLimit(log, "Jobs that timed out")
         self._requeued = LogLimit(log, "Jobs requeued")
         self._exhausted = LogLimit(log, "Jobs without attempts left")
 
-    def join(self, job: ServerJob) -> None:
+    def join(self, job: ServerJob, peer: Peer, background: bool) -> None:
         """Count a submission that has joined a job."""
         self._counters.joined += 1
         job.function.tally.joined += 1
+        if job.function.logged:
+            self._joblog.joined(peer, job, background)
 
     def restore(self, job: ServerJob) -> None:
         """Count a job that comes from the store."""
@@ -91,7 +98,7 @@ class Tallies:
         self._counters.moved += 1
         job.function.tally.moved += 1
 
-    def cancel(self, job: ServerJob) -> None:
+    def cancel(self, job: ServerJob, now: float) -> None:
         """Count a job that is cancelled; once, even if it is cancelled again while it runs."""
         if job in self.cancelled:
             return
@@ -99,6 +106,8 @@ class Tallies:
         self._counters.cancelled += 1
         tally.cancelled += 1
         if job.holder is not None:
+            if job.function.logged:
+                self._joblog.ended(job, "cancelled", None, now)
             self.cancelled.add(job)
             tally.cancelling += 1
 

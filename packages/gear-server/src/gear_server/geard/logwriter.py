@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from gear_server.engine.joblog import LOGGER
 from gear_server.logformat import JsonFormatter
 from gear_wire.errors import TimeoutError
 
@@ -86,8 +87,10 @@ class LogWriter:
     def put(self, record: logging.LogRecord, sinks: list[logging.Handler]) -> None:
         """Queue a line for some handlers, or drop it; never waits."""
         size = len(str(record.msg)) + len(vars(record).get("json_line", "")) + LINE_OVERHEAD
+        # So the log of jobs, which may be a flood, leaves room for all else.
+        room = QUEUE_SIZE // 2 if record.name == LOGGER else QUEUE_SIZE
         with self._lock:
-            if self._queued - self._written > QUEUE_SIZE:
+            if self._queued - self._written > room:
                 self.lose(TOO_SLOW)
                 return
             self._queued += size
