@@ -134,6 +134,7 @@ def test_the_server_is_shown(http_server: gear.Server, http_client: gear.Client)
     row = get(http_server, "server")
     assert row["version"] and row["pid"] and row["uptime"] >= 0 and not row["draining"]
     assert (row["functions"], row["jobs"], row["queued"], row["running"]) == (1, 1, 1, 0)
+    assert row["oldest"] >= 0 and row["cancel_running"]
     assert row["bytes_in"] > 1000 and row["packets"]["SUBMIT_JOB_BG"] == 1
     assert row["turns"] > 0 and row["memory"]["used"] > 1000
     limits = {limit["name"]: limit for limit in row["limits"]}

@@ -290,6 +290,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         queued: Those that wait for a worker.
         running: Those that workers have.
         scheduled: Those for later.
+        oldest: For how long the oldest queued job has waited; null if none is queued.
+        cancel_running: Whether running jobs can be cancelled, too.
         connections: The connections of the Gearman protocol, by kind.
         bytes_in: Bytes received.
         bytes_out: Bytes sent.
@@ -315,6 +317,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     queued: Count
     running: Count
     scheduled: Count
+    oldest: Seconds | None
+    cancel_running: bool
     connections: Connections
     bytes_in: Count
     bytes_out: Count

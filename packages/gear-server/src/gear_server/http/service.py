@@ -12,7 +12,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gear_server.http import access, api, probes
+from gear_server.http import access, api, pages, probes
 from gear_server.http.api import SNAPSHOT
 from gear_server.http.connection import HttpConnection
 from gear_server.http.context import CONTEXT, Context
@@ -22,7 +22,7 @@ from gear_server.network.server import AsyncServer
 
 SHUTDOWN_TIMEOUT: Final = 1.0
 """Seconds that requests may go on when the server ends."""
-ROUTES: Final = [*probes.ROUTES, *api.ROUTES]
+ROUTES: Final = [*probes.ROUTES, *api.ROUTES, *pages.ROUTES]
 
 
 class HttpService:

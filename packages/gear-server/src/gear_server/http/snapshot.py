@@ -467,6 +467,7 @@ class Snapshot:
     async def server(self) -> Server:
         """Return what there is of the server as a whole."""
         connections = await self._connections()
+        oldest = await self._oldest()
         network, engine, history = self._network, self._engine, self._history
         with self._lock:
             counters = engine.tallies.read(len(engine.jobs))
@@ -480,6 +481,8 @@ class Snapshot:
                 queued=engine.queues.waiting + engine.queues.aside.count,
                 running=engine.running,
                 scheduled=len(engine.epochs.jobs),
+                oldest=oldest,
+                cancel_running=engine.settings.cancel_running,
                 connections=connections,
                 bytes_in=network.traffic.received,
                 bytes_out=network.traffic.sent,
@@ -495,6 +498,19 @@ class Snapshot:
                 history=history.listed(None),
                 log_dropped=0,
             )
+
+    async def _oldest(self) -> float | None:
+        with self._lock:
+            functions = set().union(*self._engine.queues.ready)
+        now = time.monotonic()
+        oldest: float | None = None
+        pieces = Pieces()
+        for function in functions:
+            waits = _oldest(function, now)
+            if waits is not None and (oldest is None or waits > oldest):
+                oldest = waits
+            await pieces.rest()
+        return oldest
 
     def _limits(self, counters: Counters) -> list[LimitRow]:
         settings, engine = self._network.settings, self._engine

@@ -9,7 +9,9 @@ import { List, Poll } from "./list.js";
 import { go, Route } from "./route.js";
 import { Sparkline, STEP } from "./sparkline.js";
 
-const PAGE = 50;
+const PAGE = 100;
+/** How many pages of jobs the server shows. */
+const PAGES = 100;
 
 const limits = ({ limits }) =>
   limits ? [limits.high, limits.normal, limits.low].map((limit) => (limit ? count(limit) : "none")).join(" / ") : "none";
@@ -91,6 +93,7 @@ export class FunctionView {
     this.list = new List({
       label: "Jobs",
       className: "jobs",
+      pages: PAGES,
       key: (job) => job.handle,
       empty: () => (this.state ? `No job is ${this.state}.` : "No job waits, runs or is for later."),
       columns: [
@@ -151,7 +154,8 @@ export class FunctionView {
   }
 
   /** A second has passed. */
-  tick() {
+  tick(server) {
+    this.cancelRunning = server.cancel_running;
     this.poll.run();
   }
 
@@ -176,6 +180,7 @@ export class FunctionView {
     cell.append(button);
     return (row) => {
       job = row;
+      button.hidden = row.state === "running" && !this.cancelRunning;
       setAttribute(button, "aria-label", `Cancel ${row.handle}`);
     };
   }

@@ -6,14 +6,14 @@ import { go, Route } from "./route.js";
 import { Pager, Table } from "./table.js";
 
 export class List {
-  constructor({ empty, ...options }) {
+  constructor({ empty, pages, ...options }) {
     this.empty = empty;
     this.table = new Table({
       ...options,
       onSort: (sort) => go(Route.now().with({ sort, page: "" })),
     });
     this.table.element.classList.add(options.className);
-    this.pager = new Pager((page) => go(Route.now().with({ page: page > 1 ? page : "" })));
+    this.pager = new Pager((page) => go(Route.now().with({ page: page > 1 ? page : "" })), pages);
     this.message = make("p", { className: "empty" });
     this.element = make("div", { className: "list" }, this.table.element, this.message, this.pager.element);
   }

@@ -1,6 +1,6 @@
 /** A line of the last minutes, as wide as its cell. */
 
-import { make, setAttribute } from "./dom.js";
+import { setAttribute } from "./dom.js";
 import { rate } from "./format.js";
 
 const HEIGHT = 20;

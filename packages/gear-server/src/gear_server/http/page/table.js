@@ -2,7 +2,7 @@
  * A table whose rows are changed in place.
  *
  * A row is found again by its key. While somebody points at the rows, or has the focus in them, their
- * order is held: new ones come last, and those that are gone stay, dimmed. So nothing moves away from
+ * order is held: new ones come last, and those that are gone stay, struck out. So nothing moves away from
  * under a pointer that is about to click.
  *
  * A column is {label, sort, kind, cell}. `cell(td)` fills a new cell, and returns what shows a row in it.
@@ -129,7 +129,8 @@ export class Table {
 
 /** The pages of a table: where one is, and the ways on and back. */
 export class Pager {
-  constructor(onPage) {
+  constructor(onPage, most = Infinity) {
+    this.most = most;
     this.text = make("span");
     this.back = make("button", { type: "button", textContent: "Previous", onclick: () => onPage(this.page - 1) });
     this.on = make("button", { type: "button", textContent: "Next", onclick: () => onPage(this.page + 1) });
@@ -143,7 +144,7 @@ export class Pager {
     const last = Math.min(total, page * size);
     setText(this.text, `${format(Math.min(first, total))}–${format(last)} of ${format(total)}`);
     this.back.disabled = page <= 1;
-    this.on.disabled = last >= total;
+    this.on.disabled = last >= total || page >= this.most;
     this.element.hidden = total <= size && page === 1;
   }
 }
