@@ -4,7 +4,7 @@ const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
 
 export const NONE = "–";
 

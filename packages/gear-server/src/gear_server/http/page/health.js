@@ -9,7 +9,7 @@ const RECENT = 60;
 
 export const STORES = { memory: "Memory", sqlite: "SQLite", postgresql: "PostgreSQL" };
 
-export const failures = (server) => server.counters.failed + server.counters.exhausted;
+const failures = (server) => server.counters.failed + server.counters.exhausted;
 
 const refused = (server) => server.limits.reduce((sum, limit) => sum + limit.refused, 0);
 
