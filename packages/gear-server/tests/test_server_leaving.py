@@ -38,6 +38,9 @@ class Owner:
     def on_failure(self, error: BaseException) -> None:
         raise error
 
+    def dropped_lines(self) -> int:
+        return 0
+
 
 def test_a_worker_that_has_closed_its_side_gets_no_job() -> None:
     """The end of its stream is read, and the turn in which jobs are given out is still to come."""

@@ -335,6 +335,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         example="resize image-*",
     )] = None
 
+    metrics_functions: Annotated[int, Meta(ge=0, le=MAX_FUNCTIONS), Option(
+        group=METRICS, metavar="N",
+        help="functions that /metrics of --http shows by name, those that it has seen first; the "
+        "others are shown together as \"other\"",
+    )] = 200
     statsd_host: Annotated[Text | None, Option(
         group=METRICS, metavar="HOST", env="STATSD_HOST",
         help="statsd server to send metrics to; none unless given",

@@ -489,6 +489,10 @@ class Server(ServerHandlers, ServerViews):
         self.running = False
         self._stop()
 
+    def dropped_lines(self) -> int:
+        """Return how many lines of the log could not be written; Python's `logging` counts none."""
+        return 0
+
     # Doing something
 
     def wakeConnection(self, connection: ServerConnection) -> None:

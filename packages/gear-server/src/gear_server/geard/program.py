@@ -165,6 +165,7 @@ class GeardServer(Server):
         sockets: Bound sockets.
         http_sockets: Those for HTTP; None if it is off.
         failed: Called on the server's thread.
+        logs: Where it logs.
 
     Raises:
         ConfigurationError: A file cannot be used.
@@ -177,7 +178,9 @@ class GeardServer(Server):
         sockets: Sequence[socket.socket],
         http_sockets: Sequence[socket.socket] | None,
         failed: Callable[[], None],
+        logs: Logs,
     ) -> None:
+        self._logs = logs
         self._sockets = [*sockets, *(http_sockets or ())]
         self._failed = failed
         super().__init__(
@@ -190,6 +193,10 @@ class GeardServer(Server):
         # Clients that were let in earlier would wait, instead of turning to another server.
         begin_listening(self._sockets, self._settings.backlog)
         return store
+
+    def dropped_lines(self) -> int:
+        """Return how many lines of the log could not be written."""
+        return self._logs.dropped
 
     def on_failure(self, error: BaseException) -> None:
         """End the server and the program."""
@@ -240,7 +247,7 @@ def run(
         if options.settings.queue != MEMORY:
             # The thread that writes needs the interpreter for a moment before and after each step.
             sys.setswitchinterval(SWITCH_INTERVAL)
-        server = GeardServer(options, sockets, http_sockets, signals.done)
+        server = GeardServer(options, sockets, http_sockets, signals.done, logs)
         closing.callback(server.shutdown)
         trimmer = Trimmer(lambda: server.memory_used, lambda: server.counters.submitted)
         trimmer.start()

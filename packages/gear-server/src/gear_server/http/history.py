@@ -3,9 +3,11 @@
 import asyncio
 import collections
 import time
+from bisect import bisect_left
 from typing import Final
 
 from gear_server.engine.state import Function
+from gear_server.engine.tally import BOUNDS
 from gear_server.http.pieces import Pieces
 from gear_server.network.server import AsyncServer
 
@@ -68,10 +70,14 @@ class History:
 
     Attributes:
         lag: By how many seconds the loop was late at most in the last period.
+        lags: How often it was late by how much, by range of `BOUNDS`.
+        lag_time: By how many seconds it was late in all.
     """
 
     def __init__(self, network: AsyncServer) -> None:
         self.lag: float = 0.0
+        self.lags: list[int] = [0] * (len(BOUNDS) + 1)
+        self.lag_time: float = 0.0
         self._network = network
         self._tracks: dict[Function, Track] = {}
         self._all = Track()
@@ -95,11 +101,14 @@ class History:
 
     async def _wait(self, until: float) -> float:
         """Wait until the next sample is due; return by how much the loop was late at most."""
-        lag = 0.0
+        most = 0.0
         while (now := time.monotonic()) < until:
             await asyncio.sleep(LAG_CHECK)
-            lag = max(lag, time.monotonic() - now - LAG_CHECK)
-        return lag
+            lag = max(0.0, time.monotonic() - now - LAG_CHECK)
+            self.lags[bisect_left(BOUNDS, lag)] += 1
+            self.lag_time += lag
+            most = max(most, lag)
+        return most
 
     async def sample(self) -> None:
         """Take a sample of all functions."""

@@ -12,17 +12,18 @@ from typing import Final
 
 from aiohttp import web
 
-from gear_server.http import access, api, pages, probes
+from gear_server.http import access, api, metrics, pages, probes
 from gear_server.http.api import SNAPSHOT
 from gear_server.http.connection import HttpConnection
 from gear_server.http.context import CONTEXT, Context
 from gear_server.http.history import History
+from gear_server.http.metrics import METRICS, Metrics
 from gear_server.http.snapshot import Snapshot
 from gear_server.network.server import AsyncServer
 
 SHUTDOWN_TIMEOUT: Final = 1.0
 """Seconds that requests may go on when the server ends."""
-ROUTES: Final = [*probes.ROUTES, *api.ROUTES, *pages.ROUTES]
+ROUTES: Final = [*probes.ROUTES, *metrics.ROUTES, *api.ROUTES, *pages.ROUTES]
 
 
 class HttpService:
@@ -38,7 +39,10 @@ class HttpService:
         self._history = History(network)
         app = web.Application(middlewares=[access.answer_problems])
         app[CONTEXT] = Context(network, started)
-        app[SNAPSHOT] = Snapshot(network, self._history, started)
+        snapshot = app[SNAPSHOT] = Snapshot(network, self._history, started)
+        self._metrics = app[METRICS] = Metrics(
+            network, snapshot, self._history, network.settings.metrics_functions
+        )
         app.add_routes(ROUTES)
         # A client that leaves has its request cancelled, and a job that waits for nobody else.
         self._runner = web.AppRunner(
@@ -54,4 +58,5 @@ class HttpService:
     async def close(self) -> None:
         """Close all connections; what is being answered has a moment left."""
         await self._history.close()
+        await self._metrics.close()
         await self._runner.cleanup()

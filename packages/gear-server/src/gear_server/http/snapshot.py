@@ -496,7 +496,7 @@ class Snapshot:
                 counters=counters,
                 rate=history.rate(None),
                 history=history.listed(None),
-                log_dropped=0,
+                log_dropped=network.dropped_lines,
             )
 
     async def _oldest(self) -> float | None:

@@ -60,6 +60,9 @@ class Owner(Protocol):
     def on_failure(self, error: BaseException) -> None:
         """Called when nothing can be stored any more: the server must end."""
 
+    def dropped_lines(self) -> int:
+        """Return how many lines of the log could not be written."""
+
 
 class AsyncServer:
     """A job server on the running loop.
@@ -179,6 +182,11 @@ class AsyncServer:
             for peer in list(self._peers)
             if peer.transport is not None and not peer.transport.is_closing()
         ]
+
+    @property
+    def dropped_lines(self) -> int:
+        """How many lines of the log could not be written."""
+        return self._owner.dropped_lines()
 
     @property
     def open_connections(self) -> int:
