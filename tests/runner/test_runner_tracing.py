@@ -256,6 +256,32 @@ def test_wrong_arguments(geard: Geard, recorded: Recorded) -> None:
     assert processed["attributes"]["error.type"].endswith(".InvalidArgumentsError")
 
 
+class Silent(Exception):
+    def __str__(self) -> str:
+        raise ValueError("nothing to say")
+
+
+def test_an_exception_without_a_text_harms_nobody(recorded: Recorded) -> None:
+    app = gear.App()
+
+    @app.function()
+    def fail(surrogate: bool) -> None:
+        raise ValueError("\udc80") if surrogate else Silent
+
+    for payload, text in (
+        (b"[false]", "<its text cannot be had: ValueError>"),
+        (b"[true]", "\\udc80"),
+    ):
+        outcome = run(fail, job_of(payload), ())
+        assert text.encode() in outcome.data.replace(b"\\\\", b"\\")
+        span = recorded.exporter.get_finished_spans()[-1]
+        (event,) = span.events
+        assert event.attributes is not None
+        assert event.attributes["exception.message"] == text
+        assert "in fail" in str(event.attributes["exception.stacktrace"])
+        assert str(span.status.description).endswith(f": {text}")
+
+
 def test_each_try_is_a_span(
     geard: Geard, recorded: Recorded, function: Callable[[str], Any]
 ) -> None:

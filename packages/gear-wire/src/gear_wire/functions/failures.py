@@ -83,10 +83,10 @@ def encode_failure(
         tracebacks: Whether to say where it was raised.
     """
     kind = next((known for known in type(error).__mro__ if known in declared), None)
-    failure = Failure((kind or type(error)).__name__, _text(error))
+    failure = Failure((kind or type(error)).__name__, text_of(error))
     if tracebacks:
         lines = traceback.format_exception(type(error), error, _users_part(error.__traceback__))
-        failure.traceback = _printable("".join(lines))
+        failure.traceback = printable("".join(lines))
     if kind is not None:
         failure.args = _portable(list(error.args))
     return msgspec.json.encode(failure)
@@ -105,14 +105,15 @@ def _users_part(trace: TracebackType | None) -> TracebackType | None:
     return rest or trace
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return the text of an exception, whatever its class says of itself."""
     try:
-        return _printable(str(error))
+        return printable(str(error))
     except Exception as unprintable:  # its own __str__ is at fault
         return f"<its text cannot be had: {type(unprintable).__name__}>"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text as UTF-8 can carry it."""
     return text.encode(errors="backslashreplace").decode()
 

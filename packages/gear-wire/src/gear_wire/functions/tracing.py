@@ -6,13 +6,14 @@ it is not installed, nothing is done.
 
 import functools
 import re
+import traceback
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from gear_wire.escape import escaped
 from gear_wire.functions.current import CurrentJob
-from gear_wire.functions.failures import timed_out
+from gear_wire.functions.failures import printable, text_of, timed_out
 from gear_wire.functions.function import AnyFunction
 from gear_wire.jobs import to_bytes
 
@@ -157,11 +158,18 @@ class _Recorded(Span):
         """Note an exception."""
         if not self._span.is_recording():
             return
-        kind = type(error)
+        kind, text = type(error), text_of(error)
         where = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-        self._span.set_attribute("error.type", f"{where}{kind.__qualname__}")
-        self._span.record_exception(error)
-        self._span.set_status(self._spans.failure, f"{kind.__name__}: {error}")
+        name = f"{where}{kind.__qualname__}"
+        self._span.set_attribute("error.type", name)
+        # As `record_exception` does it, which raises what the exception's own methods raise.
+        event = {
+            "exception.type": name,
+            "exception.message": text,
+            "exception.stacktrace": printable("".join(traceback.format_exception(error))),
+        }
+        self._span.add_event("exception", event)
+        self._span.set_status(self._spans.failure, f"{kind.__name__}: {text}")
 
     def ended(self, error: BaseException | None) -> None:
         """Note how a try of the function ended."""
