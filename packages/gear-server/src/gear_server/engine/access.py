@@ -74,6 +74,17 @@ class Access:
         )  # fmt: skip
         return False
 
+    def may_ask(self, peer: Peer, right: Right, path: str, now: float) -> bool:
+        """Return whether a peer has the right that a request over HTTP needs."""
+        check = _CHECKS.get(right)
+        if check is None or check(self.acl, peer.subject, b""):
+            return True
+        self._refusals.log(
+            now, logging.WARNING, "Permission denied to %r, subject %s: may not ask for %s",
+            peer, Quoted(peer.subject), Quoted(path),
+        )  # fmt: skip
+        return False
+
     def may_cancel(self, peer: Peer, job: ServerJob, now: float) -> bool:
         """Return whether a peer may cancel a job."""
         acl, subject = self.acl, peer.subject

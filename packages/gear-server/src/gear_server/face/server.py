@@ -25,6 +25,8 @@ from gear_server.face.connections import ServerConnection
 from gear_server.face.green import check_loops, patched_by
 from gear_server.face.handlers import ServerHandlers
 from gear_server.face.views import ServerViews
+from gear_server.http.modules import load_modules
+from gear_server.http.token import TokenFile, open_token
 from gear_server.network.keeper import load
 from gear_server.network.listening import check_listeners, listen
 from gear_server.network.peer import StreamPeer
@@ -94,7 +96,9 @@ def _server_id(server_id: str | bytes) -> bytes:
     return name
 
 
-def _read_certificates(files: TLSFiles, log: logging.Logger) -> "Certificates":
+def _read_certificates(files: TLSFiles | None, log: logging.Logger) -> "Certificates | None":
+    if files is None:
+        return None
     from gear_server.network.certificates import Certificates
 
     return Certificates(files, log)
@@ -105,10 +109,21 @@ def _port(sockets: Sequence[socket.socket]) -> int:
     return sockets[0].getsockname()[1] if sockets else 0
 
 
-def _http_service(server: AsyncServer) -> "HttpService":
+def _prepare_http(
+    settings: ServerSettings, sockets: Sequence[socket.socket] | None
+) -> TokenFile | None:
+    """Return the token for HTTP, if there is one; what cannot be served must fail here."""
+    if settings.http is not None or sockets:
+        load_modules()
+    return open_token(settings)
+
+
+def _http_service(
+    server: AsyncServer, sockets: Sequence[socket.socket], token: TokenFile | None
+) -> "HttpService":
     from gear_server.http.service import HttpService
 
-    return HttpService(server)
+    return HttpService(server, sockets, token)
 
 
 class _Watcher:
@@ -254,7 +269,6 @@ class Server(ServerHandlers, ServerViews):
             job_retries=job_retries,
             queue=queue,
         )
-        tls = settings.tls()
         if not isinstance(acl, ACL | None):
             raise TypeError(f"acl must be a gear.ACL or None, not {type(acl).__name__}")
         self.client_id: bytes | None = None if server_id is None else _server_id(server_id)
@@ -262,7 +276,8 @@ class Server(ServerHandlers, ServerViews):
             name = "" if self.client_id is None else f".{self.client_id.decode()}"
             self.log: logging.Logger = logging.getLogger(f"gear.Server{name}")
         # A file that cannot be used must be reported here, not in the thread.
-        self._certificates = None if tls is None else _read_certificates(tls, self.log)
+        self._certificates = _read_certificates(settings.tls(), self.log)
+        self._http_token = _prepare_http(settings, http_sockets)
         self.acl: ACL | None = acl
         self.host: str | None = settings.host
         self.lock: threading.RLock = threading.RLock()
@@ -381,8 +396,8 @@ class Server(ServerHandlers, ServerViews):
                 closing.callback(self._report.finish)
             closing.push_async_callback(self._server.close)
             if self._http_listening:
-                service = _http_service(self._server)
-                await service.start(self._http_listening)
+                service = _http_service(self._server, self._http_listening, self._http_token)
+                await service.start()
                 closing.push_async_callback(service.close)
             self._ready.set()
             await self._stopping.wait()
@@ -455,6 +470,17 @@ class Server(ServerHandlers, ServerViews):
             raise ConfigurationError(f"{self!r} has no certificates: it was started without TLS")
         self._certificates.reload()
         self._certificates.check(datetime.datetime.now(datetime.UTC))
+
+    def reload_http_token(self) -> None:
+        """Read the token for HTTP again; requests that are being answered go on.
+
+        Raises:
+            ConfigurationError: The file cannot be used, and the previous token stays in use; or
+                this server has none.
+        """
+        if self._http_token is None:
+            raise ConfigurationError(f"{self!r} has no token for HTTP")
+        self._http_token.reload()
 
     # The owner of an `AsyncServer`
 

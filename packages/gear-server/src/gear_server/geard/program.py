@@ -23,6 +23,8 @@ from gear_server.geard.runfile import RunFile
 from gear_server.geard.signals import DONE, Signals
 from gear_server.geard.systemd import READY, STOPPING, Notifier
 from gear_server.geard.writable import check_writable
+from gear_server.http.modules import load_modules as load_http
+from gear_server.http.token import open_token
 from gear_server.levels import NOTICE
 from gear_server.network.descriptors import descriptor_limit
 from gear_server.network.listening import begin_listening, bind, read_acl, try_to_bind
@@ -107,6 +109,11 @@ def check(options: Options) -> None:
             "--acl requires TLS: it applies to the names in client certificates"
         )
     _acl(options)
+    if options.settings.http is not None:
+        load_http()
+    elif options.settings.http_token_file is not None:
+        raise ConfigurationError("--http-token-file is of use only with --http")
+    open_token(options.settings)
 
 
 def check_queue(queue: str) -> None:
@@ -145,6 +152,8 @@ def rehearse(options: Options) -> None:
         if where is not None:
             try_to_bind(where)
     load_modules(options.settings.queue)
+    if options.settings.http is not None:
+        load_http()
     if options.user is not None:
         become(options.user)
     check(options)
@@ -235,6 +244,8 @@ def run(
         # Load the modules that the user may not be allowed to read.
         new_event_loop().close()
         load_modules(options.settings.queue)
+        if where is not None:
+            load_http()
         become(options.user)
     with (
         make_logs(options) as logs,
@@ -382,7 +393,7 @@ class Program:
 
     def _reload(self) -> None:
         self._notifier.reloading()
-        for step in (self._logs.reopen, self._read_acl, self._read_certificates):
+        for step in (self._logs.reopen, self._read_acl, self._read_certificates, self._read_token):
             try:
                 step()
             except (GearmanError, OSError) as error:
@@ -406,3 +417,7 @@ class Program:
     def _read_certificates(self) -> None:
         if self._options.ssl:
             self._server.reload_certificates()
+
+    def _read_token(self) -> None:
+        if self._options.settings.http_token_file is not None:
+            self._server.reload_http_token()

@@ -8,6 +8,8 @@ from typing import Final
 import msgspec
 from aiohttp import ETag, hdrs, web
 
+from gear_server.http.access import public
+
 TYPES: Final = {
     "css": "text/css",
     "html": "text/html",
@@ -68,10 +70,12 @@ def _answer(request: web.Request, name: str) -> web.Response:
     return response
 
 
+@public
 async def _index(request: web.Request) -> web.Response:
     return _answer(request, "index.html")
 
 
+@public
 async def _file(request: web.Request) -> web.Response:
     return _answer(request, request.match_info["name"])
 

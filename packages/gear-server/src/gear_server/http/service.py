@@ -7,18 +7,20 @@ let its connections in, under the same limits, and with the same certificates, w
 import functools
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
 
 from gear_server.http import access, api, metrics, pages, probes
+from gear_server.http.access import GATE, Gate
 from gear_server.http.api import SNAPSHOT
 from gear_server.http.connection import HttpConnection
 from gear_server.http.context import CONTEXT, Context
 from gear_server.http.history import History
 from gear_server.http.metrics import METRICS, Metrics
 from gear_server.http.snapshot import Snapshot
+from gear_server.http.token import TokenFile
 from gear_server.network.server import AsyncServer
 
 SHUTDOWN_TIMEOUT: Final = 1.0
@@ -31,29 +33,36 @@ class HttpService:
 
     Args:
         network: The job server, whose loop is running.
+        sockets: Listening sockets.
+        token: The token that requests must bring; None if they need none.
     """
 
-    def __init__(self, network: AsyncServer) -> None:
+    def __init__(
+        self, network: AsyncServer, sockets: Sequence[socket.socket], token: TokenFile | None
+    ) -> None:
         self._network = network
+        self._sockets = sockets
         started = time.monotonic()
         self._history = History(network)
-        app = web.Application(middlewares=[access.answer_problems])
+        app = web.Application(middlewares=[access.guard])
         app[CONTEXT] = Context(network, started)
         snapshot = app[SNAPSHOT] = Snapshot(network, self._history, started)
         self._metrics = app[METRICS] = Metrics(
             network, snapshot, self._history, network.settings.metrics_functions
         )
+        app[GATE] = Gate(network, token, [sock.getsockname()[0] for sock in sockets])
+        app.on_response_prepare.append(access.add_headers)
         app.add_routes(ROUTES)
         # A client that leaves has its request cancelled, and a job that waits for nobody else.
         self._runner = web.AppRunner(
             app, shutdown_timeout=SHUTDOWN_TIMEOUT, handler_cancellation=True
         )
 
-    async def start(self, sockets: Iterable[socket.socket]) -> None:
-        """Start accepting connections on listening sockets."""
+    async def start(self) -> None:
+        """Start accepting connections."""
         await self._runner.setup()
         assert self._runner.server is not None
-        self._network.accept(sockets, functools.partial(HttpConnection, self._runner.server))
+        self._network.accept(self._sockets, functools.partial(HttpConnection, self._runner.server))
 
     async def close(self) -> None:
         """Close all connections; what is being answered has a moment left."""
