@@ -42,14 +42,14 @@ from gear_server.engine.queues import Queues
 from gear_server.engine.scheduler import Scheduler
 from gear_server.engine.state import Function, LongAnswer, Peer, ServerJob
 from gear_server.engine.tallies import Tallies
-from gear_server.engine.tally import BOUNDS
+from gear_server.engine.tally import BOUNDS, SHORTEST
 from gear_server.engine.timeouts import Timeouts
 from gear_server.engine.timers import Timers
 from gear_server.engine.uniques import Uniques
 from gear_server.queue.store import StoredJob
 from gear_server.settings import UNLIMITED, ServerSettings
 from gear_wire.enums import Magic, PacketType, Precedence
-from gear_wire.framing import HEADER, RESPONSE_MAGIC, Event, Frame, TextLine
+from gear_wire.framing import HEADER, REQUEST_MAGIC, RESPONSE_MAGIC, Event, Frame, TextLine
 from gear_wire.loglimit import LogLimit
 from gear_wire.packets import BasePacket
 from gear_wire.table import frame_key
@@ -63,6 +63,7 @@ Answer = bytes | Iterator[bytes]
 TextRule = Callable[["Engine", Peer, list[bytes], float], Answer]
 _JOB_CREATED: Final = frame_key(Magic.RES, PacketType.JOB_CREATED)
 WORK_FAIL: Final = frame_key(Magic.RES, PacketType.WORK_FAIL)
+_TO_RESPONSE: Final = RESPONSE_MAGIC - REQUEST_MAGIC << 32
 
 
 class Engine:
@@ -529,7 +530,7 @@ class Engine:
         tally = function.tally
         waited = now - (job.started_at or job.queued_at)
         tally.waiting_time += waited
-        tally.waited[bisect_right(BOUNDS, waited)] += 1
+        tally.waited[bisect_right(BOUNDS, waited) if waited >= SHORTEST else 0] += 1
         job.started_at = self.now = now
         job.holder = peer
         function.running += 1
@@ -559,7 +560,7 @@ class Engine:
         tally = function.tally
         ran = self.now - job.started_at
         tally.running_time += ran
-        tally.ran[bisect_right(BOUNDS, ran)] += 1
+        tally.ran[bisect_right(BOUNDS, ran) if ran >= SHORTEST else 0] += 1
 
     def requeue(self, job: ServerJob, now: float) -> None:
         """Take a job from its worker, and queue it again if it has an owner and attempts left."""
@@ -639,7 +640,7 @@ class Engine:
     def forward(self, job: ServerJob, frame: Frame) -> None:
         """Send a worker's packet to all clients of its job, unchanged."""
         if job.clients:
-            self.send_to_all(job.clients, RESPONSE_MAGIC << 32 | frame.type, frame.body)
+            self.send_to_all(job.clients, frame.key + _TO_RESPONSE, frame.body)
 
     def remove(self, job: ServerJob, outcome: Outcome, report: Frame | None = None) -> None:
         """Remove a job, wherever it is; `report` is the packet by which its worker ends it."""

@@ -215,18 +215,20 @@ def _pre_sleep(engine: Engine, peer: Peer, frame: Frame, now: float) -> None:
 
 
 def _assign(job: ServerJob) -> tuple[int, bytes]:
-    return _JOB_ASSIGN, b"%b\0%b\0" % (job.handle, job.name)
+    return _JOB_ASSIGN, b"%b\0%b\0" % (job.handle, job.function.name)
 
 
 def assign_unique(job: ServerJob) -> tuple[int, bytes]:
     """Return JOB_ASSIGN_UNIQ for a job, without its payload."""
-    return _JOB_ASSIGN_UNIQ, b"%b\0%b\0%b\0" % (job.handle, job.name, job.unique or b"")
+    name = job.function.name
+    return _JOB_ASSIGN_UNIQ, b"\0".join((job.handle, name, job.unique or b"", b""))
 
 
 def _assign_all(job: ServerJob) -> tuple[int, bytes]:
     if job.reducer is None:
         return assign_unique(job)
-    return _JOB_ASSIGN_ALL, b"\0".join((job.handle, job.name, job.unique or b"", job.reducer, b""))
+    name = job.function.name
+    return _JOB_ASSIGN_ALL, b"\0".join((job.handle, name, job.unique or b"", job.reducer, b""))
 
 
 def _grab(assign_packet: AssignPacket) -> Rule:
