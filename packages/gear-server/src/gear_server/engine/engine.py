@@ -194,8 +194,7 @@ class Engine:
             return
         self.now = now
         rules, packets = self.rules, self.packets
-        remaining = iter(events)
-        for event in remaining:
+        for event in (remaining := iter(events)):
             if peer.pending_grab is not None:
                 self.scheduler.answer_grab(peer, now)
             if peer.halted and self._must_wait(peer, event):
