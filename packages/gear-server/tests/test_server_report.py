@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from gear_server import Server
-from gear_server.network.report import FUNCTIONS, PORTION, FunctionReport, key_of
+from gear_server.network.report import PORTION, FunctionReport, key_of
 from gear_wire.codec import encode
 from gear_wire.framing import Frame, FrameReader
 from gear_wire.packets import (
@@ -27,6 +27,7 @@ NAME = FunctionName(b"f")
 NONE = UniqueKey(b"")
 SUBMIT = SubmitJobBg(NAME, NONE, b"")
 WAIT = 20
+FUNCTIONS = 3 * PORTION
 
 
 class Reader:
@@ -34,7 +35,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.desk = Desk()
-        self.report = FunctionReport()
+        self.report = FunctionReport(FUNCTIONS)
         self.gauges: dict[str, int] = {}
         self.counters: collections.Counter[str] = collections.Counter()
 
@@ -104,7 +105,7 @@ def test_more_functions_than_have_names_are_reported_together(reader: Reader) ->
     assert all(
         len(lines) <= most for lines in reader.report.look(reader.desk.engine, threading.RLock())
     )
-    reader.report = FunctionReport()
+    reader.report = FunctionReport(FUNCTIONS)
     reader.look()
     assert reader.counters["other_functions.submitted"] == 3
     assert reader.gauges["other_functions.queued_normal"] == 3

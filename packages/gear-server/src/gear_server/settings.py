@@ -337,8 +337,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     metrics_functions: Annotated[int, Meta(ge=0, le=MAX_FUNCTIONS), Option(
         group=METRICS, metavar="N",
-        help="functions that /metrics of --http shows by name, those that it has seen first; the "
-        "others are shown together as \"other\"",
+        help="functions that /metrics of --http and statsd show by name, those that they have seen "
+        "first; the others are shown together as \"other\"",
     )] = 200
     statsd_host: Annotated[Text | None, Option(
         group=METRICS, metavar="HOST", env="STATSD_HOST",

@@ -25,8 +25,6 @@ from gear_server.engine.state import Function
 from gear_server.network.server import AsyncServer
 from gear_server.network.statsd import INTERVAL, Statsd
 
-FUNCTIONS: Final = 500
-"""Functions that are reported under their own names; the others are reported together."""
 PORTION: Final = 32
 """Functions that are reported at once: in a millisecond or so, if all of them are new."""
 SHARE: Final = 50
@@ -81,9 +79,13 @@ class FunctionReport:
     What counts up is reported as what it has grown by. All of that adds up to what the server has
     counted, where functions come and go, too: what one had that was forgotten before it was
     reported is reported with the others.
+
+    Args:
+        most: How many functions are reported under their own names, those seen first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._named: dict[bytes, _Named] = {}
         self._keys: set[str] = set()
         self._by_name: Numbers = _NOTHING  # what has been reported under names in all
@@ -118,7 +120,7 @@ class FunctionReport:
     def _name(self, function: Function) -> _Named | None:
         """Return what is known of a function with a name of its own; None if it has none."""
         named = self._named.get(function.name)
-        if named is None and len(self._named) < FUNCTIONS:
+        if named is None and len(self._named) < self._most:
             key = key_of(function.name)
             if key not in self._keys:
                 self._keys.add(key)
@@ -161,7 +163,7 @@ class Report:
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
         self._counters: dict[str, int] = {}
-        self._functions = FunctionReport()
+        self._functions = FunctionReport(server.settings.metrics_functions)
         self._look: Iterator[list[str]] = iter(())
         self._looking = False
         self._took = 0.0
