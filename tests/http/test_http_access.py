@@ -14,8 +14,8 @@ from gear_server.http import bodies, connection
 from gear_server.settings import ServerSettings
 from support.certificates import Authority, Files
 from support.fix_geard import Start
-from support.geard_program import Geard, error_of, wait_until
-from support.http_asking import Answer, ask
+from support.geard_program import error_of, wait_until
+from support.http_asking import Answer, ask, http_port_of
 
 pytest_plugins = ["support.fix_http"]
 
@@ -61,7 +61,7 @@ def test_a_token_is_needed_where_there_is_one(guarded: gear.Server) -> None:
 
 def test_a_token_is_read_again_on_sighup(token_file: Path, start: Start) -> None:
     geard = start("--http", "0", "--http-token-file", str(token_file))
-    port = http_port(geard)
+    port = http_port_of(geard)
     assert ask(port, FUNCTIONS, headers=bearer("secret")).status == 200
     token_file.write_text("")
     geard.signal(signal.SIGHUP)
@@ -73,13 +73,6 @@ def test_a_token_is_read_again_on_sighup(token_file: Path, start: Start) -> None
         lambda: ask(port, FUNCTIONS, headers=bearer("another")).status == 200, "token not read"
     )
     assert ask(port, FUNCTIONS, headers=bearer("secret")).status == 401
-
-
-def http_port(geard: Geard) -> int:
-    geard.wait_for_log("Serving HTTP on")
-    found = re.search(r"Serving HTTP on \S+ port (\d+)", geard.log.read_text())
-    assert found is not None
-    return int(found[1])
 
 
 @pytest.mark.parametrize(
@@ -400,7 +393,7 @@ def test_certificates_are_asked_for_and_reread(
     mine = authority.issue(common_name="me")
     options = ("--ssl-key", files.key, "--ssl-cert", files.cert, "--ssl-ca", files.ca)
     geard = start("--http", "0", "--ssl", *options)
-    port = http_port(geard)
+    port = http_port_of(geard)
     assert ask(port, "/healthz", context=context_of(mine)).status == 200
     with pytest.raises((ssl.SSLError, ConnectionError)):
         ask(port, "/healthz", context=ssl.create_default_context(cafile=files.ca))

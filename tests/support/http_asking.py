@@ -1,11 +1,14 @@
 """Asks a server over HTTP, as programs without a library for it do."""
 
 import http.client
+import re
 import ssl
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+
+from support.geard_program import Geard
 
 
 class Answer:
@@ -55,3 +58,11 @@ def ask(
         return Answer(response.status, dict(response.getheaders()), response.read())
     finally:
         connection.close()
+
+
+def http_port_of(geard: Geard) -> int:
+    """Return the port on which a geard serves HTTP, by its log."""
+    geard.wait_for_log("Serving HTTP on")
+    found = re.search(r"Serving HTTP on \S+ port (\d+)", geard.log.read_text())
+    assert found is not None
+    return int(found[1])

@@ -12,11 +12,12 @@ from typing import Final
 
 from aiohttp import web
 
-from gear_server.http import access, api, metrics, pages, probes
+from gear_server.http import access, api, events, metrics, pages, probes
 from gear_server.http.access import GATE, Gate
 from gear_server.http.api import SNAPSHOT
 from gear_server.http.connection import HttpConnection
 from gear_server.http.context import CONTEXT, Context
+from gear_server.http.events import EVENTS, Events
 from gear_server.http.history import History
 from gear_server.http.metrics import METRICS, Metrics
 from gear_server.http.snapshot import Snapshot
@@ -25,7 +26,7 @@ from gear_server.network.server import AsyncServer
 
 SHUTDOWN_TIMEOUT: Final = 1.0
 """Seconds that requests may go on when the server ends."""
-ROUTES: Final = [*probes.ROUTES, *metrics.ROUTES, *api.ROUTES, *pages.ROUTES]
+ROUTES: Final = [*probes.ROUTES, *metrics.ROUTES, *api.ROUTES, *events.ROUTES, *pages.ROUTES]
 
 
 class HttpService:
@@ -47,6 +48,7 @@ class HttpService:
         app = web.Application(middlewares=[access.guard])
         app[CONTEXT] = Context(network, started)
         snapshot = app[SNAPSHOT] = Snapshot(network, self._history, started)
+        self._events = app[EVENTS] = Events(network, snapshot)
         self._metrics = app[METRICS] = Metrics(
             network, snapshot, self._history, network.settings.metrics_functions
         )
@@ -66,6 +68,7 @@ class HttpService:
 
     async def close(self) -> None:
         """Close all connections; what is being answered has a moment left."""
+        await self._events.close()
         await self._history.close()
         await self._metrics.close()
         await self._runner.cleanup()
