@@ -24,7 +24,7 @@ def is_log_call(call: ast.Call, forwarders: set[str]) -> bool:
     name = call.func.attr
     if name in {"log", "LogRecord"} | forwarders:
         return True
-    return name in LEVELS and ast.unparse(call.func.value).endswith("log")
+    return name in LEVELS and ast.unparse(call.func.value).lower().endswith("log")
 
 
 def messages(file: Path) -> Iterator[tuple[str, str]]:

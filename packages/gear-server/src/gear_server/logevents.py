@@ -118,6 +118,10 @@ EVENTS: Final[Mapping[str, LogEvent]] = {
         _event("access.entry_read", "entry"),
     "The access control list has no longer %s":
         _event("access.entry_removed", "entry"),
+    "Permission denied to %r, subject %s: may not ask for %s":
+        _event("access.page_denied", "peer", "", "page"),
+    "Refused HTTP request of %s: wrong token":
+        _event("access.wrong_token", "address"),
 
     # Jobs
     "Requeued %r (attempt %d): %r was lost or too slow":
@@ -180,6 +184,8 @@ EVENTS: Final[Mapping[str, LogEvent]] = {
         _event("fault.message", "peer"),
     "Exception while looking for a job for %r":
         _event("fault.assignment", "peer"),
+    "Exception while answering %s %s":
+        _event("fault.request", "method", "path"),
     "Exception in %s":
         _event("fault.handler", "handler"),
     "Exception in handleDisconnect of %r":
