@@ -6,7 +6,7 @@ that there are and of those that have ended; see `Tally.completed` and `Function
 
 from typing import Final
 
-BOUNDS: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 600.0, 3600.0)
+BOUNDS: Final[tuple[float, ...]] = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 600.0, 3600.0)
 """Seconds that end the ranges of `Tally.waited` and `Tally.ran`; the last range has no end."""
 SHORTEST: Final = BOUNDS[0]
 
