@@ -186,6 +186,8 @@ EVENTS: Final[Mapping[str, LogEvent]] = {
         _event("fault.assignment", "peer"),
     "Exception while answering %s %s":
         _event("fault.request", "method", "path"),
+    "Exception while making events":
+        _event("fault.events"),
     "Exception in %s":
         _event("fault.handler", "handler"),
     "Exception in handleDisconnect of %r":
