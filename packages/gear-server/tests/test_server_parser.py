@@ -18,7 +18,7 @@ EXAMPLES = {
     "queue_lease": "21", "queue_patience": "22",
     "max_memory": "21", "max_functions": "22", "max_functions_per_worker": "23",
     "max_registrations": "24", "queue": "sqlite:text", "queue_sync": "normal",
-    "http": "25", "metrics_functions": "26",
+    "http": "25", "gearmand_http": "27", "metrics_functions": "26",
 }  # fmt: skip
 
 

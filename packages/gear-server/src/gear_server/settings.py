@@ -326,6 +326,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         "reread on SIGHUP",
         example="/etc/geard/http-token",
     )] = None
+    gearmand_http: Annotated[Annotated[int, Meta(ge=0, le=65535)] | None, Option(
+        group=HTTP, metavar="PORT", read=read_port,
+        help="take jobs over HTTP as gearmand does with --protocol http --http-port PORT, on the "
+        "addresses of the Gearman port; 0 picks a free port; needs gear-server[http]",
+        expected="a number from 0 to 65535 or the name of a service",
+        example=8080,
+    )] = None
 
     log_jobs: Annotated[Text | None, Option(
         group="Log", metavar="PATTERNS",
@@ -376,9 +383,18 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Return where to listen."""
         return Listen(self.host, self.port)
 
+    @property
+    def serves_http(self) -> bool:
+        """Whether it listens for HTTP, in whichever form."""
+        return self.http is not None or self.gearmand_http is not None
+
     def listen_http(self) -> Listen | None:
         """Return where to listen for HTTP; None if it is off."""
         return None if self.http is None else to_http(self.http)
+
+    def listen_gearmand_http(self) -> Listen | None:
+        """Return where to listen for jobs over HTTP in gearmand's form; None if it is off."""
+        return None if self.gearmand_http is None else Listen(self.host, self.gearmand_http)
 
     def probes(self) -> Keepalive:
         """Return the keepalive of connections."""

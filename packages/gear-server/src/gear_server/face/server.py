@@ -109,21 +109,22 @@ def _port(sockets: Sequence[socket.socket]) -> int:
     return sockets[0].getsockname()[1] if sockets else 0
 
 
-def _prepare_http(
-    settings: ServerSettings, sockets: Sequence[socket.socket] | None
-) -> TokenFile | None:
+def _prepare_http(settings: ServerSettings, sockets: Sequence[socket.socket]) -> TokenFile | None:
     """Return the token for HTTP, if there is one; what cannot be served must fail here."""
-    if settings.http is not None or sockets:
+    if settings.serves_http or sockets:
         load_modules()
     return open_token(settings)
 
 
 def _http_service(
-    server: AsyncServer, sockets: Sequence[socket.socket], token: TokenFile | None
+    server: AsyncServer,
+    sockets: Sequence[socket.socket],
+    gearmand_sockets: Sequence[socket.socket],
+    token: TokenFile | None,
 ) -> "HttpService":
     from gear_server.http.service import HttpService
 
-    return HttpService(server, sockets, token)
+    return HttpService(server, sockets, gearmand_sockets, token)
 
 
 class _Watcher:
@@ -211,12 +212,14 @@ class Server(ServerHandlers, ServerViews):
             `ServerSettings.queue`.
         sockets: Listening sockets, as systemd passes them; `host` and `port` are then ignored.
         http_sockets: Listening sockets for HTTP; `ServerSettings.http` is then ignored.
+        gearmand_http_sockets: Those for jobs over HTTP in gearmand's form, likewise.
         settings: Everything else, such as limits: see `ServerSettings`. Arguments above that are
             not at their defaults take precedence.
 
     Attributes:
         port: The port that it listens on.
         http_port: The port that it listens on for HTTP; 0 if it does not.
+        gearmand_http_port: The one for jobs over HTTP in gearmand's form, likewise.
         acl: As given.
         lock: Held while anything is handled; hold it to look at several things as one.
         failure: What ended the server by itself; None unless the writer of its queue died.
@@ -248,6 +251,7 @@ class Server(ServerHandlers, ServerViews):
         queue: str = MEMORY,
         sockets: Sequence[socket.socket] | None = None,
         http_sockets: Sequence[socket.socket] | None = None,
+        gearmand_http_sockets: Sequence[socket.socket] | None = None,
         settings: ServerSettings | None = None,
     ) -> None:
         files = check_tls_files(ssl_key, ssl_cert, ssl_ca)
@@ -277,7 +281,9 @@ class Server(ServerHandlers, ServerViews):
             self.log: logging.Logger = logging.getLogger(f"gear.Server{name}")
         # A file that cannot be used must be reported here, not in the thread.
         self._certificates = _read_certificates(settings.tls(), self.log)
-        self._http_token = _prepare_http(settings, http_sockets)
+        self._http_token = _prepare_http(
+            settings, [*(http_sockets or ()), *(gearmand_http_sockets or ())]
+        )
         self.acl: ACL | None = acl
         self.host: str | None = settings.host
         self.lock: threading.RLock = threading.RLock()
@@ -309,8 +315,12 @@ class Server(ServerHandlers, ServerViews):
             self._store = self._load(undo)
             self._listening = self._open(sockets, settings.listen(), undo)
             self._http_listening = self._open(http_sockets, settings.listen_http(), undo)
+            self._gearmand_http_listening = self._open(
+                gearmand_http_sockets, settings.listen_gearmand_http(), undo
+            )
             self.port: int = _port(self._listening)
             self.http_port: int = _port(self._http_listening)
+            self.gearmand_http_port: int = _port(self._gearmand_http_listening)
             self._statsd = open_statsd(settings)
             if self._statsd is not None:
                 undo.callback(self._statsd.close)
@@ -320,16 +330,12 @@ class Server(ServerHandlers, ServerViews):
             self._thread = threading.Thread(
                 target=self._run, name="Gearman client poll", daemon=True
             )
-            self._thread.start()
-            self._ready.wait()
-            if self._failure is not None:
-                self._thread.join()
-                raise self._failure
+            self._begin()
             undo.pop_all()
         if acl is not None:
             acl.watch(self._flush_soon)
         self._process = os.getpid()
-        let_go_when_forked(*self._listening, *self._http_listening)
+        let_go_when_forked(*self._listening, *self._http_listening, *self._gearmand_http_listening)
         call_when_forked(self._let_go)
 
     def __repr__(self) -> str:
@@ -369,6 +375,14 @@ class Server(ServerHandlers, ServerViews):
 
     # The thread
 
+    def _begin(self) -> None:
+        """Start it, and wait until it serves; raises what kept it from that."""
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
@@ -395,8 +409,13 @@ class Server(ServerHandlers, ServerViews):
                 self._report = Report(self._server, self._statsd)
                 closing.callback(self._report.finish)
             closing.push_async_callback(self._server.close)
-            if self._http_listening:
-                service = _http_service(self._server, self._http_listening, self._http_token)
+            if self._http_listening or self._gearmand_http_listening:
+                service = _http_service(
+                    self._server,
+                    self._http_listening,
+                    self._gearmand_http_listening,
+                    self._http_token,
+                )
                 await service.start()
                 closing.push_async_callback(service.close)
             self._ready.set()

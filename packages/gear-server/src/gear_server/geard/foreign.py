@@ -19,8 +19,8 @@ class ForeignOption(msgspec.Struct, frozen=True):
         metavar: What its value is called; empty for a switch.
         taken: Whether it is accepted and ignored, with the reason in the log; else it is refused.
         values: The only values that are accepted of an option that is refused otherwise.
-        translated: Whether it is one of those that say where gearmand keeps its queue, see
-            `queue_of`.
+        translated: Whether it is one of those that say something else here, see `queue_of` and
+            `gearmand_http_of`.
     """
 
     spellings: tuple[str, ...]
@@ -33,7 +33,9 @@ class ForeignOption(msgspec.Struct, frozen=True):
 
 _NOT_THERE: Final = "jobs are kept in memory, in a file of SQLite or in PostgreSQL"
 _SQLITE: Final = "libsqlite3"
-_NO_HTTP: Final = "geard speaks Gearman only"
+_HTTP: Final = "http"
+_HTTP_PORT: Final = "8080"
+"""gearmand's, unless told otherwise."""
 _STORES: Final = {
     "mysql": ("host", "port", "user", "password", "db", "table"),
     "libpq": ("conninfo", "table"),
@@ -59,8 +61,16 @@ FOREIGN: Final = (
         ("--libsqlite3-db",), "with -q libsqlite3, it is --queue", "FILE", translated=True
     ),
     ForeignOption(("--store-queue-on-shutdown",), _NOT_THERE),
-    ForeignOption(("-r", "--protocol"), _NO_HTTP, "NAME", values=("gear",)),
-    ForeignOption(("--http-port",), _NO_HTTP, "PORT"),
+    ForeignOption(
+        ("-r", "--protocol"),
+        "http is --gearmand-http here, and there are no others",
+        "NAME",
+        values=("gear", _HTTP),
+        translated=True,
+    ),
+    ForeignOption(
+        ("--http-port",), "with --protocol http, it is --gearmand-http", "PORT", translated=True
+    ),
     *(
         ForeignOption((f"--{store}-{name}",), _NOT_THERE, name.upper())
         for store, names in _STORES.items()
@@ -89,3 +99,14 @@ def queue_of(given: Mapping[str, str]) -> str | None:
     if not file:
         raise ConfigurationError("-q libsqlite3 requires --libsqlite3-db")
     return f"{SQLITE}{file}"
+
+
+def gearmand_http_of(given: Mapping[str, str]) -> str | None:
+    """Return the value of ``--gearmand-http`` that gearmand's options stand for; None if none.
+
+    Args:
+        given: The translated options, by their last spelling.
+    """
+    if given.get("--protocol", "").lower() != _HTTP:
+        return None
+    return given.get("--http-port", _HTTP_PORT)

@@ -7,7 +7,7 @@ from typing import NoReturn
 import msgspec
 
 from gear_server.__about__ import __version__
-from gear_server.geard.foreign import FOREIGN, FOREIGN_BY_SPELLING, queue_of
+from gear_server.geard.foreign import FOREIGN, FOREIGN_BY_SPELLING, gearmand_http_of, queue_of
 from gear_server.geard.options import GROUPS, NOTES, OPTIONS
 from gear_wire.errors import ConfigurationError
 from gear_wire.option import Option
@@ -88,8 +88,9 @@ def make_parser() -> argparse.ArgumentParser:
         usage="geard [OPTION]...",
         description="A Gearman job server. Without -d, it moves to the background as soon as it is "
         "listening.",
-        epilog="gearmand's -q libsqlite3 --libsqlite3-db FILE means --queue sqlite:FILE. Its "
-        "options for other persistent queues and for HTTP are not supported.",
+        epilog="gearmand's -q libsqlite3 --libsqlite3-db FILE means --queue sqlite:FILE, and its "
+        "--protocol http --http-port PORT means --gearmand-http PORT. Its options for other "
+        "persistent queues are not supported.",
         formatter_class=_Formatter,
         argument_default=argparse.SUPPRESS,
         add_help=False,
@@ -124,8 +125,15 @@ def parse(arguments: Sequence[str]) -> Given:
     """
     given = argparse.Namespace(notes=[], translated={})
     namespace = make_parser().parse_args(arguments, given)
-    queue = queue_of(namespace.translated)
-    values = {} if queue is None else {"queue": queue}
+    translated = {
+        "queue": queue_of(namespace.translated),
+        "gearmand_http": gearmand_http_of(namespace.translated),
+    }
+    values = {
+        attribute: OPTIONS[attribute].from_text(text)
+        for attribute, text in translated.items()
+        if text is not None
+    }
     return Given(values | dict(_convert(namespace)), namespace.notes)
 
 

@@ -32,6 +32,7 @@ from gear_server.network.statsd import open_statsd
 from gear_server.queue.store import Store
 from gear_server.queue.url import MEMORY, describe_queue, file_of, load_modules
 from gear_wire.errors import ConfigurationError, GearmanError
+from gear_wire.link.listen import Listen
 from gear_wire.link.tls import TLSFiles, check_tls_files
 
 DAEMON_LOG: Final = "/var/log/geard/geard.log"
@@ -109,7 +110,7 @@ def check(options: Options) -> None:
             "--acl requires TLS: it applies to the names in client certificates"
         )
     _acl(options)
-    if options.settings.http is not None:
+    if options.settings.serves_http:
         load_http()
     elif options.settings.http_token_file is not None:
         raise ConfigurationError("--http-token-file is of use only with --http")
@@ -148,11 +149,12 @@ def rehearse(options: Options) -> None:
         check_platform()
     if options.file_descriptors is not None:
         allow_descriptors(options.file_descriptors)
-    for where in (options.settings.listen(), options.settings.listen_http()):
+    settings = options.settings
+    for where in (settings.listen(), settings.listen_http(), settings.listen_gearmand_http()):
         if where is not None:
             try_to_bind(where)
     load_modules(options.settings.queue)
-    if options.settings.http is not None:
+    if options.settings.serves_http:
         load_http()
     if options.user is not None:
         become(options.user)
@@ -172,7 +174,8 @@ class GeardServer(Server):
     Args:
         options: The options.
         sockets: Bound sockets.
-        http_sockets: Those for HTTP; None if it is off.
+        http_sockets: Those for HTTP; none if it is off.
+        gearmand_http_sockets: Those for jobs over HTTP in gearmand's form, likewise.
         failed: Called on the server's thread.
         logs: Where it logs.
 
@@ -185,16 +188,17 @@ class GeardServer(Server):
         self,
         options: Options,
         sockets: Sequence[socket.socket],
-        http_sockets: Sequence[socket.socket] | None,
+        http_sockets: Sequence[socket.socket],
+        gearmand_http_sockets: Sequence[socket.socket],
         failed: Callable[[], None],
         logs: Logs,
     ) -> None:
         self._logs = logs
-        self._sockets = [*sockets, *(http_sockets or ())]
+        self._sockets = [*sockets, *http_sockets, *gearmand_http_sockets]
         self._failed = failed
         super().__init__(
             settings=options.settings, acl=_acl(options), sockets=sockets,
-            http_sockets=http_sockets,
+            http_sockets=http_sockets or None, gearmand_http_sockets=gearmand_http_sockets or None,
         )  # fmt: skip
 
     def _load(self, undo: contextlib.ExitStack) -> Store | None:
@@ -238,13 +242,13 @@ def run(
     else:
         make_room(options.settings.max_connections)
     sockets = inherited or bind(options.settings.listen())
-    where = options.settings.listen_http()
-    http_sockets = None if where is None else bind(where)
+    http_sockets = _bind_if_wanted(options.settings.listen_http())
+    gearmand_http_sockets = _bind_if_wanted(options.settings.listen_gearmand_http())
     if options.user is not None:
         # Load the modules that the user may not be allowed to read.
         new_event_loop().close()
         load_modules(options.settings.queue)
-        if where is not None:
+        if options.settings.serves_http:
             load_http()
         become(options.user)
     with (
@@ -258,19 +262,25 @@ def run(
         if options.settings.queue != MEMORY:
             # The thread that writes needs the interpreter for a moment before and after each step.
             sys.setswitchinterval(SWITCH_INTERVAL)
-        server = GeardServer(options, sockets, http_sockets, signals.done, logs)
+        server = GeardServer(
+            options, sockets, http_sockets, gearmand_http_sockets, signals.done, logs
+        )
         closing.callback(server.shutdown)
         trimmer = Trimmer(lambda: server.memory_used, lambda: server.counters.submitted)
         trimmer.start()
         closing.callback(trimmer.close)
         closing.enter_context(RunFile(options.port_file, str(server.port)))
         program = Program(options, server, logs, signals, notifier)
-        program.announce(sockets, http_sockets or (), notes)
+        program.announce(sockets, [*http_sockets, *gearmand_http_sockets], notes)
         ready()
         program.serve()
     if logs.stuck:
         # The thread that hangs in a write may hold a lock for which the interpreter would wait.
         os._exit(0)
+
+
+def _bind_if_wanted(where: Listen | None) -> list[socket.socket]:
+    return [] if where is None else bind(where)
 
 
 def _name(sock: socket.socket) -> str:

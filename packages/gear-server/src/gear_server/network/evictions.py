@@ -4,8 +4,8 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Hashable
+from typing import Final, Protocol
 
 from gear_server.engine.engine import Engine
 from gear_server.network.memory import Memory
@@ -17,6 +17,18 @@ from gear_wire.loglimit import LogLimit
 
 CLOSE_TIMEOUT: Final = 60.0
 """Seconds in which a connection that is closed must take a part of what is left for it."""
+
+
+class Sender(Hashable, Protocol):
+    """A connection of which more may have come than the engine has taken."""
+
+    @property
+    def peer(self) -> StreamPeer | None:
+        """Who is connected; None before and if nobody is."""
+
+    @property
+    def untaken(self) -> int:
+        """How many bytes have come that the engine has not taken."""
 
 
 def _unfinished(stream: Stream) -> int:
@@ -66,7 +78,7 @@ class Evictions:
         self._engine = engine
         self._lock = lock
         self._end = end
-        self._memory: Memory[StreamPeer, Stream] = Memory(settings.max_memory, engine.limits)
+        self._memory: Memory[StreamPeer, Sender] = Memory(settings.max_memory, engine.limits)
         self._overdue = LogLimit(log, "Connections that took too long")
         self._large = LogLimit(log, "Connections that sent too much")
 
@@ -85,32 +97,32 @@ class Evictions:
             self._engine.outboxes.cut_off(slowest)
             self._memory.unsent.note(slowest, 0)
 
-    def note_untaken(self, stream: Stream) -> None:
+    def note_untaken(self, sender: Sender) -> None:
         """Note how many bytes have come of a connection that the engine has not taken."""
-        self._memory.untaken.note(stream, stream.untaken)
+        self._memory.untaken.note(sender, sender.untaken)
         largest = self._memory.largest_sender()
         if largest is not None:
             self._memory.untaken.note(largest, 0)
             self._drop_large(largest)
 
-    def forget(self, stream: Stream) -> None:
+    def forget(self, sender: Sender) -> None:
         """Forget how many bytes have come of a connection that is lost."""
-        self._memory.untaken.note(stream, 0)
+        self._memory.untaken.note(sender, 0)
 
     def forget_peer(self, peer: StreamPeer) -> None:
         """Forget a peer that is lost."""
         self.closing.end(peer)
         self._memory.unsent.note(peer, 0)
 
-    def _drop_large(self, stream: Stream) -> None:
+    def _drop_large(self, sender: Sender) -> None:
         self._engine.counters.senders_dropped += 1
-        if stream.peer is not None and stream.peer.transport is not None:
+        if sender.peer is not None and sender.peer.transport is not None:
             self._large.log(
                 time.monotonic(), logging.WARNING,
                 "Dropping %r: %d bytes of it have come, of all connections more than memory allows",
-                stream.peer, stream.untaken,
+                sender.peer, sender.untaken,
             )  # fmt: skip
-            stream.peer.transport.abort()
+            sender.peer.transport.abort()
 
     # Who takes too long
 

@@ -29,10 +29,10 @@ class Watch(Protocol):
     silent: "Patience[Stream]"
     unfinished: "Patience[Stream]"
 
-    def note_untaken(self, stream: "Stream") -> None:
+    def note_untaken(self, sender: "Stream") -> None:
         """Note how many bytes have come of a connection that the engine has not taken."""
 
-    def forget(self, stream: "Stream") -> None:
+    def forget(self, sender: "Stream") -> None:
         """Forget how many bytes have come of a connection that is lost."""
 
 
