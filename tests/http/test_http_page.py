@@ -20,7 +20,7 @@ pytest_plugins = ["support.fix_browser", "support.fix_http"]
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
 
 MakeReader = Callable[..., Reader]
-STRANGE = "<img src=x onerror=alert(1)> a/b?c#d%41&e \N{SNOWMAN}"
+STRANGE = "<img/src=x/onerror=alert(1)>a/b?c#d%41&e\N{SNOWMAN}"
 VIEWS = ["", f"#/functions/{'x' * 200}", "#/workers", "#/connections", "#/server"]
 
 
@@ -66,7 +66,7 @@ def test_jobs_appear_and_end_by_events(
 ) -> None:
     page = reader.open(http_server.http_port)
     expect(page.get_by_text("No functions yet.")).to_be_visible()
-    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("Live")
     submit(http_client, "resize", 3)
     expect(cell(page, "resize", "Queued")).to_have_text("3")
     expect(cell(page, "resize", "Workers")).to_have_text("0")
@@ -241,9 +241,7 @@ def test_a_job_that_has_ended_meanwhile_is_not_cancelled(
     dialog = page.get_by_role("dialog")
     handle = re.match(r"\S+", dialog.locator("p").first.inner_text())
     assert handle is not None
-    with gear.AdminClient() as admin:
-        admin.addServer("127.0.0.1", busy.port)
-        admin.waitForServer()
+    with gear.AdminClient("127.0.0.1", busy.port) as admin:
         admin.cancelJob(handle[0])
     page.get_by_role("button", name="Cancel the job").click()
     expect(page.get_by_role("status")).to_have_text(re.compile("was not cancelled: there is no job"))
@@ -320,7 +318,7 @@ def test_a_lost_server_is_said_to_be_lost_and_found_again(reader: Reader) -> Non
     with serving(f"127.0.0.1:{port}"):
         expect(page.get_by_role("status")).to_have_text("Live")  # without being asked to
         page.goto("about:blank")
-    assert reader.complaints and all("ERR_" in each for each in reader.complaints)
+    assert all("ERR_" in each for each in reader.complaints)
     reader.complaints.clear()
 
 
@@ -379,8 +377,6 @@ def test_no_view_is_wider_than_the_window(
     for view in VIEWS:
         page.goto(f"http://127.0.0.1:{busy.http_port}/{view}")
         expect(page.locator("main :is(tbody tr, .facts)").first).to_be_visible()
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wide <= 0, f"{view[:20]} is {wide} pixels too wide"
         outside = page.evaluate(
             """() => [...document.querySelectorAll("main *")]
               .filter((each) => each.getClientRects().length)
@@ -389,6 +385,7 @@ def test_no_view_is_wider_than_the_window(
               .map((each) => each.outerHTML.slice(0, 80))"""
         )
         assert not outside, f"{view[:20]}: {outside}"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view[:20]
 
 
 CONTRAST = """() => {
