@@ -244,7 +244,9 @@ def test_a_job_that_has_ended_meanwhile_is_not_cancelled(
     with gear.AdminClient("127.0.0.1", busy.port) as admin:
         admin.cancelJob(handle[0])
     page.get_by_role("button", name="Cancel the job").click()
-    expect(page.get_by_role("status")).to_have_text(re.compile("was not cancelled: there is no job"))
+    expect(page.get_by_role("status")).to_have_text(
+        re.compile("was not cancelled: there is no job")
+    )
     reader.forgive("404")
 
 
@@ -452,9 +454,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_everything_has_a_name_and_a_place(
-    reader: Reader, busy: gear.Server, view: str
-) -> None:
+def test_everything_has_a_name_and_a_place(reader: Reader, busy: gear.Server, view: str) -> None:
     page = reader.open(busy.http_port, view)
     expect(page.locator("main :is(tbody tr, .facts)").first).to_be_visible()
     devtools = page.context.new_cdp_session(page)
@@ -475,7 +475,9 @@ def test_everything_has_a_name_and_a_place(
         for each in node["properties"]
         if each["name"] == "level"
     ]
-    assert levels[:2] == [1, 2] and all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert levels[:2] == [1, 2] and all(
+        b <= a + 1 for a, b in zip(levels, levels[1:], strict=False)
+    )
     assert page.locator("html").get_attribute("lang") == "en"
     for table in page.get_by_role("table").all():
         columns = table.get_by_role("columnheader").count()

@@ -17,13 +17,13 @@ export const brief = (number) => (number < 1e6 ? whole : short).format(number);
 /** Of something per second: 0, 0.4, 7.5, 1,234 */
 export const rate = (number) => (number < 10 ? fine : whole).format(number);
 
-const UNITS = ["B", "kB", "MB", "GB", "TB"];
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
-/** 512 B, 1.5 MB */
+/** 512 B, 1.5 MiB */
 export function size(bytes) {
   let unit = 0;
-  while (bytes >= 1000 && unit < UNITS.length - 1) {
-    bytes /= 1000;
+  while (bytes >= 1024 && unit < UNITS.length - 1) {
+    bytes /= 1024;
     unit += 1;
   }
   return `${bytes < 10 && unit ? bytes.toFixed(1) : Math.round(bytes)} ${UNITS[unit]}`;

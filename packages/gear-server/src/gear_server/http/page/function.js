@@ -23,7 +23,7 @@ const NUMBERS = [
     ["High precedence", (row) => count(row.queued_high)],
     ["Low precedence", (row) => count(row.queued_low)],
     ["Running", (row) => count(row.running)],
-    ["For later", (row) => count(row.scheduled)],
+    ["Scheduled", (row) => count(row.scheduled)],
     ["Oldest waits", (row) => age(row.oldest)],
   ]],
   ["How fast", [
@@ -95,7 +95,7 @@ export class FunctionView {
       className: "jobs",
       pages: PAGES,
       key: (job) => job.handle,
-      empty: () => (this.state ? `No job is ${this.state}.` : "No job waits, runs or is for later."),
+      empty: () => (this.state ? `No job is ${this.state}.` : "No job is queued, running or scheduled."),
       columns: [
         { label: "Job", kind: "name", cell: text((job) => job.handle) },
         { label: "State", kind: "status", cell: state },

@@ -7,7 +7,7 @@ import { Sparkline } from "./sparkline.js";
 /** Seconds for which a failure is news. */
 const RECENT = 60;
 
-export const STORES = { memory: "Memory", sqlite: "SQLite", postgresql: "PostgreSQL" };
+export const STORES = { memory: "None", sqlite: "SQLite", postgresql: "PostgreSQL" };
 
 const failures = (server) => server.counters.failed + server.counters.exhausted;
 
@@ -17,7 +17,7 @@ const memory = ({ memory: { limit, used } }) => (limit ? used / limit : 0);
 
 function store({ queue }) {
   if (queue.failure) return `Failing: ${queue.failure}`;
-  if (queue.kind === "memory") return "lost with the server";
+  if (queue.kind === "memory") return "jobs are in memory";
   if (queue.backlog) return `${count(queue.backlog)} to be written`;
   return queue.latency === null ? "idle" : `${duration(queue.latency)} to write`;
 }
@@ -28,7 +28,7 @@ const TILES = [
   {
     label: "Queued",
     value: (server) => brief(server.queued),
-    note: (server) => (server.scheduled ? `${brief(server.scheduled)} for later` : "none for later"),
+    note: (server) => (server.scheduled ? `${brief(server.scheduled)} scheduled` : "none scheduled"),
   },
   {
     label: "Oldest waits",

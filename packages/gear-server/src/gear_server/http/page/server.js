@@ -13,7 +13,7 @@ const FACTS = [
     ["Up for", (server) => duration(server.uptime), (server) => `since ${moment(server.uptime)}`],
     ["State", (server) => (server.draining ? "ending: takes no more jobs" : "takes jobs")],
     ["Memory of jobs", (server) => size(server.memory.used)],
-    ["Memory of the process", (server) => (server.memory.process ? size(server.memory.process) : NONE)],
+    ["Memory in all", (server) => (server.memory.process ? size(server.memory.process) : NONE)],
     ["Log lines dropped", (server) => count(server.log_dropped)],
   ]],
   ["Traffic", [
@@ -35,7 +35,7 @@ const FACTS = [
     ["Abandoned", (server) => count(server.counters.abandoned)],
   ]],
   ["Store", [
-    ["Kept in", (server) => STORES[server.queue.kind]],
+    ["Kind", (server) => STORES[server.queue.kind]],
     ["State", (server) => server.queue.failure ?? "well"],
     ["Jobs stored", (server) => count(server.queue.stored)],
     ["To be written", (server) => count(server.queue.backlog)],
