@@ -20,7 +20,7 @@ from support.page_reader import Reader
 
 pytest.importorskip("playwright", reason="playwright is not here: the page needs a browser")
 
-from playwright.sync_api import Page, expect  # noqa: E402
+from playwright.sync_api import Page, expect
 
 pytest_plugins = ["support.fix_browser"]
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
