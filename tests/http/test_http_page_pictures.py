@@ -60,15 +60,17 @@ def _invented(name: str) -> list[int]:
 
 
 @pytest.fixture
-def at_work(monkeypatch: pytest.MonkeyPatch) -> Iterator[gear.Server]:
+def at_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[gear.Server]:
     """A server in the middle of its day."""
     monkeypatch.setattr(History, "listed", lambda self, function: invented(function))
     monkeypatch.setattr(History, "rate", lambda self, function: invented(function)[-1] / PERIOD)
-    with gear.Server(0, host="127.0.0.1", settings=ServerSettings(http="0")) as server:
+    settings = ServerSettings(http="0", queue=f"sqlite:{tmp_path / 'jobs.db'}", cancel_running=True)
+    with gear.Server(0, host="127.0.0.1", settings=settings) as server:
         with gear.Client() as client:
             client.addServer("127.0.0.1", server.port)
             client.waitForServer()
             workers = list(_staff(server, client))
+            _pretend_to_be_old(server)
             yield server
             for worker in workers:
                 worker.shutdown()
@@ -95,6 +97,23 @@ def _staff(server: gear.Server, client: gear.Client) -> Iterator[gear.Worker]:
                 gear.Job(name, b"x" * (number * 97 % 4000), unique=b""),
                 background=True, precedence=precedence,
             )  # fmt: skip
+
+
+def _pretend_to_be_old(server: gear.Server) -> None:
+    """Let jobs have waited and run for a while, and others have ended before them."""
+    chance = random.Random("ages")
+    with server.lock:
+        for place, job in enumerate(server.jobs.values()):
+            job.queued_at -= chance.uniform(0, 240 - 240 * place / len(server.jobs))
+            job.started_at -= chance.uniform(1, 20)
+        for function in {job.function for job in server.jobs.values()}:
+            rate, *_ = FUNCTIONS[function.name.decode()]
+            tally, ended = function.tally, round(rate * 3600 * 7.3)
+            tally.ended += ended
+            tally.waited[0] += ended
+            tally.waiting_time += ended * chance.uniform(0.005, 3)
+            tally.ran[0] += ended
+            tally.running_time += ended * chance.uniform(0.01, 0.9)
 
 
 def take(page: Page, name: str) -> None:

@@ -68,7 +68,7 @@ function showState() {
   byId("status").dataset.state = state;
   setText(byId("status-text"), STATES[state]);
   if (state !== "loading") announce(STATES[state]);
-  byId("banner").hidden = state === "live" || state === "loading";
+  byId("banner").hidden = state !== "lost" && state !== "refused";
   byId("health").hidden = state === "refused" || state === "token";
   byId("view").hidden = byId("health").hidden;
   if (state === "token" || state === "refused") lastServer = null;
@@ -93,7 +93,10 @@ function showAge() {
 async function wantToken() {
   if (byId("token").open) return;
   const token = await askToken(hasToken());
-  if (token === null) return; // the banner has a button to be asked again
+  if (token === null) {
+    byId("banner").hidden = false; // it has a button to be asked again
+    return;
+  }
   setToken(token);
   events.connect();
 }
