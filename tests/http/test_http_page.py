@@ -94,7 +94,9 @@ def test_names_are_text_and_nothing_else(reader: Reader, busy: gear.Server) -> N
 
 def test_a_function_shows_its_jobs_and_their_progress(reader: Reader, busy: gear.Server) -> None:
     page = reader.open(busy.http_port, "#/functions/resize")
-    expect(page.get_by_role("progressbar", name="Progress").first).to_have_attribute("max", "120")
+    expect(page.get_by_role("progressbar", name=re.compile("of H:")).first).to_have_attribute(
+        "max", "120"
+    )
     running = page.get_by_role("row").filter(has_text="running")
     expect(running).to_contain_text("25 %")
     expect(running).to_contain_text("a worker")
@@ -234,6 +236,18 @@ def test_all_can_be_done_by_keyboard(
     assert http_server.waitFor(lambda: len(http_server.jobs) == 1, 20)
 
 
+def test_the_way_to_the_content_is_short(reader: Reader, busy: gear.Server) -> None:
+    page = reader.open(busy.http_port, "#/workers")
+    expect(page.get_by_role("row").filter(has_text="a worker")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    expect(page).to_have_url(re.compile("#/workers$"))
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("main").get_by_role("link").first).to_be_focused()
+
+
 def test_a_job_that_has_ended_meanwhile_is_not_cancelled(
     reader: Reader, busy: gear.Server, http_client: gear.Client
 ) -> None:
@@ -248,6 +262,7 @@ def test_a_job_that_has_ended_meanwhile_is_not_cancelled(
     expect(page.get_by_role("status")).to_have_text(
         re.compile("was not cancelled: there is no job")
     )
+    expect(page.get_by_text("was not cancelled").first).to_be_in_viewport()
     reader.forgive("404")
 
 
@@ -308,6 +323,7 @@ def test_a_lost_server_is_said_to_be_lost_and_found_again(reader: Reader) -> Non
             submit(client, "resize", 2)
             expect(cell(page, "resize", "Queued")).to_have_text("2")
     expect(page.get_by_role("status")).to_have_text("Disconnected")
+    expect(page).to_have_title(re.compile("^▲ Functions"))
     banner = page.locator("#banner")
     expect(banner).to_contain_text(re.compile(r"No news for \d+ s: these numbers are old"))
     expect(banner).to_contain_text(re.compile(r"Next try in \d+ s|Trying"))
@@ -316,6 +332,7 @@ def test_a_lost_server_is_said_to_be_lost_and_found_again(reader: Reader) -> Non
         page.get_by_role("button", name="Try now").click()
         expect(page.get_by_role("status")).to_have_text("Live")
         expect(banner).to_be_hidden()
+        expect(page).to_have_title(re.compile("^Functions"))
         expect(page.get_by_text("No functions yet.")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("Disconnected")
     with serving(f"127.0.0.1:{port}"):

@@ -63,10 +63,11 @@ function state(cell) {
 
 /** How much of it is done, if its worker has said so. */
 function progress(cell) {
-  const bar = make("progress", { "aria-label": "Progress" });
+  const bar = make("progress");
   const share = make("span");
   cell.append(bar, share);
-  return ({ numerator, denominator }) => {
+  return ({ handle, numerator, denominator }) => {
+    setAttribute(bar, "aria-label", `Progress of ${handle}`);
     const known = denominator > 0 && numerator !== null;
     bar.hidden = !known;
     bar.max = known ? denominator : 1;
@@ -83,6 +84,7 @@ export class FunctionView {
     this.peak = make("span");
     this.workers = make("a", {}, "Its workers");
     this.terms = [];
+    this.notice = make("span", { className: "soft" });
     this.filter = make("div", { className: "filter", role: "group", "aria-label": "State of jobs" },
       ...["", "queued", "running", "scheduled"].map((state) => make("button", {
         type: "button",
@@ -123,7 +125,7 @@ export class FunctionView {
       make("div", { className: "chart" }, this.sparkline.element,
         make("p", { className: "axis" }, make("span", {}, "5 minutes ago"), this.peak, make("span", {}, "now"))),
       this.numbers,
-      make("div", { className: "heading" }, make("h3", {}, "Jobs"), this.filter),
+      make("div", { className: "heading" }, make("h3", {}, "Jobs"), this.notice, this.filter),
       this.list.element,
     );
     this.poll = new Poll({
@@ -145,6 +147,7 @@ export class FunctionView {
     this.state = route.query.get("state") ?? "";
     this.page = route.page;
     setText(this.heading, this.name);
+    setText(this.notice, "");
     this.workers.href = new Route("#/workers").with({ function: this.name });
     for (const button of this.filter.children) {
       setAttribute(button, "aria-pressed", button.value === this.state);
@@ -185,13 +188,19 @@ export class FunctionView {
     };
   }
 
+  /** Tell what came of it, to eyes and ears. */
+  #tell(text) {
+    setText(this.notice, text);
+    announce(text);
+  }
+
   async #cancel({ handle, state }) {
     if (!(await confirmed(`${handle} of ${this.name} is ${state}. It cannot be brought back.`))) return;
     try {
       await post(`jobs/${encodeURIComponent(handle)}/cancel`);
-      announce(`${handle} was cancelled.`);
+      this.#tell(`${handle} was cancelled.`);
     } catch (error) {
-      announce(`${handle} was not cancelled: ${error.message}`);
+      this.#tell(`${handle} was not cancelled: ${error.message}`);
     }
     this.poll.run();
   }

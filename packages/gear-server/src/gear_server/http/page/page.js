@@ -53,12 +53,18 @@ function showView() {
     }
   }
   view.open(route);
-  document.title = `${view.title} · ${location.host} · gear`;
+  showTitle();
   if (before && moved) {
     view.element.querySelector("h2").focus({ preventScroll: true });
     scrollTo(0, 0);
   }
   if (lastServer) view.tick?.(lastServer);
+}
+
+/** Have a tab in the background tell, too, that its numbers are old. */
+function showTitle() {
+  const mark = events.state === "live" || events.state === "loading" ? "" : "▲ ";
+  document.title = `${mark}${view.title} · ${location.host} · gear`;
 }
 
 /** Show how the connection is, and say so if that has changed. */
@@ -73,6 +79,7 @@ function showState() {
   byId("view").hidden = byId("health").hidden;
   if (state === "token" || state === "refused") lastServer = null;
   if (state === "token") wantToken();
+  showTitle();
   showAge();
 }
 
@@ -109,6 +116,11 @@ events.addEventListener("server", ({ detail }) => {
   view.tick?.(detail);
 });
 addEventListener("hashchange", showView);
+// Its target is a place of the page, and hashes are for views.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("view").focus();
+});
 byId("retry").addEventListener("click", () => events.connect());
 byId("host").replaceChildren(make("span", { className: "brand" }, "gear"), ` ${location.host}`);
 setInterval(showAge, 1000);
