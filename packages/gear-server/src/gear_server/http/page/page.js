@@ -87,7 +87,7 @@ function showState() {
 function showAge() {
   const seconds = (since) => Math.max(0, (performance.now() - since) / 1000);
   if (events.state === "refused") {
-    setText(byId("banner-text"), `This server does not let you look at it: ${events.reason}`);
+    setText(byId("banner-text"), `This server does not let you look at it: ${events.reason}.`);
   } else if (events.state === "token") {
     setText(byId("banner-text"), "This server shows itself to those who have its token.");
   } else if (events.state === "lost") {

@@ -46,7 +46,8 @@ const FACTS = [
 ];
 
 /** Limits that are sizes; the others are numbers. */
-const amount = (row, value) => (row.name.includes("memory") ? size(value) : count(value));
+const SIZES = ["max_memory", "max_send_queue"];
+const amount = (row, value) => (SIZES.includes(row.name) ? size : count)(value);
 
 function share(cell) {
   const meter = make("meter", { max: 1, low: 0.7, high: 0.9, optimum: 0, "aria-label": "Share in use" });
