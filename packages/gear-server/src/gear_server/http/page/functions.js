@@ -6,7 +6,8 @@ import { age, brief, count, duration, rate } from "./format.js";
 import { List } from "./list.js";
 import { replace, Route } from "./route.js";
 
-const PAGE = 50;
+/** Rows of a page: each is some 600 bytes a second. */
+const PAGE = 25;
 /** Milliseconds of quiet after which a search is asked for. */
 const TYPING = 200;
 
