@@ -1,6 +1,7 @@
 """``GET /metrics`` tells Prometheus what the server counts, in both of its formats."""
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,10 +23,12 @@ from gear_server.http.snapshot import Snapshot
 from gear_server.settings import ServerSettings
 from gear_wire.errors import GearmanError
 from support.scraping import OPENMETRICS, families, samples, scrape, value
+from support.workspace import ROOT
 
 pytest_plugins = ["support.fix_http"]
 
 Result = TypeVar("Result")
+REFERENCE = (ROOT / "docs" / "reference" / "metrics.md").read_text()
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 FUNCTION_SAMPLES = 3 + 6 + 12 + 2 * (len(ENDS) + 2)
 """Samples that each function has: gauges and counters by themselves, and two histograms."""
@@ -251,6 +254,23 @@ def test_labels_are_stable() -> None:
     assert labels.names[again] == "b" and {each.name for each in labels.others} == {b"c"}
     labels.update({})
     assert not labels.names and not labels.others
+
+
+def test_every_metric_is_in_the_reference(http_server: gear.Server) -> None:
+    suffixes = {"counter": "_total", "info": "_info"}
+    tables: dict[str, list[str]] = {"functions": [], "server": []}
+    for family in families(scrape(http_server.http_port)):
+        own = {"histogram": {"le"}}.get(family.type, set())
+        labels = {label for sample in family.samples for label in sample.labels} - own
+        names = ", ".join(f"`{label}`" for label in sorted(labels))
+        kind = "gauge" if family.type == "info" else family.type
+        name = family.name + suffixes.get(family.type, "")
+        row = f"| `{name}` | {kind} | {names} | {family.documentation} |".replace("|  |", "| |")
+        tables["functions" if "function" in labels else "server"].append(row)
+    for name, rows in tables.items():
+        table = re.search(rf"<!-- {name}: begin -->\n(.*)<!-- {name}: end -->", REFERENCE, re.S)
+        assert table is not None and table[1].splitlines()[2:] == rows
+    assert f"has {FUNCTION_SAMPLES} series" in REFERENCE
 
 
 # How it is made

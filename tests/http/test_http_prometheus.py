@@ -13,6 +13,7 @@ import gear
 from support.geard_program import HOST, Geard, wait_until
 from support.prometheus import FILES, PACKAGE, Prometheus, configure, promtool
 from support.scraping import samples, scrape
+from support.workspace import ROOT
 
 pytestmark = pytest.mark.peer
 
@@ -104,6 +105,13 @@ def test_each_alert_is_tested() -> None:
     for alert in alerts:
         fires = rf"- alertname: {alert}\n +eval_time: \w+\n +exp_alerts:"
         assert re.search(fires, text) and f"{{alertname: {alert}, eval_time" in text, alert
+
+
+def test_each_alert_is_documented() -> None:
+    alerts = re.findall(r"- alert: (\w+)", (FILES / "alerts.yml").read_text())
+    page = (ROOT / "docs" / "how-to" / "watch.md").read_text()
+    table = page.partition("<!-- alerts: begin -->")[2].partition("<!-- alerts: end -->")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == alerts
 
 
 def test_every_rule_names_metrics_that_are_there(watched: Watched) -> None:

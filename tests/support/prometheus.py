@@ -31,9 +31,9 @@ def promtool(*arguments: str, stdin: bytes = b"") -> None:
     assert b"FAILED" not in output and not (stdin and output), output
 
 
-def configure(folder: Path, target: str) -> Path:
+def configure(folder: Path, target: str, files: Path = FILES) -> Path:
     """Write the configuration that comes with the server: for a target, and impatient."""
-    config, rules = (FILES / name for name in ("prometheus.yml", "alerts.yml"))
+    config, rules = (files / name for name in ("prometheus.yml", "alerts.yml"))
     text = config.read_text()
     assert DOCUMENTED in text and text.count("_interval: 15s") == 2
     text = text.replace(DOCUMENTED, target).replace("_interval: 15s", f"_interval: {INTERVAL}")
@@ -50,6 +50,9 @@ class Prometheus:
     Args:
         folder: Where its files go.
         config: Its configuration.
+
+    Attributes:
+        port: Where it answers.
     """
 
     def __init__(self, folder: Path, config: Path) -> None:
@@ -61,14 +64,15 @@ class Prometheus:
             ],
             folder / "prometheus.log",
         )  # fmt: skip
+        self.port: int = self._daemon.port
         wait_until(self._is_ready, "prometheus is not ready")
 
     def _is_ready(self) -> bool:
-        return ask(self._daemon.port, "/-/ready").status == 200
+        return ask(self.port, "/-/ready").status == 200
 
     def get(self, path: str, **query: str) -> Any:
         """Return what it answers."""
-        answer = ask(self._daemon.port, f"/api/v1/{path}?{urlencode(query)}")
+        answer = ask(self.port, f"/api/v1/{path}?{urlencode(query)}")
         told = json.loads(answer.body)
         assert told["status"] == "success", (query, told)
         return told["data"]

@@ -102,7 +102,7 @@ FAMILIES: Final = (
     _gauge("geard_jobs_oldest_seconds",
         "For how long the oldest queued job has waited; 0 if none is queued.", "oldest"),
     _gauge("geard_workers", "Workers that have registered the function.", "workers"),
-    _gauge("geard_workers_asleep", "Those of them that sleep.", "asleep"),
+    _gauge("geard_workers_asleep", "Workers of the function that sleep.", "asleep"),
     _counter("geard_jobs_submitted",
         "Jobs accepted, not counting submissions that joined one.", "submitted"),
     _counter("geard_jobs_joined",

@@ -63,6 +63,7 @@ class Metrics:
         self._times = dict.fromkeys(_TIMES, 0.0)
         self._other: Row = ()
         self._other_at = 0.0
+        self._started = time.time()
         self._page: asyncio.Task[_Page] | None = None
         self._begun = 0.0
 
@@ -87,7 +88,8 @@ class Metrics:
     async def _write(self) -> _Page:
         lines = await self._write_functions()
         server = await self._snapshot.server()
-        page: _Page = [(metric, [samples(metric)]) for metric in totals(server, self._history)]
+        metrics = totals(server, self._history, self._started)
+        page: _Page = [(metric, [samples(metric)]) for metric in metrics]
         return page + [(family.metric, lines[family.metric.name]) for family in FAMILIES]
 
     async def _write_functions(self) -> dict[str, list[bytes]]:

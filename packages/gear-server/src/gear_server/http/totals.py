@@ -95,10 +95,19 @@ _SUMMARIES: Final[tuple[tuple[str, str, _Read, _Read], ...]] = (
 )  # fmt: skip
 
 
-def totals(server: Server, history: History) -> Iterator[Metric]:
-    """Yield all metrics of the server."""
+def totals(server: Server, history: History, started: float) -> Iterator[Metric]:
+    """Yield all metrics of the server.
+
+    Args:
+        server: Its numbers.
+        history: How late its loop was.
+        started: When it began to serve HTTP, in seconds since 1970.
+    """
     build = {"version": server.version, "python": platform.python_version()}
     yield InfoMetricFamily("geard_build", "The version of the server and of its Python.", build)
+    yield GaugeMetricFamily(
+        "geard_start_time_seconds", "When the server began to serve HTTP, since 1970.", started
+    )
     for name, text, read in _GAUGES:
         yield GaugeMetricFamily(name, text, read(server))
     for name, text, read in _COUNTERS:
