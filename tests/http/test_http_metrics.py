@@ -14,11 +14,13 @@ from prometheus_client.registry import Collector
 
 import gear
 from gear_server.engine.state import Function
+from gear_server.engine.tally import Tally
 from gear_server.http import metrics
 from gear_server.http.families import ENDS, FAMILIES, numbers
 from gear_server.http.history import History
 from gear_server.http.labels import Labels
 from gear_server.http.metrics import NAMED, UNNAMED, Metrics
+from gear_server.http.others import COUNTS
 from gear_server.http.snapshot import Snapshot
 from gear_server.settings import ServerSettings
 from gear_wire.errors import GearmanError
@@ -242,6 +244,12 @@ def test_any_name_is_shown(http_server: gear.Server, name: bytes, shown: str) ->
 def test_two_functions_never_have_one_name(http_server: gear.Server) -> None:
     submit(http_server, b"\xff", b"\\xff", b"other")
     assert submitted(http_server) == {"\\xff": 1, "other": 2}
+
+
+def test_everything_in_a_tally_is_added_up() -> None:
+    tally = Tally()
+    numbers = {name for name in dir(tally) if isinstance(getattr(tally, name), int | float)}
+    assert numbers == {*COUNTS, "completed"}  # which follows from the others
 
 
 def test_labels_are_stable() -> None:

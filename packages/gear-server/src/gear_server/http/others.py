@@ -9,7 +9,12 @@ from gear_server.engine.tally import Tally
 from gear_server.http.labels import OTHER
 
 _RANGES: Final = "waited", "ran"
-_COUNTS: Final = tuple(name for name in Tally.__slots__ if name not in _RANGES)
+# Not those of `__slots__`, which a compiled class has not.
+COUNTS: Final = (
+    "ended", "joined", "failed", "exhausted", "requeued", "timed_out", "cancelled", "cancelling",
+    "abandoned", "refused", "restored", "moved", "waiting_time", "running_time",
+)  # fmt: skip
+"""All of a tally but its ranges."""
 _SUMS: Final = "total", "running", "aside", "workers"
 
 
@@ -44,7 +49,7 @@ class Others:
 
     def _add_tallies(self, tallies: list[Tally]) -> None:
         mine = self.function.tally
-        _add(mine, _COUNTS, tallies)
+        _add(mine, COUNTS, tallies)
         for name in _RANGES:
             ranges: Callable[[Tally], list[int]] = operator.attrgetter(name)
             setattr(mine, name, [*map(sum, zip(ranges(mine), *map(ranges, tallies), strict=True))])
