@@ -14,6 +14,7 @@ from gear_wire.framing import Frame, FrameReader
 from gear_wire.packets import (
     BasePacket,
     CanDo,
+    EchoReq,
     GrabJob,
     JobAssign,
     SubmitJobBg,
@@ -208,3 +209,26 @@ def test_a_server_reports_until_it_ends(listener: socket.socket) -> None:
     assert reader.counters["server.bytes_received"] > 60
     assert reader.counters["server.bytes_sent"] > 30
     assert reader.counters["server.turns"] > 1
+
+
+def test_bytes_and_turns_are_counted(listener: socket.socket) -> None:
+    reader = Reader()
+    server = Server(
+        0, host="127.0.0.1", statsd_host="127.0.0.1", statsd_port=listener.getsockname()[1]
+    )
+    large = b"x" * 1_000_000  # read straight into its buffer, and sent in parts
+    echo = encode(EchoReq(large))
+    with socket.create_connection(("127.0.0.1", server.port), WAIT) as sock:
+        sock.sendall(echo)
+        left = len(echo)
+        while left:
+            left -= len(sock.recv(left))
+    server.shutdown()
+    while reader.gauges.get("server.connections") != 0:
+        for line in listener.recv(10000).decode().split("\n"):
+            if not line.startswith("packet."):
+                reader.take(line)
+    assert reader.counters["server.bytes_received"] == len(echo)
+    assert reader.counters["server.bytes_sent"] == len(echo)
+    assert reader.counters["server.turns"] > 0
+    assert reader.counters["server.turn_time_us"] > 0
