@@ -61,6 +61,7 @@ def test_each_command(start: Start, tmp_path: Path) -> None:
     for command in ("version", "ping"):
         code, out, err = call(command)
         assert (code, out.split()[0], err) == (OK, "server", "")
+    assert call("stats", "resize")[1].splitlines()[-1].split()[:2] == ["resize", "0"]
     unknown = "gear-admin: no server has a job H:a:1 that can be cancelled\n"
     assert call("cancel", "H:a:1") == (REFUSED, "", unknown)
     assert call("drop", "resize") == (OK, "", "")

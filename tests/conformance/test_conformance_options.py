@@ -47,7 +47,7 @@ SCENARIOS = [
     CommandLine((CHECK, "--keepalive", "--keepalive-idle", "5", "--coredump"), 0, 0),
     CommandLine((CHECK, "-q", "builtin"), 0, 0),
     CommandLine((CHECK, "-q", "redis"), 1, 0, "no-store"),
-    CommandLine((CHECK, "-r", "http"), 1, 0, "no-http"),
+    CommandLine((CHECK, "-r", "http"), 0, 0),
     CommandLine((CHECK, "--hashtable-buckets", "0"), 0, 1, "no-hash-tables"),
     CommandLine((CHECK, "--job-handle-prefix", "x" * 63), 0, 0),
     CommandLine(("--job-handle-prefix", "x" * 64), 1, 1),

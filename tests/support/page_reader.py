@@ -44,7 +44,8 @@ class Reader:
         """Check that nothing was wrong, and that no other host was asked for anything."""
         for words in self._forgiven:
             assert any(words in complaint for complaint in self.complaints), words
-        assert not [each for each in self.complaints if not self._is_forgiven(each)]
+        left = [each for each in self.complaints if not self._is_forgiven(each)]
+        assert not left, left
         assert {urlsplit(request).hostname for request in self.requests} <= {"127.0.0.1"}
 
     def _is_forgiven(self, complaint: str) -> bool:
