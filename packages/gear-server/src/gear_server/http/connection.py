@@ -87,6 +87,11 @@ class HttpConnection(web.RequestHandler):
                 timer.cancel()
         super().connection_lost(exc)
 
+    def log_exception(self, *args: object, **kw: object) -> None:
+        """Log a fault of the server's; that the rest of a body is wrong is the client's."""
+        if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **kw)
+
     def handle_error(
         self,
         request: web.BaseRequest,

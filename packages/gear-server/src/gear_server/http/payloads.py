@@ -25,7 +25,7 @@ async def read_payload(
         head: The arguments before the payload.
 
     Raises:
-        ProblemError: The body is too large, or comes too slowly.
+        ProblemError: The body is too large, comes too slowly, or is not what its headers say.
     """
     most = settings.max_packet_size - len(head)
     if (request.content_length or 0) > most:
@@ -49,6 +49,8 @@ async def read_payload(
         raise ProblemError(
             408, f"{size} bytes of the body came, and then too little in {seconds:g} s"
         ) from None
+    except web.RequestPayloadError:
+        raise ProblemError(400, "the body is not what its headers say") from None
     exchange.note_untaken(0)
     return b"".join(parts)
 

@@ -91,3 +91,5 @@ def read_query(request: web.Request, kind: type[Query]) -> Query:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise ProblemError(400, f"a parameter is wrong: {error}") from None
+    except UnicodeEncodeError:
+        raise ProblemError(400, "a parameter is wrong: it is not UTF-8") from None
