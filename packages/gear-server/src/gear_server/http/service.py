@@ -20,6 +20,7 @@ from gear_server.http import (
     gearmand,
     jobs,
     metrics,
+    openapi,
     pages,
     probes,
 )
@@ -42,6 +43,7 @@ ROUTES: Final = [
     *api.ROUTES,
     *events.ROUTES,
     *jobs.ROUTES,
+    *openapi.ROUTES,
     *pages.ROUTES,
 ]
 

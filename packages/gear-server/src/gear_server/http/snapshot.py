@@ -99,10 +99,6 @@ def _kind(peer: Peer) -> Kind:
     return "client" if peer.submitted else "other"
 
 
-def _asleep(function: Function) -> int:
-    return sum(peer.sleeping for peer in function.sleepers)
-
-
 def _oldest(function: Function, now: float) -> float | None:
     since = function.waiting_since()
     return None if since is None else max(0.0, now - since)
@@ -283,7 +279,7 @@ class Snapshot:
             scheduled=function.scheduled,
             running=function.running,
             workers=function.workers,
-            asleep=_asleep(function),
+            asleep=function.asleep(),
             oldest=_oldest(function, time.monotonic()),
             submitted=function.submitted,
             joined=tally.joined,
