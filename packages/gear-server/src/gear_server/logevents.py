@@ -33,6 +33,9 @@ EVENTS: Final[Mapping[str, LogEvent]] = {
         _event("server.listening", "version", "addresses"),
     "Serving HTTP on %s":
         _event("server.listening_http", "address"),
+    "Whoever reaches %s may see, submit and cancel jobs over HTTP: --http-token-file or --ssl lets "
+    "in only those who should":
+        _event("server.http_open", "address"),
     "%s":
         _event("server.option_ignored", "reason"),
     "Only about %d connections can be open, not %d (max_connections): the limit of open files is "

@@ -1,6 +1,7 @@
 """The life of `geard`, from binding its port to the last signal."""
 
 import contextlib
+import ipaddress
 import logging
 import os
 import signal
@@ -288,6 +289,11 @@ def _name(sock: socket.socket) -> str:
     return f"{host} port {port}"
 
 
+def _is_local(sock: socket.socket) -> bool:
+    """Return whether only this machine itself reaches a listening socket."""
+    return ipaddress.ip_address(sock.getsockname()[0].partition("%")[0]).is_loopback
+
+
 class Program:
     """A running server and its reaction to signals.
 
@@ -317,9 +323,15 @@ class Program:
     ) -> None:
         """Tell the log and the service manager that the server is listening."""
         names = ", ".join(map(_name, sockets))
+        settings = self._options.settings
         self._log.log(NOTICE, "geard %s listening on %s", __version__, names)
         for sock in http_sockets:
             self._log.log(NOTICE, "Serving HTTP on %s", _name(sock))
+            if not (settings.ssl_ca or settings.http_token_file or _is_local(sock)):
+                self._log.warning(
+                    "Whoever reaches %s may see, submit and cancel jobs over HTTP: "
+                    "--http-token-file or --ssl lets in only those who should", _name(sock),
+                )  # fmt: skip
         for note in notes:
             self._log.log(NOTICE, "%s", note)
         self._check_descriptors()
