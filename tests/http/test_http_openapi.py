@@ -1,5 +1,6 @@
 """The description of the API says what the API does."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 import gear
 from gear_server.http import api, events, openapi
 from support.http_asking import ask
+from support.workspace import ROOT
 
 pytest_plugins = ["support.fix_http"]
 
@@ -56,3 +58,14 @@ def test_what_is_asked_for_may_be_what_the_api_takes(document: Any) -> None:
     by_name = {each["name"]: each["schema"] for each in parameters}
     assert by_name["state"] == {"enum": ["queued", "running", "scheduled"]}
     assert by_name["page"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 1}
+
+
+def test_the_reference_names_all_that_the_api_can_do() -> None:
+    text = (ROOT / "docs/reference/http-api.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `(GET|POST) (\S+)` \|.*\| (.*?) ?\|$", text, re.MULTILINE)
+    for operation in openapi.OPERATIONS:
+        parameters = ", ".join(f"`{name}`" for name in operation.query.__struct_fields__)
+        if operation.path == "/api/v1/events":
+            parameters = "those of functions"
+        assert (operation.method.upper(), operation.path, parameters) in named
+    assert len(named) == len(openapi.OPERATIONS)
