@@ -5,6 +5,7 @@ that can be read to `receive`, then calls `end_turn` and sends the outbox of eac
 returns.
 """
 
+import collections
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from gear_server.engine.chores import SLICE, Chores
 from gear_server.engine.counters import Counters
 from gear_server.engine.departure import clean_up, note_dropped
 from gear_server.engine.epochs import Epochs
-from gear_server.engine.guards import guarded, refuse
+from gear_server.engine.guards import guarded, refuse, take_unknown
 from gear_server.engine.identity import ANONYMOUS, Identity
 from gear_server.engine.joblog import JobLog, Outcome
 from gear_server.engine.ledger import BLOCK, Ledger
@@ -155,7 +156,7 @@ class Engine:
         self.epochs: Epochs = Epochs(self.timers, wall_clock, self._come_due)
         self.counters: Counters = Counters()
         self.tallies: Tallies = Tallies(self.counters, self.queues.forgotten, self.log, self.joblog)
-        self.packets: dict[int, int] = dict.fromkeys(rules, 0)
+        self.packets: dict[int, int] = collections.defaultdict(int, dict.fromkeys(rules, 0))
         self.now: float = 0.0
         self.offences: LogLimit = LogLimit(self.log, "Connections closed for what they sent")
         self.limits: Limits = Limits(settings, self.counters, self.log)
@@ -192,8 +193,7 @@ class Engine:
         if peer.backlog:
             peer.backlog += events
             return
-        self.now = now
-        rules, packets = self.rules, self.packets
+        rules, packets, self.now = self.rules, self.packets, now
         for event in (remaining := iter(events)):
             if peer.pending_grab is not None:
                 self.scheduler.answer_grab(peer, now)
@@ -202,12 +202,8 @@ class Engine:
                     peer.backlog = [event, *remaining]
                 return
             if isinstance(event, Frame):
-                try:
-                    packets[event.key] += 1
-                except KeyError:
-                    self.unknown(self, peer, event, now)
-                else:
-                    rules[event.key](self, peer, event, now)
+                packets[event.key] += 1
+                rules.get(event.key, take_unknown)(self, peer, event, now)
             elif isinstance(event, TextLine):
                 self.on_line(peer, event.line, now)
             else:

@@ -18,6 +18,8 @@ class Guarded(Protocol):
 
     offences: LogLimit
     access: Access | None
+    packets: dict[int, int]
+    unknown: Callable[..., None]
     send_error: Callable[[Peer, bytes, bytes], None]
 
     def takes_function(self, peer: Peer, name: bytes) -> bool:
@@ -30,6 +32,12 @@ class Guarded(Protocol):
 Server = TypeVar("Server", bound=Guarded)
 _Rule = Callable[[Server, Peer, Frame, float], None]
 _ON_FUNCTIONS: Final = (Right.REGISTER, Right.INVOKE)
+
+
+def take_unknown(engine: Guarded, peer: Peer, frame: Frame, now: float) -> None:
+    """Handle a packet of no known type, without counting it: a peer chooses its number."""
+    del engine.packets[frame.key]
+    engine.unknown(engine, peer, frame, now)
 
 
 def refuse(engine: Guarded, peer: Peer, frame: Frame, now: float) -> None:
