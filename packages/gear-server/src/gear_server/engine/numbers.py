@@ -1,7 +1,8 @@
 """The numbers of a server and of its functions, under the names by which all show them.
 
-The text command ``show counters``, statsd and HTTP read them here, so that they agree. There may be
-many functions and workers: whoever reads all does so in `portions`, and lets jobs go on in between.
+The text command ``show counters``, statsd and the metrics for Prometheus read them here, so that
+they agree; the API's rows of functions show the same, and more. There may be many functions and
+workers: whoever reads all does so in `portions`, and lets jobs go on in between.
 """
 
 import operator
